@@ -1,0 +1,1 @@
+"""Levelled label hierarchies for fine-grained image datasets."""

@@ -1,0 +1,1 @@
+"""One image classifier that answers at every level of a label hierarchy."""
