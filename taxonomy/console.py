@@ -1,0 +1,52 @@
+"""What both command lines share: errors as one line, exit codes, `--debug`.
+
+Exit codes: 0 fine, 1 the work found a fault, 2 wrong usage, 130 interrupted.
+"""
+
+from __future__ import annotations
+
+import sys
+from collections.abc import Sequence
+from typing import Any, NoReturn
+
+import click
+
+from taxonomy.errors import HiertaxError
+
+CONTEXT = {"help_option_names": ["-h", "--help"], "max_content_width": 100}
+
+
+class Console(click.Group):
+    """A click group that tells a user's mistakes in one line and shows tracebacks only with ``--debug``."""
+
+    def __init__(self, *args: Any, **kwargs: Any) -> None:
+        super().__init__(*args, context_settings=CONTEXT, **kwargs)
+        self.params.append(
+            click.Option(["--debug"], is_flag=True, expose_value=False, help="Show the traceback of an error.")
+        )
+
+    def main(self, args: Sequence[str] | None = None, *rest: Any, **extra: Any) -> NoReturn:
+        """Run the command line and exit the process."""
+        args = list(sys.argv[1:] if args is None else args)
+        debug = "--debug" in args
+        try:
+            code = super().main([a for a in args if a != "--debug"], *rest, **{**extra, "standalone_mode": False})
+        except click.UsageError as error:
+            command = error.ctx.command_path if error.ctx else self.name
+            code = _fail(f"{error.format_message()} Try: {command} --help", 2)
+        except click.Abort:
+            code = _fail("interrupted", 130)
+        except HiertaxError as error:
+            if debug:
+                raise
+            code = _fail(str(error), 1)
+        except OSError as error:
+            if debug:
+                raise
+            code = _fail(f"{error.filename or 'system'}: {error.strerror or error}; check the place and try again", 1)
+        sys.exit(code if isinstance(code, int) else 0)
+
+
+def _fail(message: str, code: int) -> int:
+    click.echo(f"error: {' '.join(message.split())}", err=True)
+    return code

@@ -1,0 +1,57 @@
+"""Files read and written so that a failure is one clear line and never a half-written file."""
+
+from __future__ import annotations
+
+import os
+from contextlib import suppress
+from pathlib import Path
+from typing import Any
+
+import msgspec
+
+from taxonomy.errors import HiertaxError
+
+
+def read_json(path: Path) -> Any:
+    """Read a JSON file.
+
+    Raises
+    ------
+    HiertaxError
+        If the file cannot be read, or is not UTF-8 JSON (absurdly deep nesting included).
+    """
+    try:
+        return msgspec.json.decode(path.read_bytes())
+    except OSError as error:
+        raise HiertaxError(f"{path}: {error.strerror or error}; check the path") from None
+    except (msgspec.DecodeError, UnicodeDecodeError, RecursionError) as error:
+        raise HiertaxError(f"{path}: not JSON: {error}; restore or rebuild the file") from None
+
+
+def write_json(path: Path, value: Any) -> None:
+    """Write a value as indented JSON, atomically; the same value gives the same bytes."""
+    write_atomic(path, msgspec.json.format(msgspec.json.encode(value), indent=2) + b"\n")
+
+
+def write_atomic(path: Path, content: bytes) -> None:
+    """Write a file so that readers see the old one or the whole new one, never a part.
+
+    Raises
+    ------
+    HiertaxError
+        If it cannot be written (no such folder, read-only, disk full); the old file stays as it was.
+    """
+    part = path.with_name(f".{path.name}.{os.getpid()}.part")
+    try:
+        path.parent.mkdir(parents=True, exist_ok=True)
+        with part.open("wb") as file:
+            file.write(content)
+            file.flush()
+            os.fsync(file.fileno())
+        part.replace(path)
+    except OSError as error:
+        reason = error.strerror or error
+        raise HiertaxError(f"{path}: cannot be written: {reason}; free some space or choose another place") from None
+    finally:
+        with suppress(OSError):
+            part.unlink(missing_ok=True)

@@ -1,0 +1,162 @@
+"""Hierarchical scores over arrays of predicted and true labels.
+
+Labels are int arrays ``[N, K]``: one label index per sample and level, coarsest first (the rows of
+`Hierarchy.paths` for consistent ones). Definitions and their sources are in docs/methods.md, "Metrics".
+Nothing here loops over samples.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import Any, Literal
+
+import numpy as np
+from numpy.typing import NDArray
+
+from taxonomy.hierarchy import Hierarchy, IntArray
+
+FloatArray = NDArray[np.float64]
+NodeSet = Literal["heads", "leaf+ancestors", "heads+ancestors"]
+
+
+def level_accuracy(truth: IntArray, predicted: IntArray) -> FloatArray:
+    """Return the share of right labels at each level, float64 ``[K]``."""
+    return np.asarray((truth == predicted).mean(axis=0), dtype=np.float64)
+
+
+def majority_baseline(truth: IntArray) -> FloatArray:
+    """Return what always answering the commonest label of `truth` scores at each level, ``[K]``."""
+    return np.array([np.bincount(column).max() / len(column) for column in truth.T])
+
+
+def weighted_average_accuracy(hierarchy: Hierarchy, truth: IntArray, predicted: IntArray) -> float:
+    """Return the accuracies averaged over levels with the numbers of labels as weights (wAP)."""
+    return float(np.average(level_accuracy(truth, predicted), weights=hierarchy.sizes))
+
+
+def full_path_accuracy(truth: IntArray, predicted: IntArray) -> float:
+    """Return the share of samples that are right at every level (FPA)."""
+    return float((truth == predicted).all(axis=1).mean())
+
+
+def inconsistent(hierarchy: Hierarchy, predicted: IntArray) -> NDArray[np.bool_]:
+    """Return whether each pair of neighbouring levels contradicts itself, bool ``[N, K-1]``.
+
+    Entry ``k`` is true where the label predicted at level ``k+1`` is not a child of that at level ``k``.
+    """
+    above = [level.parents[predicted[:, k + 1]] for k, level in enumerate(hierarchy.levels[1:])]
+    return np.stack(above, axis=1) != predicted[:, :-1] if above else np.zeros((len(predicted), 0), dtype=np.bool_)
+
+
+def tree_inconsistency(hierarchy: Hierarchy, predicted: IntArray) -> float:
+    """Return the share of samples whose labels are not one root-to-leaf path, right or wrong (TICE)."""
+    return float(inconsistent(hierarchy, predicted).any(axis=1).mean())
+
+
+def lca_height(hierarchy: Hierarchy, truth: IntArray, predicted: IntArray) -> IntArray:
+    """Return the height above the leaves of the lowest common ancestor of true and predicted leaf, ``[N]``.
+
+    0 for the right leaf, K where only the root is shared. The leaf is the label of the finest level.
+    """
+    return hierarchy.depth - 1 - hierarchy.lca_level(truth[:, -1], predicted[:, -1])
+
+
+def mistake_severity(hierarchy: Hierarchy, truth: IntArray, predicted: IntArray) -> float:
+    """Return the mean LCA height over the wrong leaves only (Bertinetto et al. 2020); NaN if none is wrong."""
+    heights = lca_height(hierarchy, truth, predicted)
+    wrong = heights[heights > 0]
+    return float(wrong.mean()) if wrong.size else float("nan")
+
+
+def tree_induced_error(hierarchy: Hierarchy, truth: IntArray, predicted: IntArray) -> float:
+    """Return the mean number of edges between true and predicted leaf (TIE; Dekel et al. 2004)."""
+    return float(2 * lca_height(hierarchy, truth, predicted).mean())
+
+
+def lca_f1(hierarchy: Hierarchy, truth: IntArray, predicted: IntArray) -> float:
+    """Return the mean LCA F-measure (Kosmopoulos et al. 2013).
+
+    Between two leaves of a levelled tree precision and recall are both ``1 / (height + 1)``.
+    """
+    return float((1 / (lca_height(hierarchy, truth, predicted) + 1)).mean())
+
+
+@dataclass(frozen=True)
+class PrecisionRecall:
+    """Hierarchical precision, recall and F1, and how they were averaged."""
+
+    precision: float
+    recall: float
+    f1: float
+
+
+def hierarchical_precision_recall(
+    hierarchy: Hierarchy,
+    truth: IntArray,
+    predicted: IntArray,
+    *,
+    nodes: NodeSet = "heads+ancestors",
+    average: Literal["micro", "macro"] = "micro",
+) -> PrecisionRecall:
+    """Return hP, hR and hF (Kiritchenko 2006; Silla & Freitas 2011), the root excluded.
+
+    Parameters
+    ----------
+    nodes
+        The predicted node set: the K ``heads`` alone, the ``leaf+ancestors`` of the finest head, or the
+        union of ``heads+ancestors``.
+    average
+        ``micro`` divides sums over samples, ``macro`` averages each sample's own scores.
+    """
+    hits, size = _node_overlap(hierarchy, truth, predicted, nodes)
+    true_size = np.full_like(size, hierarchy.depth)
+    if average == "micro":
+        hits, size, true_size = hits.sum(keepdims=True), size.sum(keepdims=True), true_size.sum(keepdims=True)
+    f1 = 2 * hits / (size + true_size)
+    return PrecisionRecall(float((hits / size).mean()), float((hits / true_size).mean()), float(f1.mean()))
+
+
+def _node_overlap(
+    hierarchy: Hierarchy, truth: IntArray, predicted: IntArray, nodes: NodeSet
+) -> tuple[IntArray, IntArray]:
+    """Return per sample how many predicted nodes are true, and how many distinct nodes are predicted."""
+    if nodes == "heads":
+        return (truth == predicted).sum(axis=1), np.full(len(truth), hierarchy.depth)
+    heads = range(hierarchy.depth - 1, -1, -1) if nodes == "heads+ancestors" else [hierarchy.depth - 1]
+    hits = np.zeros(len(truth), dtype=np.int64)
+    size = np.zeros(len(truth), dtype=np.int64)
+    for level in range(hierarchy.depth):
+        seen: list[IntArray] = []
+        for head in heads:
+            if head < level:
+                continue
+            node = hierarchy.ancestors(head, level)[predicted[:, head]]
+            fresh = np.logical_and.reduce([node != other for other in seen], axis=0, initial=True)
+            hits += fresh & (node == truth[:, level])
+            size += fresh
+            seen.append(node)
+    return hits, size
+
+
+def summary(hierarchy: Hierarchy, truth: IntArray, predicted: IntArray) -> dict[str, Any]:
+    """Return the scores of one evaluation, as fractions: those of the paper and the hierarchical ones.
+
+    The accuracies carry the majority baseline of the same samples beside them. ``mistake_severity`` is
+    None where no leaf is wrong.
+    """
+    accuracy, baseline = level_accuracy(truth, predicted), majority_baseline(truth)
+    severity = mistake_severity(hierarchy, truth, predicted)
+    return {
+        "n": len(truth),
+        "levels": [
+            {"level": level.name, "labels": len(level), "accuracy": float(a), "majority": float(b)}
+            for level, a, b in zip(hierarchy.levels, accuracy, baseline, strict=True)
+        ],
+        "average_accuracy": float(accuracy.mean()),
+        "weighted_average_accuracy": weighted_average_accuracy(hierarchy, truth, predicted),
+        "full_path_accuracy": full_path_accuracy(truth, predicted),
+        "tree_inconsistency": tree_inconsistency(hierarchy, predicted),
+        "mistake_severity": None if np.isnan(severity) else severity,
+        "mean_lca_height": float(lca_height(hierarchy, truth, predicted).mean()),
+        "hierarchical_f1": hierarchical_precision_recall(hierarchy, truth, predicted).f1,
+    }
