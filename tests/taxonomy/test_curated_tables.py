@@ -184,6 +184,28 @@ def test_nine_bird_orders_have_one_family_and_eleven_families_one_species() -> N
     assert sizes(rows, "family").count(1) == 11
 
 
+def test_the_two_corrected_birds_sit_with_their_kin() -> None:
+    rows = {row["class"]: row for row in table("cub.csv")}
+    assert {name for name, row in rows.items() if row["basis"] == "corrected"} == {KITTIWAKE, JUNCO}
+    for bird, kin in ((KITTIWAKE, "064.Ring_billed_Gull"), (JUNCO, "129.Song_Sparrow")):
+        assert (rows[bird]["order"], rows[bird]["family"]) == (rows[kin]["order"], rows[kin]["family"])
+
+
+def test_the_ten_largest_bird_families_have_their_sizes() -> None:
+    assert dict(Counter(row["family"] for row in table("cub.csv")).most_common(10)) == {
+        "Parulidae": 30,
+        "Passerellidae": 23,
+        "Laridae": 16,
+        "Icteridae": 13,
+        "Tyrannidae": 11,
+        "Corvidae": 8,
+        "Cardinalidae": 8,
+        "Picidae": 7,
+        "Vireonidae": 7,
+        "Troglodytidae": 7,
+    }
+
+
 def test_a_bird_label_differs_from_every_family_and_order() -> None:
     rows = table("cub.csv")
     taxa = {row["order"] for row in rows} | {row["family"] for row in rows}
