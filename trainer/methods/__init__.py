@@ -19,11 +19,11 @@ from trainer.methods.single import SingleNetwork
 ONE_LABEL_WIDTH, MANY_LABELS_WIDTH = 512, 600  # hidden units of f; the paper, section 5
 
 HEADS: dict[str, Callable[[int, Sequence[int]], nn.Module]] = {
-    "vanilla_single": SharedHeads,
-    "ours_single": partial(DisentangledHeads, reinforce=False),
     "ours": partial(DisentangledHeads, reinforce=True),
+    "ours_single": partial(DisentangledHeads, reinforce=False),
+    "vanilla_single": SharedHeads,
+    "vanilla_multi": SharedHeads,
 }
-METHODS = (*HEADS, "vanilla_multi")
 
 Network = SingleNetwork | MultiNetwork
 
@@ -36,7 +36,7 @@ def build_network(
     Parameters
     ----------
     method
-        One of `METHODS`.
+        One of `trainer.config.METHODS`.
     backbone
         torchvision's name of the network whose trunk to use.
     sizes
@@ -51,7 +51,7 @@ def build_network(
         load_weights(trunk, weights)
         trunk.requires_grad_(not frozen)
     if method == "vanilla_multi":
-        return MultiNetwork(trunks, [_classifier(SharedHeads, trunks[0].width, [size]) for size in sizes])
+        return MultiNetwork(trunks, [_classifier(HEADS[method], trunks[0].width, [size]) for size in sizes])
     return SingleNetwork(trunks[0], _classifier(HEADS[method], trunks[0].width, sizes))
 
 
