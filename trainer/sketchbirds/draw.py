@@ -9,7 +9,7 @@ from trainer.sketchbirds import scene
 from trainer.sketchbirds.fauna import Bird, birds
 from trainer.sketchbirds.plumage import masks, paint
 from trainer.sketchbirds.raster import FloatArray, lay
-from trainer.sketchbirds.skeleton import build, draw_pose
+from trainer.sketchbirds.skeleton import Skeleton, build, draw_pose
 
 SMALLEST = 32
 
@@ -38,17 +38,16 @@ def draw_bird(class_name: str, rng: np.random.Generator, size: int = 128) -> Ima
     """
     bird = _known(class_name, size)
     skeleton = build(bird, draw_pose(rng), size)
-    part = masks(skeleton, size)
     support = bird.posture.supports[rng.integers(len(bird.posture.supports))]
     picture = scene.backdrop(rng, size)
     scene.perch(picture, support, skeleton.rest, skeleton.unit, rng)
-    lay(picture, paint(bird, skeleton, part, rng), part.outline)
+    _lay_bird(picture, bird, skeleton, rng)
     if support == "water":
         lift = 0.0 if bird.posture.afloat else rng.uniform(0.05, 0.5) * skeleton.unit
         scene.water(picture, float(skeleton.rest[1]) - lift, rng)
     if rng.random() < 0.4:
         scene.leaves(picture, rng)
-    return Image.fromarray(scene.expose(picture, rng))
+    return scene.expose(picture, rng)
 
 
 def draw_outline(class_name: str, rng: np.random.Generator, size: int = 128) -> FloatArray:
@@ -74,7 +73,15 @@ def draw_outline(class_name: str, rng: np.random.Generator, size: int = 128) -> 
         If the class is unknown or the size too small.
     """
     bird = _known(class_name, size)
-    return masks(build(bird, draw_pose(rng), size), size).outline
+    return masks(build(bird, draw_pose(rng), size), (size, size)).outline
+
+
+def _lay_bird(picture: FloatArray, bird: Bird, skeleton: Skeleton, rng: np.random.Generator) -> None:
+    """Paint the bird over the scene, working only in the box that holds it."""
+    rows, columns = skeleton.box(picture.shape[1])
+    inside = skeleton.shifted(-np.array([columns.start, rows.start]))
+    part = masks(inside, (rows.stop - rows.start, columns.stop - columns.start))
+    lay(picture[:, rows, columns], paint(bird, inside, part, rng), part.outline)
 
 
 def _known(class_name: str, size: int) -> Bird:

@@ -11,13 +11,28 @@ from dataclasses import dataclass
 import numpy as np
 
 from trainer.sketchbirds.fauna import COATS, INKS, Bird, Coat, Plumage
-from trainer.sketchbirds.raster import FloatArray, band, blur, colour, coverage, fuse, grid, lay, noise, ramp
-from trainer.sketchbirds.skeleton import Skeleton
+from trainer.sketchbirds.raster import (
+    FloatArray,
+    Grid,
+    Points,
+    Window,
+    band,
+    blur,
+    colour,
+    coverage,
+    fuse,
+    grid,
+    lay,
+    noise,
+    ramp,
+    window,
+)
+from trainer.sketchbirds.skeleton import Frame, Skeleton
 
 
 @dataclass(frozen=True)
 class Masks:
-    """How much of each pixel every part of the bird covers; fields of shape (size, size)."""
+    """How much of each pixel every part of the bird covers; fields of the same shape."""
 
     tail: FloatArray
     skin: FloatArray
@@ -31,18 +46,19 @@ class Masks:
     def outline(self) -> FloatArray:
         """The silhouette of the whole bird."""
         parts = (self.tail, self.skin, self.bill, self.legs, self.wing, self.far_wing)
-        return np.maximum.reduce(parts)
+        outline: FloatArray = np.maximum.reduce(parts)
+        return outline
 
 
-def masks(skeleton: Skeleton, size: int) -> Masks:
+def masks(skeleton: Skeleton, shape: Grid) -> Masks:
     """Rasterise a skeleton.
 
     Parameters
     ----------
     skeleton : Skeleton
         Polygons in pixels.
-    size : int
-        Side of the image in pixels.
+    shape : tuple of int
+        Rows and columns to rasterise into.
 
     Returns
     -------
@@ -50,16 +66,16 @@ def masks(skeleton: Skeleton, size: int) -> Masks:
         Anti-aliased coverage of every part.
     """
     p = skeleton.parts
-    trunk = coverage(p["body"] + p["neck"] + p["head"], size)
+    trunk = coverage(p["body"] + p["neck"] + p["head"], shape)
     smooth = fuse(trunk, 0.09 * skeleton.unit)
     return Masks(
-        tail=coverage(p["tail"], size),
-        skin=np.maximum(np.maximum(smooth, trunk), coverage(p["crest"], size)),
-        neck=coverage(p["neck"], size),
-        bill=coverage(p["bill"], size),
-        legs=coverage(p["legs"], size),
-        wing=coverage(p["wing"], size),
-        far_wing=coverage(p["far_wing"], size),
+        tail=coverage(p["tail"], shape),
+        skin=np.maximum(np.maximum(smooth, trunk), coverage(p["crest"], shape)),
+        neck=coverage(p["neck"], shape),
+        bill=coverage(p["bill"], shape),
+        legs=coverage(p["legs"], shape),
+        wing=coverage(p["wing"], shape),
+        far_wing=coverage(p["far_wing"], shape),
     )
 
 
@@ -79,21 +95,25 @@ def paint(bird: Bird, skeleton: Skeleton, part: Masks, rng: np.random.Generator)
 
     Returns
     -------
-    ndarray of float32, shape (size, size, 3)
+    ndarray of float32, shape (3, rows, columns)
         Colours in [0, 1], shaded by a light from above.
     """
-    size = part.skin.shape[0]
+    shape = part.skin.shape
     marks, coat = bird.plumage, _individual(COATS[bird.plumage.coat], rng)
-    down = noise(rng, (size // 3, size // 3), size)
-    picture = np.empty((size, size, 3), dtype=np.float32)
+    down = noise(rng, (shape[0] // 3 + 1, shape[1] // 3 + 1), shape)
+    picture = np.empty((3, *shape), dtype=np.float32)
     picture[:] = coat[2] * 0.72
     lay(picture, _ink(bird.shape.leg_colour) * 0.9, part.legs)
-    lay(picture, _tail(marks, coat, skeleton, size), part.tail)
+    lay(picture, _tail(marks, coat, skeleton, shape), part.tail)
     lay(picture, _skin(marks, coat, skeleton, part, down), part.skin)
-    lay(picture, _bill(bird.shape.bill_colour, part, skeleton), part.bill * (1 - 0.85 * _face(skeleton, size)))
-    picture *= 1 - 0.38 * _shadow(part.wing, skeleton)[..., None]
-    lay(picture, _wing(marks, coat, skeleton, size), part.wing)
-    picture *= _relief(part, skeleton)[..., None] * (1 + 0.035 * down[..., None])
+    lay(
+        picture,
+        _bill(bird.shape.bill_colour, part, skeleton),
+        part.bill * (1 - 0.85 * _face(skeleton, shape)),
+    )
+    picture *= 1 - 0.38 * _shadow(part.wing, skeleton)
+    lay(picture, _wing(marks, coat, skeleton, shape), part.wing)
+    picture *= _relief(part, skeleton) * (1 + 0.035 * down)
     _eye(picture, skeleton)
     return picture
 
@@ -101,8 +121,14 @@ def paint(bird: Bird, skeleton: Skeleton, part: Masks, rng: np.random.Generator)
 def _individual(coat: Coat, rng: np.random.Generator) -> list[FloatArray]:
     """Back, belly and wing as this individual wears them: no two birds of a species match exactly."""
     worn = np.float32(rng.normal(1.0, 0.07))
-    shades = rng.normal(1.0, 0.04, (3, 3)).astype(np.float32)
+    shades = rng.normal(1.0, 0.04, (3, 3, 1, 1)).astype(np.float32)
     return [colour(c) * worn * s for c, s in zip((coat.back, coat.belly, coat.wing), shades, strict=True)]
+
+
+def _around(frame: Frame, reach: float, shape: Grid) -> Window:
+    """Return the window within `reach` times the frame's unit of its origin: small parts need no more."""
+    span = reach * float(np.hypot(*frame.along))
+    return window(frame.origin - span, frame.origin + span, shape)
 
 
 def _ink(name: str) -> FloatArray:
@@ -113,18 +139,20 @@ def _skin(
     marks: Plumage, coat: list[FloatArray], skeleton: Skeleton, part: Masks, down: FloatArray
 ) -> FloatArray:
     """Body, neck and head: dark above, pale below, with the marks of the species."""
-    size = down.shape[0]
-    u, v = skeleton.frames["body"].fields(size)
-    along, front = skeleton.frames["neck"].fields(size)
+    shape = down.shape
+    u, v = skeleton.frames["body"].fields(shape)
+    along, front = skeleton.frames["neck"].fields(shape)
     ragged = 0.06 * down
-    picture = np.empty((size, size, 3), dtype=np.float32)
+    picture = np.empty((3, *shape), dtype=np.float32)
     picture[:] = coat[1]
     back = ramp(v + ragged, -0.10, 0.22)
     nape = ramp(front + ragged, -0.30, 0.15) * part.neck * ramp(along, 0.0, 0.25)
     pale = ramp(front, -0.2, -0.5) * part.neck * ramp(along, 0.1, 0.35)
     lay(picture, coat[0], np.maximum(back * (1 - pale), nape))
-    lay(picture, coat[0] * 0.62, 0.85 * _breast(marks.breast, u, v, along, front, skeleton))
-    _head(picture, marks, coat, skeleton, ragged)
+    lay(picture, coat[0] * 0.62, 0.85 * _breast(marks.breast, u, v, along, skeleton))
+    rows, columns = near = _around(skeleton.frames["head"], 3.2, shape)
+    head = skeleton.frames["head"].shifted(-np.array([columns.start, rows.start]))
+    _head(picture[:, rows, columns], marks, coat, head, ragged[near])
     if marks.collar:
         ring = band(along + ragged * 0.5, 0.30, 0.62 * _head_share(skeleton), 0.08)
         lay(picture, _ink(marks.collar), ring * ramp(np.abs(front), 3.0, 2.5))
@@ -137,9 +165,7 @@ def _head_share(skeleton: Skeleton) -> float:
     return float(np.hypot(*frames["head"].along) / np.hypot(*frames["neck"].along))
 
 
-def _breast(
-    kind: str, u: FloatArray, v: FloatArray, along: FloatArray, front: FloatArray, skeleton: Skeleton
-) -> FloatArray:
+def _breast(kind: str, u: FloatArray, v: FloatArray, along: FloatArray, skeleton: Skeleton) -> FloatArray:
     """Spots, streaks or bars over breast and flank, on a lattice of fixed size in units of the body."""
     if kind == "plain":
         return np.zeros_like(u)
@@ -149,18 +175,23 @@ def _breast(
     if kind == "bars":
         return where * ramp(np.sin(2 * np.pi * (x / 0.24 + 0.25 * np.sin(9 * y))), -0.1, 0.5)
     if kind == "streaks":
-        row = np.sin(2 * np.pi * y / 0.24 + 0.6 * np.sin(5 * x))
-        return where * ramp(row, 0.05, 0.55) * ramp(np.sin(2 * np.pi * x / 0.75 + 9 * np.floor(y / 0.24)), -0.9, -0.4)
-    row = np.floor(y / 0.2)
-    dx = (x / 0.25 + 0.5 * (row % 2)) % 1 - 0.5
-    dy = (y / 0.2) % 1 - 0.5
-    return where * ramp(dx * dx + dy * dy, 0.13, 0.05)
+        return where * _lattice(x, y, 0.52, 0.16, (0.43, 0.27))
+    return where * _lattice(x, y, 0.25, 0.20, (0.33, 0.33))
+
+
+def _lattice(x: FloatArray, y: FloatArray, dx: float, dy: float, reach: tuple[float, float]) -> FloatArray:
+    """Soft ovals in staggered rows, dx apart along and dy across, reaching these shares of a cell."""
+    row = np.floor(y / np.float32(dy))
+    along = (x / np.float32(dx) + 0.5 * (row % 2)) % 1 - 0.5
+    across = (y / np.float32(dy)) % 1 - 0.5
+    return ramp((along / reach[0]) ** 2 + (across / reach[1]) ** 2, 1.25, 0.5)
 
 
 def _head(
-    picture: FloatArray, marks: Plumage, coat: list[FloatArray], skeleton: Skeleton, ragged: FloatArray
+    picture: FloatArray, marks: Plumage, coat: list[FloatArray], head: Frame, ragged: FloatArray
 ) -> None:
-    u, v = skeleton.frames["head"].fields(picture.shape[0])
+    """Paint crown, cheek and the marks of the face, in place, in a window around the head."""
+    u, v = head.fields(ragged.shape)
     u, v = u + ragged, v + ragged
     near = ramp(u * u + v * v, 2.6, 1.9)
     lay(picture, coat[0], near * ramp(v, -0.35, 0.0))
@@ -177,22 +208,22 @@ def _head(
         lay(picture, _ink(marks.brow), band(v + 0.10 * u, 0.50, 0.36, 0.14) * band(u, -0.15, 1.9, 0.3))
 
 
-def _tail(marks: Plumage, coat: list[FloatArray], skeleton: Skeleton, size: int) -> FloatArray:
-    u, v = skeleton.frames["tail"].fields(size)
+def _tail(marks: Plumage, coat: list[FloatArray], skeleton: Skeleton, shape: Grid) -> FloatArray:
+    u, v = skeleton.frames["tail"].fields(shape)
     vanes = 1 - 0.16 * ramp(np.cos(2 * np.pi * 2.5 * v), 0.6, 1.0)
-    picture = coat[2] * (vanes * (1.05 - 0.2 * u))[..., None]
+    picture = coat[2] * (vanes * (1.05 - 0.2 * u))
     if marks.tail_band:
         lay(picture, _ink(marks.tail_band), band(u, 0.82, 0.22, 0.06))
     return picture
 
 
-def _wing(marks: Plumage, coat: list[FloatArray], skeleton: Skeleton, size: int) -> FloatArray:
+def _wing(marks: Plumage, coat: list[FloatArray], skeleton: Skeleton, shape: Grid) -> FloatArray:
     """Scaled coverts at the shoulder, long flight feathers with pale edges behind them, then the marks."""
-    u, v = skeleton.frames["wing"].fields(size)
+    u, v = skeleton.frames["wing"].fields(shape)
     flight = ramp(u + 0.10 * v, 0.38, 0.50)
     edge = ramp(np.cos(2 * np.pi * (2.6 * v + 1.6 * u)), 0.70, 1.0) * flight
     scallop = ramp((6.5 * u + 0.35 * np.cos(2 * np.pi * 2.2 * v)) % 1.0, 0.62, 0.95) * (1 - flight)
-    picture = coat[2] * (1.12 - 0.30 * flight + 0.1 * v)[..., None]
+    picture = coat[2] * (1.12 - 0.30 * flight + 0.1 * v)
     lay(picture, coat[0] * 1.18, 0.45 * edge + 0.40 * scallop)
     bend = u + 0.13 * v
     for i in range(marks.wing_bars):
@@ -203,19 +234,19 @@ def _wing(marks: Plumage, coat: list[FloatArray], skeleton: Skeleton, size: int)
 
 
 def _bill(name: str, part: Masks, skeleton: Skeleton) -> FloatArray:
-    """The bill, paler along its ridge and with a dark line where it closes."""
-    _, v = skeleton.frames["head"].fields(part.bill.shape[0])
+    """Colour the bill, paler along its ridge."""
+    _, v = skeleton.frames["head"].fields(part.bill.shape)
     ridge = 0.82 + 0.42 * ramp(v, -0.35, 0.25)
-    return _ink(name) * ridge[..., None]
+    return _ink(name) * ridge
 
 
-def _face(skeleton: Skeleton, size: int) -> FloatArray:
-    u, v = skeleton.frames["head"].fields(size)
+def _face(skeleton: Skeleton, shape: Grid) -> FloatArray:
+    u, v = skeleton.frames["head"].fields(shape)
     return ramp(u * u + v * v, 0.98, 0.72)
 
 
 def _shadow(wing: FloatArray, skeleton: Skeleton) -> FloatArray:
-    """The soft shadow a folded wing throws on the flank below it."""
+    """Throw the soft shadow of a folded wing on the flank below it."""
     drop = max(1, round(0.10 * skeleton.unit))
     soft = blur(wing, 0.08 * skeleton.unit)
     return np.roll(soft, drop, axis=0)
@@ -227,16 +258,25 @@ def _relief(part: Masks, skeleton: Skeleton) -> FloatArray:
     fine = blur(np.maximum(part.wing, part.far_wing), 0.05 * skeleton.unit)
     slope = np.gradient(height, axis=0) * (0.55 * skeleton.unit)
     ridge = np.gradient(fine, axis=0) * (0.05 * skeleton.unit)
-    return 0.98 + np.clip(0.62 * slope, -0.5, 0.22) + np.clip(ridge, -0.12, 0.12)
+    light: FloatArray = 0.98 + np.clip(0.62 * slope, -0.5, 0.22) + np.clip(ridge, -0.12, 0.12)
+    return light
 
 
 def _eye(picture: FloatArray, skeleton: Skeleton) -> None:
-    head = skeleton.frames["head"]
+    frame = skeleton.frames["head"]
+    rows, columns = _around(frame, 1.2, picture.shape[1:])
+    part = picture[:, rows, columns]
+    head = frame.shifted(-np.array([columns.start, rows.start]))
     centre = head.origin + 0.34 * head.along + 0.16 * head.across
     radius = max(1.1, 0.055 * skeleton.unit + 0.10 * float(np.hypot(*head.along)))
-    x, y = grid(picture.shape[0])
-    away = np.hypot(x - np.float32(centre[0]), y - np.float32(centre[1]))
-    lay(picture, _ink("horn"), 0.7 * ramp(away, radius + 0.9, radius))
-    lay(picture, colour((18, 14, 14)), ramp(away, radius + 0.35, radius - 0.55))
-    glint = np.hypot(x - np.float32(centre[0] + 0.3 * radius), y - np.float32(centre[1] - 0.4 * radius))
-    lay(picture, colour((255, 252, 244)), 0.95 * ramp(glint, 0.45 * radius + 0.4, 0.2 * radius))
+    away = _distance(centre, part)
+    lay(part, _ink("horn"), 0.7 * ramp(away, radius + 0.9, radius))
+    lay(part, colour((18, 14, 14)), ramp(away, radius + 0.35, radius - 0.55))
+    glint = _distance(centre + np.array([0.3, -0.4]) * radius, part)
+    lay(part, colour((255, 252, 244)), 0.95 * ramp(glint, 0.45 * radius + 0.4, 0.2 * radius))
+
+
+def _distance(point: Points, picture: FloatArray) -> FloatArray:
+    x, y = grid(picture.shape[1:])
+    away: FloatArray = np.hypot(x - np.float32(point[0]), y - np.float32(point[1]))
+    return away

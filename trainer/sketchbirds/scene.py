@@ -19,6 +19,7 @@ from trainer.sketchbirds.raster import (
     lay,
     noise,
     ramp,
+    to_image,
 )
 
 # Upper and lower colours of the backdrop; the lens has blurred everything finer.
@@ -45,18 +46,23 @@ def backdrop(rng: np.random.Generator, size: int) -> FloatArray:
 
     Returns
     -------
-    ndarray of float32, shape (size, size, 3)
+    ndarray of float32, shape (3, size, size)
         Colours in [0, 1].
     """
     kind = list(BACKDROPS)[rng.integers(len(BACKDROPS))]
-    top, bottom = (colour(c) * rng.normal(1, 0.07, 3).astype(np.float32) for c in BACKDROPS[kind])
-    fall = np.linspace(0, 1, COARSE, dtype=np.float32)[:, None, None]
-    wash = (top + (bottom - top) * fall) * (1 + 0.07 * noise(rng, (5, 5), COARSE)[..., None])
-    image = Image.fromarray((np.clip(wash, 0, 1) * 255).astype(np.uint8))
+    top, bottom = (colour(c) * _cast(rng, 0.045) for c in BACKDROPS[kind])
+    fall = np.linspace(0, 1, COARSE, dtype=np.float32)[:, None]
+    wash = (top + (bottom - top) * fall) * (1 + 0.07 * noise(rng, (5, 5), (COARSE, COARSE)))
+    image = to_image(wash)
     _blurred_things(ImageDraw.Draw(image, "RGBA"), kind, rng)
-    soft = image.filter(ImageFilter.GaussianBlur(rng.uniform(0.5, 1.5)))
+    soft = image.filter(ImageFilter.GaussianBlur(rng.uniform(0.9, 1.7)))
     large = soft.resize((size, size), Image.Resampling.BICUBIC)
-    return np.asarray(large, dtype=np.float32) / 255
+    return np.ascontiguousarray(np.asarray(large, dtype=np.float32).transpose(2, 0, 1)) * np.float32(1 / 255)
+
+
+def _cast(rng: np.random.Generator, spread: float) -> FloatArray:
+    """Return a slight shift of hue, as one factor per colour."""
+    return rng.normal(1.0, spread, (3, 1, 1)).astype(np.float32)
 
 
 def _blurred_things(pen: ImageDraw.ImageDraw, kind: str, rng: np.random.Generator) -> None:
@@ -64,8 +70,8 @@ def _blurred_things(pen: ImageDraw.ImageDraw, kind: str, rng: np.random.Generato
     dark, light = BACKDROPS[kind][1], BACKDROPS[kind][0]
     for _ in range(int(rng.integers(5, 13))):
         x, y, reach, width = rng.uniform((-4, -4, 3, 1), (44, 44, 12, 4)).tolist()
-        tone = tuple(int(c * rng.uniform(0.65, 1.3)) for c in (dark if rng.random() < 0.5 else light))
-        fill = (*(min(255, c) for c in tone), int(rng.integers(60, 170)))
+        tone = colour(dark if rng.random() < 0.5 else light) * _cast(rng, 0.05) * rng.uniform(0.7, 1.25)
+        fill = (*(np.clip(tone, 0, 1).ravel() * 255).astype(int).tolist(), int(rng.integers(60, 170)))
         if kind == "reeds":
             pen.line([(x, 44), (x + rng.normal(0, 5), y - 10)], fill=fill, width=round(width))
         elif kind == "branches":
@@ -83,7 +89,7 @@ def perch(picture: FloatArray, support: Support, rest: Points, unit: float, rng:
 
     Parameters
     ----------
-    picture : ndarray of float32, shape (size, size, 3)
+    picture : ndarray of float32, shape (3, size, size)
         The backdrop; changed in place.
     support : str
         Kind of perch; water and air leave the picture as it is.
@@ -103,18 +109,18 @@ def perch(picture: FloatArray, support: Support, rest: Points, unit: float, rng:
 
 
 def _bough(picture: FloatArray, rest: Points, radius: float, slant: float, rng: np.random.Generator) -> None:
-    size = picture.shape[0]
-    x, y = grid(size)
+    size = picture.shape[1]
+    x, y = grid((size, size))
     bow = rng.normal(0, 0.10) / size
     dx = x - np.float32(rest[0])
-    knots = noise(rng, (1, 9), size) * np.float32(0.16 * radius)
+    knots = noise(rng, (1, 9), (size, size)) * np.float32(0.16 * radius)
     across = (y - rest[1] - radius - slant * dx - bow * dx * dx + knots) / np.float32(radius)
     _bark(picture, across.astype(np.float32), ramp(np.abs(across), 1 + 0.6 / radius, 1 - 0.6 / radius), rng)
 
 
 def _post(picture: FloatArray, rest: Points, radius: float, rng: np.random.Generator) -> None:
-    size = picture.shape[0]
-    x, y = grid(size)
+    size = picture.shape[1]
+    x, y = grid((size, size))
     side = (x - rest[0] + 0.06 * (y - rest[1])) / radius
     inside = ramp(np.abs(side), 1 + 0.6 / radius, 1 - 0.6 / radius)
     below = ramp(y - rest[1] - 0.12 * radius * side**2, -0.6, 0.6)
@@ -122,32 +128,37 @@ def _post(picture: FloatArray, rest: Points, radius: float, rng: np.random.Gener
 
 
 def _bark(
-    picture: FloatArray, across: FloatArray, mask: FloatArray, rng: np.random.Generator, *, upright: bool = False
+    picture: FloatArray,
+    across: FloatArray,
+    mask: FloatArray,
+    rng: np.random.Generator,
+    *,
+    upright: bool = False,
 ) -> None:
     """Shade a rounded piece of wood; `across` runs from -1 (lit) to 1 (in shadow)."""
-    size = picture.shape[0]
+    size = picture.shape[1]
     cells = (size // 12, size // 2) if upright else (size // 2, size // 12)
-    grain = noise(rng, cells, size)
-    wood = colour((124, 104, 84)) * rng.normal(1.0, [0.16, 0.04, 0.05]).astype(np.float32) * rng.uniform(0.7, 1.1)
+    grain = noise(rng, cells, (size, size))
+    wood = colour((124, 104, 84)) * _cast(rng, 0.07) * rng.uniform(0.7, 1.1)
     tone = (1.0 - 0.38 * across) * (1 + 0.13 * grain)
-    lay(picture, (wood.astype(np.float32) * tone[..., None]).astype(np.float32), mask)
+    lay(picture, (wood * tone).astype(np.float32), mask)
 
 
 def _shore(picture: FloatArray, rest: Points, unit: float, rng: np.random.Generator) -> None:
-    """A bank of sand, mud or short grass, sharp at the feet and softer towards its far edge."""
-    size = picture.shape[0]
-    x, y = grid(size)
+    """Draw a bank of sand, mud or short grass, sharp at the feet and softer towards its far edge."""
+    size = picture.shape[1]
+    x, y = grid((size, size))
     far = rest[1] - unit * rng.uniform(0.15, 0.55)
     soil = [(168, 146, 112), (122, 106, 88), (112, 122, 74), (148, 148, 142)][rng.integers(4)]
-    tone = 0.92 + 0.10 * noise(rng, (size // 2, size // 4), size) * ramp(y, far, rest[1] + unit * 0.3)
-    lay(picture, colour(soil) * tone[..., None], ramp(y + 2 * noise(rng, (1, 6), size), far - 2, far + 3))
+    tone = 0.92 + 0.10 * noise(rng, (size // 2, size // 4), (size, size)) * ramp(y, far, rest[1] + unit * 0.3)
+    lay(picture, colour(soil) * tone, ramp(y + 2 * noise(rng, (1, 6), (size, size)), far - 2, far + 3))
     spot = ((x - rest[0]) / (0.75 * unit)) ** 2 + ((y - rest[1] - 0.03 * unit) / (0.13 * unit)) ** 2
-    picture *= 1 - 0.42 * ramp(spot.astype(np.float32), 1.2, 0.1)[..., None]
+    picture *= 1 - 0.42 * ramp(spot.astype(np.float32), 1.2, 0.1)
 
 
 def water(picture: FloatArray, line: float, rng: np.random.Generator) -> None:
     """Flood the picture below a line, in place: everything above is mirrored, darker and rippled."""
-    size = picture.shape[0]
+    size = picture.shape[1]
     first = int(np.clip(round(line), 1, size - 1))
     rows = np.arange(first, size, dtype=np.float32)
     depth = rows - first
@@ -155,16 +166,16 @@ def water(picture: FloatArray, line: float, rng: np.random.Generator) -> None:
     source = np.clip(first - 1 - depth * rng.uniform(0.8, 1.1) + waves * (0.4 + 0.05 * depth), 0, first - 1)
     shift = np.rint(waves * (0.6 + 0.03 * depth)).astype(np.intp)
     columns = np.clip(np.arange(size)[None, :] + shift[:, None], 0, size - 1)
-    tint = colour((70, 98, 108)) * rng.normal(1, 0.08, 3).astype(np.float32)
-    mirror = picture[source.astype(np.intp)[:, None], columns]
-    gleam = 0.045 * waves[:, None] * (1 + 0.6 * noise(rng, (size // 2, 10), size)[first:])
-    picture[first:] = 0.66 * mirror + 0.30 * tint + gleam[..., None].astype(np.float32)
-    picture[first : first + 1] *= 0.80
+    tint = colour((70, 98, 108)) * _cast(rng, 0.08)
+    mirror = picture[:, source.astype(np.intp)[:, None], columns]
+    gleam = 0.045 * waves[:, None] * (1 + 0.6 * noise(rng, (size // 2, 10), (size, size))[first:])
+    picture[:, first:] = 0.66 * mirror + 0.30 * tint + gleam.astype(np.float32)
+    picture[:, first] *= 0.80
 
 
 def leaves(picture: FloatArray, rng: np.random.Generator) -> None:
     """Hang a few leaves, blades or twigs between lens and bird, in place and slightly out of focus."""
-    size = picture.shape[0]
+    size = picture.shape[1]
     for _ in range(int(rng.integers(1, 4))):
         x, y = rng.uniform(0.05, 0.95, 2) * size
         kind, angle = rng.random(), rng.uniform(0, np.pi)
@@ -173,7 +184,9 @@ def leaves(picture: FloatArray, rng: np.random.Generator) -> None:
         else:
             length, width = size * rng.uniform(0.6, 1.0), size * rng.uniform(0.008, 0.02)
             angle = np.pi / 2 + rng.normal(0, 0.25 if kind < 0.8 else 0.9)
-        mask = blur(coverage([_lens(x, y, angle, length, width)], size), size * rng.uniform(0.004, 0.014))
+        mask = blur(
+            coverage([_lens(x, y, angle, length, width)], (size, size)), size * rng.uniform(0.004, 0.014)
+        )
         green = colour([(92, 122, 52), (66, 92, 44), (150, 142, 82), (96, 78, 58)][rng.integers(4)])
         lay(picture, green * np.float32(rng.uniform(0.7, 1.25)), 0.95 * mask)
 
@@ -182,33 +195,34 @@ def _lens(x: float, y: float, angle: float, length: float, width: float) -> Poin
     t = np.linspace(-1, 1, 14)
     bow = 0.12 * length * (1 - t**2)
     half = width * (1 - t**2) ** 0.8
-    flat = np.concatenate([np.stack([t * length, bow + half], axis=1), np.stack([t * length, bow - half], axis=1)[::-1]])
+    flat = np.concatenate(
+        [np.stack([t * length, bow + half], axis=1), np.stack([t * length, bow - half], axis=1)[::-1]]
+    )
     c, s = np.cos(angle), np.sin(angle)
     return np.asarray(flat @ np.array([[c, s], [-s, c]]) + (x, y))
 
 
-def expose(picture: FloatArray, rng: np.random.Generator) -> FloatArray:
+def expose(picture: FloatArray, rng: np.random.Generator) -> Image.Image:
     """Take the photograph: exposure, warm or cold light, a vignette, contrast and grain.
 
     Parameters
     ----------
-    picture : ndarray of float32, shape (size, size, 3)
+    picture : ndarray of float32, shape (3, size, size)
         The scene, colours around [0, 1].
     rng : numpy.random.Generator
         Source of randomness.
 
     Returns
     -------
-    ndarray of uint8, shape (size, size, 3)
-        The photograph.
+    PIL.Image.Image
+        The photograph, RGB.
     """
-    size = picture.shape[0]
+    size = picture.shape[1]
     warmth, gain, contrast = rng.normal(0, 0.05), np.exp(rng.normal(0, 0.13)), rng.normal(1.05, 0.08)
     light = np.array([1 + warmth, 1 + 0.1 * warmth, 1 - warmth], dtype=np.float32) * np.float32(gain)
-    x, y = grid(size)
+    x, y = grid((size, size))
     centre = size * rng.uniform(0.35, 0.65, 2).astype(np.float32)
     corner = ((x - centre[0]) ** 2 + (y - centre[1]) ** 2) * np.float32(rng.uniform(0.0, 0.75) / size**2)
-    lit = picture * light * (1 - corner)[..., None]
-    grain = rng.standard_normal((size, size, 1), dtype=np.float32) * np.float32(rng.uniform(0.008, 0.03))
-    final = (lit - 0.45) * np.float32(contrast) + 0.45 + grain
-    return (np.clip(final, 0, 1) * 255 + 0.5).astype(np.uint8)
+    lit = picture * light[:, None, None] * (1 - corner)
+    grain = rng.standard_normal((size, size), dtype=np.float32) * np.float32(rng.uniform(0.006, 0.022))
+    return to_image((lit - 0.45) * np.float32(contrast) + 0.45 + grain)

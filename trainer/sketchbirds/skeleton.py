@@ -10,7 +10,7 @@ from dataclasses import dataclass, replace
 import numpy as np
 
 from trainer.sketchbirds.fauna import Bird, Posture, Shape
-from trainer.sketchbirds.raster import FloatArray, Points, grid
+from trainer.sketchbirds.raster import FloatArray, Grid, Points, Window, grid, window
 
 Outlines = dict[str, list[Points]]
 
@@ -36,12 +36,21 @@ class Frame:
     along: Points
     across: Points
 
-    def fields(self, size: int) -> tuple[FloatArray, FloatArray]:
-        """Return the coordinates (u along, v across) of every pixel, each of shape (size, size)."""
-        x, y = grid(size)
+    def fields(self, shape: Grid) -> tuple[FloatArray, FloatArray]:
+        """Return the coordinates (u along, v across) of every pixel of a grid, each of its shape."""
+        x, y = grid(shape)
         inverse = np.linalg.inv(np.stack([self.along, self.across], axis=1)).astype(np.float32)
         dx, dy = x - np.float32(self.origin[0]), y - np.float32(self.origin[1])
         return inverse[0, 0] * dx + inverse[0, 1] * dy, inverse[1, 0] * dx + inverse[1, 1] * dy
+
+    def at(self, coordinates: Points) -> Points:
+        """Return the points at these coordinates (u, v), an array of shape (..., 2)."""
+        u, v = coordinates[..., :1], coordinates[..., 1:]
+        return self.origin + u * self.along + v * self.across
+
+    def shifted(self, by: Points) -> Frame:
+        """Return the same frame with its origin moved."""
+        return replace(self, origin=self.origin + by)
 
 
 @dataclass(frozen=True)
@@ -52,6 +61,17 @@ class Skeleton:
     frames: dict[str, Frame]
     rest: Points
     unit: float
+
+    def shifted(self, by: Points) -> Skeleton:
+        """Return the same skeleton moved by (x, y) pixels."""
+        parts = {name: [outline + by for outline in part] for name, part in self.parts.items()}
+        frames = {name: frame.shifted(by) for name, frame in self.frames.items()}
+        return Skeleton(parts, frames, self.rest + by, self.unit)
+
+    def box(self, size: int) -> Window:
+        """Return the rows and columns of an image of this size in which any of the bird lies."""
+        points = np.concatenate([outline for part in self.parts.values() for outline in part])
+        return window(points.min(axis=0) - 3, points.max(axis=0) + 3, (size, size))
 
 
 def draw_pose(rng: np.random.Generator) -> Pose:
@@ -169,12 +189,12 @@ def _tube(spine: Points, radius: Points) -> Points:
 
 
 def _throat(shape: Shape, body: Points) -> Points:
-    return np.asarray([0.66, 0.22 * shape.body_depth]) @ body
+    return np.asarray(0.66 * body[0] + 0.22 * shape.body_depth * body[1])
 
 
 def _crown(shape: Shape, body: Points, pose: Pose) -> Points:
     lean = _turn(shape.neck_angle + 0.5 * pose.tilt + 0.4 * pose.head)[0]
-    return _throat(shape, body) + (shape.neck_length + 0.12) * lean
+    return np.asarray(_throat(shape, body) + (shape.neck_length + 0.12) * lean)
 
 
 def _neck(shape: Shape, body: Points, crown: Points) -> Points:
@@ -185,16 +205,16 @@ def _neck(shape: Shape, body: Points, crown: Points) -> Points:
     t = np.linspace(0, 1, 14)[:, None]
     weights = [(1 - t) ** 3, 3 * t * (1 - t) ** 2, 3 * t**2 * (1 - t), t**3]
     spine = sum(w * knot for w, knot in zip(weights, knots, strict=True))
-    base = 0.72 * shape.body_depth
+    base = 0.62 * shape.body_depth + 0.06
     return _tube(np.asarray(spine), shape.neck_width + (base - shape.neck_width) * (1 - t[:, 0]) ** 2)
 
 
 def _bill(shape: Shape, crown: Points, face: Points) -> Points:
-    t = np.linspace(0, 1, 10)
+    t = np.linspace(0, 1, 12)
     root = 0.8 * shape.head_radius
     along = root + t * shape.bill_length
     across = shape.bill_curve * shape.bill_length * t**2 - 0.06 * shape.head_radius
-    depth = shape.bill_depth * (1 - (1 - shape.bill_tip) * t)
+    depth = shape.bill_depth * (1 - (1 - shape.bill_tip) * t) * np.sqrt(1 - 0.8 * t**8)
     return crown + _tube(np.stack([along, across], axis=1), depth) @ face
 
 
@@ -219,8 +239,7 @@ def _tail(shape: Shape, body: Points) -> Points:
     notch = 1 - shape.tail_fork * 0.8
     mid = (base + 0.8) / 2
     profile = [(0, base), (0.5, mid), (0.94, 1), (1, 0.72), (notch, 0), (1, -0.72), (0.94, -1), (0.5, -mid)]
-    frame = _tail_frame(shape, body)
-    return frame.origin + np.array([*profile, (0, -base)]) @ np.stack([frame.along, frame.across])
+    return _tail_frame(shape, body).at(np.array([*profile, (0, -base)]))
 
 
 def _wing(shape: Shape, posture: Posture, body: Points, pose: Pose) -> tuple[Frame, Outlines]:
@@ -236,21 +255,21 @@ def _wing(shape: Shape, posture: Posture, body: Points, pose: Pose) -> tuple[Fra
 
 
 def _leaf(frame: Frame) -> Points:
-    """Outline of a folded wing: round at the shoulder, full below, pointed over the tail."""
+    """Draw the outline of a folded wing: round at the shoulder, full below, pointed over the tail."""
     u = np.linspace(0, 1, 16)
     profile = np.sqrt(np.clip(u, 0, 1)) * (1 - u) ** 0.62 * 1.9
     upper, lower = np.stack([u, 0.62 * profile], axis=1), np.stack([u, -1.05 * profile], axis=1)
-    return frame.origin + np.concatenate([upper, lower[::-1]]) @ np.stack([frame.along, frame.across])
+    return frame.at(np.concatenate([upper, lower[::-1]]))
 
 
 def _blade(root: Points, axes: Points, length: float) -> tuple[Frame, Points]:
-    """Frame and outline of a raised wing: a narrow curved blade with a stepped trailing edge."""
+    """Return frame and outline of a raised wing: a narrow curved blade with a stepped trailing edge."""
     frame = Frame(root, axes[0] * length, -axes[1] * 0.36)
     u = np.linspace(0, 1, 16)
     lead = 0.42 * np.sin(np.pi * u**0.8) ** 0.6 + 0.1
     trail = -1.25 * np.sin(np.pi * (0.16 + 0.84 * u)) ** 0.7 - 0.12 * np.abs(np.sin(5 * np.pi * u))
     outline = np.concatenate([np.stack([u, lead], axis=1), np.stack([u, trail], axis=1)[::-1]])
-    return frame, frame.origin + outline @ np.stack([frame.along, frame.across])
+    return frame, frame.at(outline)
 
 
 def _legs(shape: Shape, posture: Posture, body: Points) -> tuple[list[Points], Points]:
@@ -269,7 +288,10 @@ def _leg(hip: Points, foot: Points, dx: float, length: float) -> list[Points]:
     width = 0.045 if length > 1 else 0.055
     shank = _tube(np.stack([hip + side, knee, foot + side]), np.array([2.2, 1.0, 1.0]) * width)
     toes = [np.array([reach, -0.02]) for reach in (0.26, 0.14, -0.14)]
-    return [shank, *(_tube(np.stack([foot + side, foot + side + toe]), np.array([1.0, 0.5]) * width) for toe in toes)]
+    return [
+        shank,
+        *(_tube(np.stack([foot + side, foot + side + toe]), np.array([1.0, 0.5]) * width) for toe in toes),
+    ]
 
 
 def _place(skeleton: Skeleton, pose: Pose, size: int, *, afloat: bool) -> Skeleton:
@@ -285,5 +307,8 @@ def _place(skeleton: Skeleton, pose: Pose, size: int, *, afloat: bool) -> Skelet
     target = size * (np.array([0.5, 0.56 if afloat else 0.5]) + np.array(pose.shift))
     offset = target - (low + high) / 2 * flip
     parts = {name: [p * flip + offset for p in part] for name, part in skeleton.parts.items()}
-    frames = {n: Frame(f.origin * flip + offset, f.along * flip, f.across * flip) for n, f in skeleton.frames.items()}
+    frames = {
+        n: Frame(f.origin * flip + offset, f.along * flip, f.across * flip)
+        for n, f in skeleton.frames.items()
+    }
     return Skeleton(parts, frames, skeleton.rest * flip + offset, float(scale))
