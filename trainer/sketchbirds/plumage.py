@@ -120,8 +120,8 @@ def paint(bird: Bird, skeleton: Skeleton, part: Masks, rng: np.random.Generator)
 
 def _individual(coat: Coat, rng: np.random.Generator) -> list[FloatArray]:
     """Back, belly and wing as this individual wears them: no two birds of a species match exactly."""
-    worn = np.float32(rng.normal(1.0, 0.07))
-    shades = rng.normal(1.0, 0.04, (3, 3, 1, 1)).astype(np.float32)
+    worn = np.float32(rng.normal(1.0, 0.10))
+    shades = rng.normal(1.0, 0.06, (3, 3, 1, 1)).astype(np.float32)
     return [colour(c) * worn * s for c, s in zip((coat.back, coat.belly, coat.wing), shades, strict=True)]
 
 

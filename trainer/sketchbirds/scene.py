@@ -218,7 +218,7 @@ def expose(picture: FloatArray, rng: np.random.Generator) -> Image.Image:
         The photograph, RGB.
     """
     size = picture.shape[1]
-    warmth, gain, contrast = rng.normal(0, 0.05), np.exp(rng.normal(0, 0.13)), rng.normal(1.05, 0.08)
+    warmth, gain, contrast = rng.normal(0, 0.08), np.exp(rng.normal(0, 0.18)), rng.normal(1.05, 0.09)
     light = np.array([1 + warmth, 1 + 0.1 * warmth, 1 - warmth], dtype=np.float32) * np.float32(gain)
     x, y = grid((size, size))
     centre = size * rng.uniform(0.35, 0.65, 2).astype(np.float32)

@@ -95,8 +95,8 @@ def draw_pose(rng: np.random.Generator) -> Pose:
         head=head,
         wing=abs(wing),
         stretch=(float(stretch[0]), float(stretch[1]), float(stretch[2])),
-        fill=rng.uniform(0.80, 1.02),
-        shift=(rng.uniform(-0.06, 0.06), rng.uniform(-0.05, 0.05)),
+        fill=rng.uniform(0.62, 1.0),
+        shift=(rng.uniform(-0.09, 0.09), rng.uniform(-0.07, 0.07)),
     )
 
 
