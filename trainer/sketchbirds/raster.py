@@ -6,7 +6,7 @@ colour first, so that a field multiplies it without a copy and in long contiguou
 
 from __future__ import annotations
 
-from collections.abc import Iterable
+from collections.abc import Sequence
 
 import numpy as np
 from numpy.typing import NDArray
@@ -21,8 +21,10 @@ Grid = tuple[int, int]
 Window = tuple[slice, slice]
 
 
-def coverage(outlines: Iterable[Points], shape: Grid) -> FloatArray:
+def coverage(outlines: Sequence[Points], shape: Grid) -> FloatArray:
     """Return the share of each pixel that lies inside any of the polygons, as a field of this shape."""
+    if not outlines:
+        return np.zeros(shape, dtype=np.float32)
     image = Image.new("L", (shape[1] * SUPERSAMPLE, shape[0] * SUPERSAMPLE))
     pen = ImageDraw.Draw(image)
     for outline in outlines:

@@ -39,9 +39,10 @@ class Frame:
     def fields(self, shape: Grid) -> tuple[FloatArray, FloatArray]:
         """Return the coordinates (u along, v across) of every pixel of a grid, each of its shape."""
         x, y = grid(shape)
-        inverse = np.linalg.inv(np.stack([self.along, self.across], axis=1)).astype(np.float32)
-        dx, dy = x - np.float32(self.origin[0]), y - np.float32(self.origin[1])
-        return inverse[0, 0] * dx + inverse[0, 1] * dy, inverse[1, 0] * dx + inverse[1, 1] * dy
+        dx, dy = x - float(self.origin[0]), y - float(self.origin[1])
+        (ax, ay), (bx, by) = self.along.tolist(), self.across.tolist()
+        area = ax * by - ay * bx
+        return dx * (by / area) - dy * (bx / area), dy * (ax / area) - dx * (ay / area)
 
     def at(self, coordinates: Points) -> Points:
         """Return the points at these coordinates (u, v), an array of shape (..., 2)."""
