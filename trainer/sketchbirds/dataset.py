@@ -3,10 +3,9 @@
 from __future__ import annotations
 
 import json
-import os
-import shutil
 from collections.abc import Callable
 from pathlib import Path
+from tempfile import TemporaryDirectory
 
 import numpy as np
 
@@ -56,18 +55,15 @@ def draw_dataset(
     counts = dict(zip(SPLITS, (per_class_train, per_class_test), strict=True))
     _check(root, counts, size, seed)
     root.parent.mkdir(parents=True, exist_ok=True)
-    part = root.with_name(f".{root.name}.{os.getpid()}.part")
-    part.mkdir()
-    try:
+    # Drawn beside the target, so that the rename stays on one file system; an interrupt clears it away.
+    with TemporaryDirectory(dir=root.parent, prefix=f".{root.name}.") as scratch:
+        part = Path(scratch, "whole")
         for split, count in counts.items():
             _draw_split(part / split, split, count, size, seed, on_image)
         _write_settings(part / "dataset.json", counts, size, seed)
         if root.is_dir():
             root.rmdir()
         part.rename(root)
-    finally:
-        # After the rename there is nothing left here; after an interrupt, whatever was drawn so far.
-        shutil.rmtree(part, ignore_errors=True)
 
 
 def _check(root: Path, counts: dict[str, int], size: int, seed: int) -> None:

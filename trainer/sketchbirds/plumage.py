@@ -21,6 +21,7 @@ from trainer.sketchbirds.raster import (
     blur,
     colour,
     coverage,
+    descent,
     fuse,
     grid,
     lay,
@@ -280,8 +281,8 @@ def _relief(part: Masks, skeleton: Skeleton) -> FloatArray:
     """Light from above on a rounded body: the slope of the blurred outline stands for its surface."""
     height = blur(np.maximum(part.skin, part.tail), 0.22 * skeleton.unit)
     fine = blur(np.maximum(part.wing, part.far_wing), 0.05 * skeleton.unit)
-    slope = np.gradient(height, axis=0) * (0.55 * skeleton.unit)
-    ridge = np.gradient(fine, axis=0) * (0.05 * skeleton.unit)
+    slope = descent(height) * (0.55 * skeleton.unit)
+    ridge = descent(fine) * (0.05 * skeleton.unit)
     light: FloatArray = 0.98 + np.clip(0.62 * slope, -0.5, 0.22) + np.clip(ridge, -0.12, 0.12)
     return light
 

@@ -56,6 +56,14 @@ def fuse(field: FloatArray, radius: float) -> FloatArray:
     return steep
 
 
+def descent(field: FloatArray) -> FloatArray:
+    """Return how much the field grows from row to row, by central differences; 0 in the outer rows."""
+    slope = np.zeros_like(field)
+    np.subtract(field[2:], field[:-2], out=slope[1:-1])
+    slope *= 0.5
+    return slope
+
+
 def ramp(field: FloatArray, low: float, high: float) -> FloatArray:
     """Rise smoothly from 0 where the field is `low` to 1 where it is `high` (or fall, if high < low)."""
     t: FloatArray = np.clip((field - np.float32(low)) / np.float32(high - low), 0, 1)

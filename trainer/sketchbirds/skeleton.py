@@ -288,11 +288,9 @@ def _leg(hip: Points, foot: Points, dx: float, length: float) -> list[Points]:
     knee = (hip + foot) / 2 + side + np.array([-0.10 * length, 0.05 * length])
     width = 0.045 if length > 1 else 0.055
     shank = _tube(np.stack([hip + side, knee, foot + side]), np.array([2.2, 1.0, 1.0]) * width)
-    toes = [np.array([reach, -0.02]) for reach in (0.26, 0.14, -0.14)]
-    return [
-        shank,
-        *(_tube(np.stack([foot + side, foot + side + toe]), np.array([1.0, 0.5]) * width) for toe in toes),
-    ]
+    tips = np.array([[0.27, -0.02], [0.15, -0.04], [-0.14, -0.02]])
+    sole = foot + side + np.array([[0.0, 1.1 * width], [0.0, -1.1 * width]])
+    return [shank, *(np.concatenate([sole, [foot + side + tip]]) for tip in tips)]
 
 
 def _place(skeleton: Skeleton, pose: Pose, size: int, *, afloat: bool) -> Skeleton:
