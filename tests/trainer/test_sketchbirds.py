@@ -120,8 +120,9 @@ def test_siblings_in_the_same_pose_have_one_outline_and_different_pixels(family)
     pictures = [np.asarray(draw_bird(bird.class_name, rng(2), 64), dtype=float) for bird in family]
     for a, b in [(0, 1), (0, 2), (1, 2)]:
         assert np.array_equal(outlines[a], outlines[b])
-        changed = np.abs(pictures[a] - pictures[b]).max(axis=2) > 24
-        assert 0.005 < changed.mean() < 0.5
+        changed = np.abs(pictures[a] - pictures[b]).max(axis=2) > 16
+        assert changed[outlines[a] > 0.5].mean() > 0.03
+        assert changed[outlines[a] == 0].mean() < 0.1  # reflections in water, nothing else
 
 
 def test_an_unknown_class_is_named():
