@@ -10,6 +10,7 @@ import numpy as np
 import pytest
 from PIL import Image
 
+from taxonomy import HiertaxError
 from trainer.sketchbirds import draw_bird, draw_dataset, draw_outline
 from trainer.sketchbirds.fauna import COATS, INKS, PLUMAGES, POSTURES, SHAPES, birds, field_marks
 
@@ -274,15 +275,13 @@ def test_an_existing_target_is_refused_untouched(tmp_path, kind):
     kept = target if kind == "file" else target / "mine.txt"
     kept.parent.mkdir(exist_ok=True)
     kept.write_text("mine")
-    with pytest.raises(FileExistsError, match="remove it or name another folder") as refusal:
+    with pytest.raises(HiertaxError, match="remove it or name another folder") as refusal:
         small(target)
     assert "\n" not in str(refusal.value)
     assert kept.read_text() == "mine"
 
 
-@pytest.mark.parametrize(
-    "change", [{"size": 8}, {"seed": -1}, {"per_class_train": 0}, {"per_class_test": -2}]
-)
+@pytest.mark.parametrize("change", [{"size": 8}, {"seed": -1}, {"per_class_train": 0}, {"per_class_test": -2}])
 def test_numbers_out_of_range_are_refused_before_anything_is_written(tmp_path, change):
     with pytest.raises(ValueError, match=r"at least one|or more"):
         small(tmp_path / "birds", **change)

@@ -139,9 +139,7 @@ def paint(bird: Bird, skeleton: Skeleton, part: Masks, rng: np.random.Generator)
 def _dress(plumage: Plumage, rng: np.random.Generator) -> Dress:
     coat = COATS[plumage.coat]
     shade = rng.normal(1.0, 0.10) * rng.normal(1.0, 0.05, (3, 3, 1, 1)).astype(np.float32)
-    back, belly, wing = (
-        colour(c) * s for c, s in zip((coat.back, coat.belly, coat.wing), shade, strict=True)
-    )
+    back, belly, wing = (colour(c) * s for c, s in zip((coat.back, coat.belly, coat.wing), shade, strict=True))
     return Dress(plumage, back, belly, wing, fresh=rng.uniform(0.5, 1.0))
 
 

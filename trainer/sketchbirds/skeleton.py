@@ -306,8 +306,5 @@ def _place(skeleton: Skeleton, pose: Pose, size: int, *, afloat: bool) -> Skelet
     target = size * (np.array([0.5, 0.56 if afloat else 0.5]) + np.array(pose.shift))
     offset = target - (low + high) / 2 * flip
     parts = {name: [p * flip + offset for p in part] for name, part in skeleton.parts.items()}
-    frames = {
-        n: Frame(f.origin * flip + offset, f.along * flip, f.across * flip)
-        for n, f in skeleton.frames.items()
-    }
+    frames = {n: Frame(f.origin * flip + offset, f.along * flip, f.across * flip) for n, f in skeleton.frames.items()}
     return Skeleton(parts, frames, skeleton.rest * flip + offset, float(scale))
