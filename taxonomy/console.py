@@ -5,11 +5,13 @@ Exit codes: 0 fine, 1 the work found a fault, 2 wrong usage, 130 interrupted.
 
 from __future__ import annotations
 
+import shlex
 import sys
 from collections.abc import Sequence
 from typing import Any, NoReturn
 
 import click
+from click.core import ParameterSource
 
 from taxonomy.errors import HiertaxError
 
@@ -21,9 +23,15 @@ class Console(click.Group):
 
     def __init__(self, *args: Any, **kwargs: Any) -> None:
         super().__init__(*args, context_settings=CONTEXT, **kwargs)
+        self.help = (self.help or "").replace("\\b\n", "\b\n")
         self.params.append(
             click.Option(["--debug"], is_flag=True, expose_value=False, help="Show the traceback of an error.")
         )
+
+    def add_command(self, cmd: click.Command, name: str | None = None) -> None:
+        """Add a command; its help is a raw docstring, in which click's mark for verbatim lines is two letters."""
+        cmd.help = (cmd.help or "").replace("\\b\n", "\b\n")
+        super().add_command(cmd, name)
 
     def main(self, args: Sequence[str] | None = None, *rest: Any, **extra: Any) -> NoReturn:
         """Run the command line and exit the process."""
@@ -45,6 +53,19 @@ class Console(click.Group):
                 raise
             code = _fail(f"{error.filename or 'system'}: {error.strerror or error}; check the place and try again", 1)
         sys.exit(code if isinstance(code, int) else 0)
+
+
+def invocation(program: str, ctx: click.Context) -> str:
+    """Return the command line that was given to `program`, without ``--out``, as it may be typed again."""
+    words = [program, ctx.info_name or ""]
+    for param in ctx.command.params:
+        value = ctx.params.get(param.name or "")
+        if ctx.get_parameter_source(param.name or "") is not ParameterSource.COMMANDLINE or param.name == "out":
+            continue
+        flag = [] if isinstance(param, click.Argument) else [param.opts[0]]
+        values = value if isinstance(value, tuple) else () if value is True else (value,)
+        words += [*flag, *map(str, values)]
+    return shlex.join(words)
 
 
 def _fail(message: str, code: int) -> int:
