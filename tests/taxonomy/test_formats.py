@@ -22,7 +22,8 @@ from taxonomy.leveling import Reading
 from taxonomy.sources import curated
 
 HARD = ["a,b", 'say "x"', "it's", "(b)[c]{d}", "x;y:z", "two\nlines", "carriage\rreturn", "_under_score_", " pad ",
-        "Ōkami 鳥 🐦", "<script>alert(1)</script>", "&amp;", "$x$", "back\\slash\\", "'", "''", "[", "#", "-1", "=1+1"]  # fmt: skip
+        "Ōkami 鳥 🐦", "<script>alert(1)</script>", "&amp;",
+        "$x$", "back\\slash\\", "'", "''", "[", "#", "-1", "=1+1"]  # fmt: skip
 TEXT = st.one_of(
     st.sampled_from(HARD),
     st.text(st.characters(exclude_categories=["Cs"]), min_size=1, max_size=8).filter(
