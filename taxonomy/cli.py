@@ -174,3 +174,25 @@ def convert(file: Path, kind: str, out: Path | None) -> None:
         raise click.UsageError("hiclass arrays are no text; give --out FILE.npy or redirect.")
     else:
         click.echo(content, nl=False)
+
+
+@main.command()
+@click.argument("file", type=HIERARCHY)
+@click.option("--out", type=OUTPUT, required=True, help="Picture to write: .svg or .png.")
+def plot(file: Path, out: Path) -> None:
+    r"""Draw a hierarchy as a radial tree, coloured by its top level.
+
+    Readable up to a few hundred classes; the picture grows with the tree. Needs matplotlib:
+    pip install "hiertax[plot]".
+
+    \b
+    Example:
+      hiertax plot hierarchies/cub_wiki.json --out cub.svg
+    """
+    from taxonomy import formats, plots
+
+    hierarchy = formats.load(file)
+    plots.save(hierarchy, out)
+    if missing := plots.unprintable(hierarchy):
+        click.echo(f"the picture's font has no sign for {' '.join(missing)}; boxes stand in their place", err=True)
+    click.echo(out)

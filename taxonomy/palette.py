@@ -2,9 +2,9 @@
 
 from __future__ import annotations
 
-# Paul Tol, "Colour Schemes" (SRON/EPS/TN/09-002), qualitative scheme "muted"; ours is the order, in which
-# neighbours differ in lightness too.
-MUTED = ("#332288", "#88CCEE", "#882255", "#DDCC77", "#117733", "#CC6677", "#44AA99", "#AA4499", "#999933")
+# Paul Tol, "Colour Schemes" (SRON/EPS/TN/09-002), qualitative scheme "muted" without its two palest, which are
+# lost on white; ours is the order, in which neighbours differ in lightness too.
+MUTED = ("#332288", "#44AA99", "#882255", "#999933", "#AA4499", "#117733", "#CC6677")
 
 
 def colours(count: int) -> list[str]:
