@@ -268,7 +268,7 @@ def test_a_plain_networkx_graph_and_older_files_are_read() -> None:
         (nx.DiGraph(), "this has 0"),
     ],
 )
-def test_graphs_that_are_no_trees_are_refused(graph: nx.Graph, fault: str) -> None:
+def test_graphs_that_are_no_trees_are_refused(graph: nx.Graph[str], fault: str) -> None:
     with pytest.raises(HierarchyError, match=fault):
         node_link.from_networkx(graph)
 

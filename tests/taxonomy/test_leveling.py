@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import re
+from collections.abc import Sequence
 from contextlib import suppress
 
 import pytest
@@ -21,7 +22,7 @@ def lineages(hierarchy: Hierarchy) -> list[tuple[str, ...]]:
     return [hierarchy.lineage(name) for name in hierarchy.classes]
 
 
-def table(rows: list[tuple[str, ...]], ragged: Ragged, classes: list[str] | None = None) -> Hierarchy:
+def table(rows: Sequence[tuple[str, ...]], ragged: Ragged, classes: list[str] | None = None) -> Hierarchy:
     return from_table(rows, LEVELS, Reading(ragged=ragged), classes)
 
 
