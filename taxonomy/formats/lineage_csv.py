@@ -84,6 +84,8 @@ def parse(text: str) -> tuple[list[str], list[list[str]]]:
                 rows.append(row)
     except csv.Error as error:
         raise HierarchyError(f"line {reader.line_num}: {error}; mend the quoting") from None
+    if rows and len(rows[0]) == 1 and (other := next((mark for mark in ";\t|" if mark in rows[0][0]), None)):
+        raise HierarchyError(f"the header has one column, {rows[0][0]!r}; separate by commas rather than {other!r}")
     if len(rows) < 2:
         raise HierarchyError("no rows under a header; give a header line and a row per taxon")
     return rows[0], rows[1:]

@@ -11,6 +11,7 @@ from collections.abc import Hashable
 from dataclasses import replace
 from typing import TYPE_CHECKING, Any
 
+from taxonomy.document import FORMAT
 from taxonomy.errors import HierarchyError
 from taxonomy.hierarchy import Hierarchy
 from taxonomy.leveling import Reading, from_tree
@@ -113,9 +114,5 @@ def _unknown_ends(data: Any) -> list[Hashable]:
 
 
 def looks_like(content: bytes) -> bool:
-    """Tell whether JSON is a node-link graph rather than a hierarchy file."""
-    try:
-        data = json.loads(content)
-    except (ValueError, RecursionError):
-        return False
-    return isinstance(data, dict) and "nodes" in data and "levels" not in data
+    """Tell, without parsing it, whether JSON is rather a node-link graph than a hierarchy file."""
+    return b'"nodes"' in content and f'"{FORMAT}"'.encode() not in content

@@ -7,6 +7,7 @@ import json
 import re
 from contextlib import suppress
 from html.parser import HTMLParser
+from importlib.resources import files
 
 import networkx as nx
 import numpy as np
@@ -129,6 +130,11 @@ def test_a_lineage_csv_takes_rows_in_any_order_and_chosen_columns() -> None:
     }  # fmt: skip
 
 
+def test_a_shipped_table_reads_as_the_hierarchy_that_it_builds() -> None:
+    text = (files("taxonomy") / "data" / "cub.csv").read_text(encoding="utf-8")
+    assert csv_of(text, levels=("order", "family", "species"), root="bird") == curated.build("cub")
+
+
 def test_a_column_called_class_can_be_a_level() -> None:
     text = "class,species\nAves,Puffin\nMammalia,Seal\n"
     assert csv_of(text).levels[0].name == "species"
@@ -145,6 +151,7 @@ def test_a_column_called_class_can_be_a_level() -> None:
         ("", "no rows"),
         ("family,species\n", "no rows"),
         ("class\nx\n", "names no level"),
+        ("family;species\nLaridae;Tern\n", "separate by commas rather than ';'"),
         ("family,species\nLaridae\n", "line 2: 1 cells under a header of 2"),
         ("family,species\na,b,c\n", "line 2: 3 cells"),
         ('family,species\n"a,b\n', "mend the quoting"),
