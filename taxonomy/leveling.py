@@ -28,6 +28,7 @@ from taxonomy.hierarchy import Hierarchy, IntArray, Level
 Ragged = Literal["error", "fill", "collapse"]
 POLICIES: tuple[Ragged, ...] = get_args(Ragged)
 Lineage = tuple[str, ...]
+MOST_CELLS = 20_000_000  # classes times levels; a small file can describe a tree of any depth
 
 
 @dataclass(frozen=True)
@@ -113,7 +114,15 @@ def from_tree(labels: Sequence[str], parents: Sequence[int], reading: Reading, *
         return Hierarchy(
             levels=_levels(labels, above, depth, names), classes=tuple(classes[i] for i in leaves), **about
         )
-    lines = [_at_the_bottom(_lineage(labels, above, int(leaf)), count) for leaf in leaves]
+    uneven = np.flatnonzero(depth[leaves] < count)
+    if reading.ragged == "error":
+        line = _lineage(labels, above, int(leaves[uneven[0]]))
+        raise HierarchyError(_gap(_at_the_bottom(line, count), names, len(uneven), len(leaves)))
+    if len(leaves) * count > MOST_CELLS:
+        raise HierarchyError(
+            f"{len(leaves)} classes below up to {count} levels are too many to level; cut the tree down"
+        )
+    lines = [_at_the_bottom(_lineage(labels, above, leaf), count) for leaf in leaves.tolist()]
     even, kept, remark = level(lines, names, reading.ragged)
     about["source"] |= remark
     return Hierarchy.from_lineages(even, kept, classes=[classes[i] for i in leaves], **about)
@@ -136,7 +145,7 @@ def level(
         raise HierarchyError(f"lineage {nothing[0] + 1} names no taxon at all; fill it in or remove it")
     uneven = int((~full.all(axis=1)).sum())
     if policy == "error":
-        raise HierarchyError(_gap(lineages, levels, full, uneven))
+        raise HierarchyError(_gap(lineages[int((~full).any(axis=1).argmax())], levels, uneven, len(lineages)))
     if policy == "fill":
         filled = [_filled(line, levels) for line in lineages]
         return filled, tuple(levels), {"ragged": {"policy": policy, "lineages": uneven, "taxa": int((~full).sum())}}
@@ -148,11 +157,12 @@ def level(
     return even, tuple(levels[k] for k in kept), {"ragged": {"policy": policy, "lineages": uneven, "dropped": dropped}}
 
 
-def _gap(lineages: Sequence[Lineage], levels: Sequence[str], full: np.ndarray, uneven: int) -> str:
-    row, k = (int(i) for i in np.argwhere(~full)[0])
-    shown = " > ".join(label if label.strip() else "?" for label in lineages[row])
+def _gap(line: Lineage, levels: Sequence[str], uneven: int, count: int) -> str:
+    first = next(name for name, label in zip(levels, line, strict=True) if not label.strip())
+    shown = [label if label.strip() else "?" for label in line]
+    shown = shown if len(shown) <= 8 else [*shown[:4], "...", *shown[-3:]]
     return (
-        f"{uneven} of {len(lineages)} lineages have a gap, the first at level {levels[k]!r} of {shown}; "
+        f"{uneven} of {count} lineages have a gap, the first at level {first!r} of {' > '.join(shown)}; "
         "fill it in, or say --ragged fill or --ragged collapse"
     )
 
@@ -209,9 +219,9 @@ def _lineage(labels: Sequence[str], parents: IntArray, node: int) -> Lineage:
 def _levels(labels: Sequence[str], parents: IntArray, depth: IntArray, names: Sequence[str]) -> tuple[Level, ...]:
     """Return the levels of an even tree, each in the order in which its nodes are listed."""
     place = np.zeros(len(labels), dtype=np.int64)  # of each node within its level
+    by_level = np.split(np.argsort(depth, kind="stable"), np.cumsum(np.bincount(depth))[:-1])
     levels = []
-    for k, name in enumerate(names):
-        nodes = np.flatnonzero(depth == k + 1)
+    for name, nodes in zip(names, by_level[1:], strict=True):
         place[nodes] = np.arange(len(nodes))
         levels.append(Level(name, tuple(labels[i] for i in nodes.tolist()), place[parents[nodes]]))
     return tuple(levels)

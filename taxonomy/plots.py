@@ -7,6 +7,7 @@ are equally large and none overlaps another; everything is placed (`arrange`) be
 from __future__ import annotations
 
 import io
+import re
 import warnings
 from collections.abc import Iterator
 from dataclasses import dataclass
@@ -36,6 +37,7 @@ BAND: Final = 0.1  # of the coloured ring outside the names
 TOP_GAP, INNER_GAP = 1.5, 0.6  # empty slots between groups of the top level, and of the levels below it
 MOST_CLASSES: Final = 2000
 LONGEST: Final = 60  # characters drawn of a name
+_UNDRAWABLE = re.compile(r"[\x00-\x1f\x7f-\x9f\ufffe\uffff]")
 INK, SOFT = "#1d2330", "#5c6577"
 FONT = "DejaVu Sans"  # comes with matplotlib, so that pictures are the same everywhere
 
@@ -297,8 +299,8 @@ def _at(radius: Floats | float, angle: Floats) -> Floats:
 
 
 def _drawn(name: str) -> str:
-    """Return a name as it is drawn: on one line, and cut where it is absurdly long."""
-    line = " ".join(name.split())
+    """Return a name as it is drawn: on one line, without what XML forbids, and cut where it is absurdly long."""
+    line = _UNDRAWABLE.sub("�", " ".join(name.split()))
     return line if len(line) <= LONGEST else line[: LONGEST - 1] + "…"
 
 

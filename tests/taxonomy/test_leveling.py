@@ -82,6 +82,16 @@ def test_in_a_tree_without_ranks_the_leaf_stands_at_the_finest_level() -> None:
         from_tree(labels, parents, Reading())
 
 
+def test_a_small_file_cannot_ask_for_endless_memory() -> None:
+    """A comb: 60,000 levels, each with a leaf of its own."""
+    teeth = 60_000
+    parents = [-1, *range(teeth), *range(teeth)]
+    labels = [f"n{i}" for i in range(len(parents))]
+    for policy in POLICIES:
+        with pytest.raises(HierarchyError, match="lineages have a gap" if policy == "error" else "too many to level"):
+            from_tree(labels, parents, Reading(ragged=policy))
+
+
 def test_level_names_must_match_the_depth_of_a_tree() -> None:
     with pytest.raises(HierarchyError, match="1 level names \\(species\\) for a tree of 2 levels"):
         from_tree(["r", "a", "b"], [-1, 0, 1], Reading(levels=("species",)))
