@@ -27,7 +27,7 @@ OUTPUT = click.Path(dir_okay=False, path_type=Path)
 @click.group(cls=Console)
 @click.version_option(package_name="hiertax")
 def main() -> None:
-    r"""Turn flat fine-grained image datasets into sound, levelled label hierarchies.
+    """Turn flat fine-grained image datasets into sound, levelled label hierarchies.
 
     \b
     Example:
@@ -60,7 +60,7 @@ def main() -> None:
 @click.option("--out", type=OUTPUT, help="File to write [hierarchies/NAME.json].")
 @click.pass_context
 def build(ctx: click.Context, /, dataset: str | None, out: Path | None, **how: Any) -> None:
-    r"""Build a hierarchy file, without a network.
+    """Build a hierarchy file, without a network.
 
     From the package's reviewed tables (--dataset), from a dataset's own files (--dataset with --root), from a
     table (--csv), or from the file of another tool (--from). `cub` is the corrected bird tree (13/37/200);
@@ -130,7 +130,7 @@ def _build(
 @click.argument("file", type=HIERARCHY)
 @click.option("--json", "as_json", is_flag=True, help="Print levels and sizes for a machine.")
 def show(file: Path, as_json: bool) -> None:
-    r"""Print a hierarchy: its levels, their sizes, and a readable outline.
+    """Print a hierarchy: its levels, their sizes, and a readable outline.
 
     \b
     Example:
@@ -151,7 +151,7 @@ def show(file: Path, as_json: bool) -> None:
 @click.option("--to", "kind", type=click.Choice(WRITABLE), required=True, help="The format to write.")
 @click.option("--out", type=OUTPUT, help="File to write [standard output].")
 def convert(file: Path, kind: str, out: Path | None) -> None:
-    r"""Write a hierarchy in the format of another tool.
+    """Write a hierarchy in the format of another tool.
 
     FILE is a hierarchy file or, told by its suffix, any format that `hiertax build --from` reads. What a
     format cannot carry is said on standard error. `html` is a page to look at, with a search field.
@@ -180,7 +180,7 @@ def convert(file: Path, kind: str, out: Path | None) -> None:
 @click.argument("file", type=HIERARCHY)
 @click.option("--out", type=OUTPUT, required=True, help="Picture to write: .svg or .png.")
 def plot(file: Path, out: Path) -> None:
-    r"""Draw a hierarchy as a radial tree, coloured by its top level.
+    """Draw a hierarchy as a radial tree, coloured by its top level.
 
     Readable up to a few hundred classes; the picture grows with the tree. Needs matplotlib:
     pip install "hiertax[plot]".
@@ -202,7 +202,7 @@ def plot(file: Path, out: Path) -> None:
 @click.option("--dataset", type=click.Choice(("cub", "aircraft", "cars")), required=True, help="What to fetch.")
 @click.option("--to", type=click.Path(file_okay=False, path_type=Path), required=True, help="Folder to put it in.")
 def download(dataset: str, to: Path) -> None:
-    r"""Fetch the official archive of a dataset, check and unpack it.
+    """Fetch the official archive of a dataset, check and unpack it.
 
     A run that was cut short goes on where it stopped. Stanford Cars is no longer served by its publisher; the
     command says where people get it. The datasets are for non-commercial research; see their own terms.

@@ -16,6 +16,7 @@ from click.core import ParameterSource
 from taxonomy.errors import HiertaxError
 
 CONTEXT = {"help_option_names": ["-h", "--help"], "max_content_width": 100}
+EXTRAS = {"torch": "train", "torchvision": "train", "safetensors": "train", "PIL": "train", "matplotlib": "plot"}
 
 
 class Console(click.Group):
@@ -23,15 +24,9 @@ class Console(click.Group):
 
     def __init__(self, *args: Any, **kwargs: Any) -> None:
         super().__init__(*args, context_settings=CONTEXT, **kwargs)
-        self.help = (self.help or "").replace("\\b\n", "\b\n")
         self.params.append(
             click.Option(["--debug"], is_flag=True, expose_value=False, help="Show the traceback of an error.")
         )
-
-    def add_command(self, cmd: click.Command, name: str | None = None) -> None:
-        """Add a command; its help is a raw docstring, in which click's mark for verbatim lines is two letters."""
-        cmd.help = (cmd.help or "").replace("\\b\n", "\b\n")
-        super().add_command(cmd, name)
 
     def main(self, args: Sequence[str] | None = None, *rest: Any, **extra: Any) -> NoReturn:
         """Run the command line and exit the process."""
@@ -47,7 +42,13 @@ class Console(click.Group):
         except HiertaxError as error:
             if debug:
                 raise
-            code = _fail(str(error), 1)
+            code = _fail(str(error), error.exit_code)
+        except ModuleNotFoundError as error:
+            if debug or error.name not in EXTRAS:
+                raise
+            code = _fail(
+                f"this needs {error.name}, which is not installed: pip install 'hiertax[{EXTRAS[error.name]}]'", 1
+            )
         except OSError as error:
             if debug:
                 raise

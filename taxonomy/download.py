@@ -20,7 +20,7 @@ from dataclasses import dataclass
 from pathlib import Path, PurePosixPath
 from typing import IO, TYPE_CHECKING, Final
 
-from taxonomy.errors import HiertaxError
+from taxonomy.errors import HiertaxError, Interrupted
 
 if TYPE_CHECKING:
     import requests
@@ -99,6 +99,8 @@ def download(dataset: str, to: Path, progress: Progress, *, pause: float = 1.0) 
         check(archive, part, progress)
         unpack(archive, part, to, progress)
         part.unlink()
+    except KeyboardInterrupt:
+        raise Interrupted(f"{target}: not there yet; what was fetched is kept, run again to go on") from None
     except OSError as error:
         raise HiertaxError(
             f"{to}: {error.strerror or error}; free some space or choose another place, and run again"

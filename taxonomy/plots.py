@@ -96,8 +96,7 @@ def save(hierarchy: Hierarchy, path: Path) -> None:
     Raises
     ------
     HiertaxError
-        If the suffix is neither, there are too many classes to read, matplotlib is missing, or the file
-        cannot be written.
+        If the suffix is neither, there are too many classes to read, or the file cannot be written.
     """
     kind = path.suffix.lower().removeprefix(".")
     if kind not in ("svg", "png"):
@@ -107,10 +106,8 @@ def save(hierarchy: Hierarchy, path: Path) -> None:
             f"{hierarchy.name!r} has {count} classes, more than the {MOST_CLASSES} that a picture can show; "
             "`hiertax convert --to html` gives a page to search"
         )
-    try:
-        import matplotlib as mpl
-    except ImportError:
-        raise HiertaxError('pictures need matplotlib; install it by: pip install "hiertax[plot]"') from None
+    import matplotlib as mpl  # an extra, and slow to import
+
     out = io.BytesIO()
     settings = mpl.rc_context({"font.family": FONT, "svg.hashsalt": "hiertax", "svg.fonttype": "path"})
     with settings, warnings.catch_warnings():

@@ -10,13 +10,15 @@ from taxonomy.errors import HierarchyError, HiertaxError
 from taxonomy.hierarchy import Hierarchy
 from taxonomy.leveling import Reading, from_tree
 
+SPLITS = {"train", "val", "valid", "test"}
 IMAGES = {".bmp", ".gif", ".jpeg", ".jpg", ".png", ".ppm", ".tif", ".tiff", ".webp"}
 
 
 def build(root: Path, reading: Reading) -> Hierarchy:
     """Build a hierarchy from the folders below `root`, in the order of their names.
 
-    A class is called as its folder. Hidden folders are passed over; images are not opened.
+    A class is called as its folder. Where `root` holds nothing but the splits of a dataset (``train``, ``test``),
+    the folders are those below ``train``. Hidden folders are passed over; images are not opened.
 
     Raises
     ------
@@ -24,6 +26,9 @@ def build(root: Path, reading: Reading) -> Hierarchy:
         If a folder cannot be read, holds neither images nor folders, or both, or lies in itself by a link;
         if the depth is uneven and the policy is ``error``; if two classes share a name.
     """
+    named = replace(reading, fallback=root.resolve().name or reading.fallback)
+    splits = {child.name for child in _children(root, is_root=True)}
+    root = root / "train" if "train" in splits <= SPLITS else root
     labels, parents = [""], [-1]
     pending: deque[tuple[int, Path, tuple[Path, ...]]] = deque([(0, root, (root.resolve(),))])
     while pending:
@@ -36,7 +41,7 @@ def build(root: Path, reading: Reading) -> Hierarchy:
             parents.append(node)
             pending.append((len(labels) - 1, child, (*above, real)))
     try:
-        return from_tree(labels, parents, replace(reading, fallback=root.resolve().name or reading.fallback))
+        return from_tree(labels, parents, named)
     except HierarchyError as error:
         raise HierarchyError(f"{root}: {error}") from None
 

@@ -23,7 +23,7 @@ from click.testing import CliRunner
 from taxonomy import download
 from taxonomy.cli import main
 from taxonomy.download import Archive
-from taxonomy.errors import HiertaxError
+from taxonomy.errors import HiertaxError, Interrupted
 
 Member = tuple[tarfile.TarInfo, bytes]
 Get = Callable[..., Path]
@@ -149,6 +149,18 @@ def test_a_later_run_resumes_an_earlier_one(get: Get, server: Server, tmp_path: 
     (tmp_path / "data" / ".archive.tgz.part").write_bytes(GOOD[:12345])
     assert_whole(get())
     assert server.ranges == ["bytes=12345-"]
+
+
+def test_a_run_stopped_by_hand_says_how_to_go_on(get: Get, server: Server, monkeypatch: pytest.MonkeyPatch) -> None:
+    def stop(*_: object) -> None:
+        raise KeyboardInterrupt
+
+    with monkeypatch.context() as patched:
+        patched.setattr(download, "check", stop)
+        with pytest.raises(Interrupted, match="what was fetched is kept"):
+            get()
+    assert_whole(get())
+    assert server.ranges == [None]
 
 
 def test_a_server_without_ranges_starts_over(get: Get, server: Server) -> None:

@@ -2,11 +2,11 @@
 
 from __future__ import annotations
 
-import builtins
 import itertools
 import re
+import subprocess
+import sys
 from pathlib import Path
-from typing import Any
 from xml.etree import ElementTree
 
 import numpy as np
@@ -135,19 +135,20 @@ def test_characters_that_the_font_lacks_are_told(tmp_path: Path) -> None:
     assert (tmp_path / "t.svg").exists()
 
 
-def test_pictures_that_cannot_be_are_refused(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_pictures_that_cannot_be_are_refused(tmp_path: Path) -> None:
     with pytest.raises(HiertaxError, match=r"a picture is \.svg or \.png"):
         plots.save(TREES["one"], tmp_path / "t.pdf")
     with pytest.raises(HiertaxError, match="has 2001 classes, more than the 2000"):
         plots.save(tree(2001), tmp_path / "t.svg")
-    real = builtins.__import__
-
-    def without_matplotlib(name: str, *rest: Any) -> Any:
-        if name.startswith("matplotlib"):
-            raise ImportError(name)
-        return real(name, *rest)
-
-    monkeypatch.setattr(builtins, "__import__", without_matplotlib)
-    with pytest.raises(HiertaxError, match="pip install"):
-        plots.save(TREES["one"], tmp_path / "t.svg")
     assert list(tmp_path.iterdir()) == []
+
+
+def test_without_matplotlib_the_command_says_what_to_install(tmp_path: Path) -> None:
+    TREES["one"].save(tmp_path / "h.json")
+    code = (
+        "import sys; sys.modules['matplotlib'] = None; from taxonomy.cli import main;"
+        f"main(['plot', {str(tmp_path / 'h.json')!r}, '--out', {str(tmp_path / 't.svg')!r}])"
+    )
+    done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, timeout=60, check=False)
+    assert done.returncode == 1
+    assert done.stderr == "error: this needs matplotlib, which is not installed: pip install 'hiertax[plot]'\n"

@@ -156,6 +156,12 @@ def test_a_flat_folder_is_one_level(tmp_path: Path) -> None:
     assert folder.build(images(tmp_path, "b", "a"), Reading()).classes == ("a", "b")
 
 
+def test_splits_are_no_level(tmp_path: Path) -> None:
+    root = images(tmp_path / "pets", "train/cat/manx", "train/dog/beagle", "test/cat/manx", "test/dog/beagle")
+    hierarchy = folder.build(root, Reading())
+    assert (hierarchy.name, hierarchy.sizes, hierarchy.classes) == ("pets", (2, 2), ("manx", "beagle"))
+
+
 def test_folders_of_uneven_depth_go_by_the_policy(tmp_path: Path) -> None:
     root = images(tmp_path, "cat/manx", "dog")
     with pytest.raises(HiertaxError, match="1 of 2 lineages have a gap"):
