@@ -184,7 +184,8 @@ def find_features(folder: Path, shipped: Path = SHIPPED) -> Path:
 
 def _load(path: Path) -> dict[str, NDArray[Any]]:
     try:
-        with np.load(path, allow_pickle=False) as archive:
+        with path.open("rb") as file:
+            archive = np.load(file, allow_pickle=False)
             if not isinstance(archive, np.lib.npyio.NpzFile):
                 raise HiertaxError(f"{path}: a single array, not a feature file; write one with `hiertrain extract`")
             return {name: archive[name] for name in archive.files}
