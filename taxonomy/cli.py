@@ -145,7 +145,7 @@ def cluster(
     as_json: bool,
     **chosen: Any,
 ) -> None:
-    r"""Find a hierarchy in deep features of the classes.
+    """Find a hierarchy in deep features of the classes.
 
     hc is hierarchical clustering of class means, dft a deep fuzzy tree, random the control. Each makes
     exactly as many groups per level as asked, nested, and the same ones for the same features.

@@ -70,8 +70,17 @@ class Clustering:
     delta: float | None = None
 
 
-def cluster(features: Features, settings: Settings, like: Hierarchy | None = None) -> Clustering:
+def cluster(
+    features: Features, settings: Settings, like: Hierarchy | None = None, *, track: dft.Track = iter
+) -> Clustering:
     """Group the classes of a feature file into nested levels.
+
+    Parameters
+    ----------
+    like
+        A hierarchy with at least these classes, for the sizes ``like`` and the shape of the control.
+    track
+        See `taxonomy.clustering.dft.deep_fuzzy_tree`.
 
     Raises
     ------
@@ -101,7 +110,7 @@ def cluster(features: Features, settings: Settings, like: Hierarchy | None = Non
         return Clustering(control.dealt(len(classes), counts, settings.seed), represented)
     tree = dft.deep_fuzzy_tree(
         features, counts, rule=settings.rule, operator=settings.operator, nearest=settings.nearest,
-        delta=settings.delta, seed=settings.seed,
+        delta=settings.delta, seed=settings.seed, track=track,
     )  # fmt: skip
     return Clustering(tree.groups, represented, delta=tree.delta)
 

@@ -6,7 +6,7 @@ Which parts are published and which are our reading of them is told in docs/clus
 from __future__ import annotations
 
 import tempfile
-from collections.abc import Iterator, Sequence
+from collections.abc import Callable, Iterable, Iterator, Sequence
 from dataclasses import dataclass
 from typing import Literal, get_args
 
@@ -18,6 +18,8 @@ from taxonomy.hierarchy import IntArray
 
 Operator = Literal["sigma", "t"]
 OPERATORS: tuple[Operator, ...] = get_args(Operator)
+
+Track = Callable[[Sequence[int]], Iterable[int]]
 
 BLOCK_BYTES = 1 << 26  # of distances at a time
 TABLE_BYTES = 1 << 29  # of nearest distances in memory; beyond this they live in a temporary file
@@ -40,6 +42,7 @@ def deep_fuzzy_tree(
     nearest: int = 1,
     delta: float | None = None,
     seed: int = 0,
+    track: Track = iter,
 ) -> FuzzyTree:
     """Group classes bottom-up by their fuzzy similarity, measured anew on the pooled samples of each group.
 
@@ -51,8 +54,10 @@ def deep_fuzzy_tree(
         See `fuzzy_similarity`; `nearest` above 1 is the robust form.
     delta
         Kernel width; `median_miss` of the features if not given.
+    track
+        Wraps the blocks of the long part, to show progress.
     """
-    table = nearest_distances(unit_samples(features.features), features.labels, nearest)
+    table = nearest_distances(unit_samples(features.features), features.labels, nearest, track)
     delta = median_miss(table, features.labels) if delta is None else delta
 
     def similarity(groups: IntArray) -> Float64:
@@ -62,7 +67,7 @@ def deep_fuzzy_tree(
     return FuzzyTree(levelwise(len(features.classes), sizes, similarity, by_rule(rule, seed)), delta)
 
 
-def nearest_distances(samples: Float32, labels: IntArray, nearest: int = 1) -> Float32:
+def nearest_distances(samples: Float32, labels: IntArray, nearest: int = 1, track: Track = iter) -> Float32:
     """Return for every sample its smallest squared distances to each class.
 
     Blocked matrix products; what float32 cannot tell from zero is zero. A table above `TABLE_BYTES` is
@@ -85,7 +90,7 @@ def nearest_distances(samples: Float32, labels: IntArray, nearest: int = 1) -> F
     noise = 8 * np.finfo(np.float32).eps * norm.max()
     table = _table((len(samples), len(starts), nearest))
     step = max(1, BLOCK_BYTES // (4 * len(samples)))
-    for first in range(0, len(samples), step):
+    for first in track(range(0, len(samples), step)):
         rows = slice(first, first + step)
         block = (-2 * centred[rows]) @ centred.T
         block += norm

@@ -26,7 +26,7 @@ def level_report(groups: IntArray) -> dict[str, Any]:
         "smallest": int(size.min()),
         "median": float(np.median(size)),
         "largest": int(size.max()),
-        "entropy": float(-(share * np.log2(share)).sum()),
+        "entropy": float((share * np.log2(1 / share)).sum()),
         "largest_possible_entropy": float(np.log2(len(size))),
     }
 

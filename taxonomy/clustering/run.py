@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import shlex
 import sys
+from collections.abc import Iterable, Sequence
 from dataclasses import dataclass, fields
 from pathlib import Path
 from typing import Any
@@ -58,12 +59,25 @@ def cluster_file(
         print(f"no features given: taking {path}", file=sys.stderr)
     reference = None if like is None else Hierarchy.load(like)
     features: Features = read_features(path)
-    found = cluster(features, settings, reference)
+    found = cluster(features, settings, reference, track=_progress)
+    for k, groups in enumerate(found.groups.max(axis=0) + 1, start=1):
+        if groups == 1 < len(features.classes):
+            print(f"warning: level{k} is one group of all classes; a classifier learns nothing there", file=sys.stderr)
     hierarchy = to_hierarchy(
         features, settings, found, like=reference, name_groups=name_groups,
         command=_command(settings, None if path == shipped else path, like, name_groups),
     )  # fmt: skip
     return Result(hierarchy, describe(features, settings, found, reference), found.linkage)
+
+
+def _progress(steps: Sequence[int]) -> Iterable[int]:
+    """Show on stderr, if a person looks there, how far the long part is."""
+    from rich.console import Console
+    from rich.progress import track
+
+    return track(
+        steps, "comparing samples", console=Console(stderr=True), transient=True, disable=not sys.stderr.isatty()
+    )
 
 
 def _command(settings: Settings, file: Path | None, like: Path | None, name_groups: bool) -> str:

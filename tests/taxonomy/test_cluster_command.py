@@ -152,6 +152,11 @@ def test_what_cannot_be_is_one_line(
     assert not Path("hierarchies").exists()
 
 
+def test_a_level_of_one_group_is_warned_of(features: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    assert hiertax("--method", "hc", "--features", str(features), "--sizes", "1,4") == 0
+    assert "warning: level1 is one group" in capsys.readouterr().err
+
+
 def test_faulty_features_are_named(features: Path, capsys: pytest.CaptureFixture[str]) -> None:
     features.write_bytes(features.read_bytes()[:1000])
     assert hiertax("--method", "hc", "--features", str(features)) == 1
