@@ -19,7 +19,7 @@ OUTPUT = click.Path(dir_okay=False, path_type=Path)
 @click.group(cls=Console)
 @click.version_option(package_name="hiertax")
 def main() -> None:
-    r"""Turn flat fine-grained image datasets into sound, levelled label hierarchies.
+    """Turn flat fine-grained image datasets into sound, levelled label hierarchies.
 
     \b
     Example:
@@ -32,7 +32,7 @@ def main() -> None:
 @click.option("--dataset", type=click.Choice(DATASETS), required=True, help="Whose classes to arrange.")
 @click.option("--out", type=click.Path(dir_okay=False, path_type=Path), help="File to write [hierarchies/NAME.json].")
 def build(dataset: str, out: Path | None) -> None:
-    r"""Build a hierarchy file from the package's reviewed tables, without a network.
+    """Build a hierarchy file from the package's reviewed tables, without a network.
 
     `cub` is the corrected bird tree (13/37/200); `cub-paper` the published one (13/38/200), slip included.
 
@@ -53,7 +53,7 @@ def build(dataset: str, out: Path | None) -> None:
 @click.argument("file", type=HIERARCHY)
 @click.option("--json", "as_json", is_flag=True, help="Print levels and sizes for a machine.")
 def show(file: Path, as_json: bool) -> None:
-    r"""Print a hierarchy: its levels, their sizes, and a readable outline.
+    """Print a hierarchy: its levels, their sizes, and a readable outline.
 
     \b
     Example:
