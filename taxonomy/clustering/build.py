@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Mapping, Sequence
 from dataclasses import asdict, dataclass
 from typing import Any, Literal, get_args
@@ -142,7 +143,7 @@ def to_hierarchy(
         ],
         [*(f"level{k + 1}" for k in range(settings.levels - 1)), like.levels[-1].name if like else "class"],
         classes=features.classes,
-        name=f"{dataset or 'features'}_{settings.method}",
+        name=re.sub(r"[^\w.-]+", "_", f"{dataset or 'features'}_{settings.method}"),
         root=like.root if like else str(known.get("root") or "object"),
         dataset=str(dataset) if dataset else None,
         source={

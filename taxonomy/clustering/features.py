@@ -124,7 +124,7 @@ def read_features(path: Path) -> Features:
     try:
         for name in ("features", "labels", "classes"):
             if name not in arrays:
-                raise HiertaxError(f"has no array {name!r}; write it with taxonomy.clustering.write_features")
+                raise HiertaxError(f"has no array {name!r}; write the file anew with `hiertrain extract`")
         return make_features(
             arrays["features"], arrays["labels"], _text(arrays["classes"]), _provenance(arrays.get("provenance")),
             weights=arrays.get("weights"), confusion=arrays.get("confusion"),
