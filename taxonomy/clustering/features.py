@@ -178,7 +178,8 @@ def find_features(folder: Path, shipped: Path = SHIPPED) -> Path:
         if path.is_file():
             return path
     raise HiertaxError(
-        f"{folder}: no features.npz there; name a feature file with --features, or run hiertrain extract"
+        f"features.npz: there is none in {folder.resolve()}; name a feature file with --features, or run "
+        "`hiertrain extract`"
     )
 
 

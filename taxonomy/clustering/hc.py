@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import warnings
 from collections.abc import Sequence
 from typing import Literal, get_args
 
@@ -10,7 +9,7 @@ import numpy as np
 
 from taxonomy.clustering.cut import cut, in_order
 from taxonomy.clustering.features import Float64
-from taxonomy.clustering.partition import RESTARTS, levelwise, spectral
+from taxonomy.clustering.partition import kmeans, levelwise, spectral
 from taxonomy.clustering.representation import Representation, group_means, unit_rows
 from taxonomy.clustering.ward import ward
 from taxonomy.errors import HiertaxError
@@ -103,12 +102,7 @@ def _two_means(rows: Float64, seed: int) -> IntArray:
     """Return the indices of one of two clusters; the last row alone where the rows coincide."""
     if (rows == rows[0]).all():
         return np.array([len(rows) - 1])
-    from sklearn.cluster import KMeans
-    from sklearn.exceptions import ConvergenceWarning
-
-    with warnings.catch_warnings():
-        warnings.simplefilter("ignore", ConvergenceWarning)
-        found = KMeans(2, n_init=RESTARTS, random_state=seed).fit_predict(rows)
+    found = kmeans(rows, 2, seed)
     half = np.flatnonzero(found != found[0])
     return half if half.size else np.array([len(rows) - 1])
 

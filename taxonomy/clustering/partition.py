@@ -67,8 +67,6 @@ def spectral(similarity: Float64, parts: int, *, seed: int) -> IntArray:
     if not 1 < parts < len(similarity):
         return np.arange(len(similarity)) if parts > 1 else np.zeros(len(similarity), dtype=np.int64)
     from scipy.linalg import eigh
-    from sklearn.cluster import KMeans
-    from sklearn.exceptions import ConvergenceWarning
 
     from taxonomy.clustering.representation import unit_rows
 
@@ -77,11 +75,19 @@ def spectral(similarity: Float64, parts: int, *, seed: int) -> IntArray:
     scale = np.divide(1, np.sqrt(degree), out=np.zeros_like(degree), where=degree > 0)
     n = len(graph)
     _, vectors = eigh(graph * scale * scale[:, None], subset_by_index=[n - parts, n - 1])
-    kmeans = KMeans(parts, n_init=RESTARTS, random_state=seed)
-    with warnings.catch_warnings():
-        warnings.simplefilter("ignore", ConvergenceWarning)  # fewer distinct points than parts: see _fill
-        found = kmeans.fit_predict(unit_rows(vectors))
-    return _fill(in_order(found.astype(np.int64)), parts, graph)
+    return _fill(in_order(kmeans(unit_rows(vectors), parts, seed)), parts, graph)
+
+
+def kmeans(rows: Float64, parts: int, seed: int) -> IntArray:
+    """Return the k-means part of each row, int64 ``[n]``; fewer parts where fewer rows are distinct."""
+    from sklearn.cluster import KMeans
+    from sklearn.exceptions import ConvergenceWarning
+    from threadpoolctl import threadpool_limits
+
+    with warnings.catch_warnings(), threadpool_limits(1):  # small, as in `taxonomy.clustering.ward`
+        warnings.simplefilter("ignore", ConvergenceWarning)
+        found = KMeans(parts, n_init=RESTARTS, random_state=seed).fit_predict(rows)
+    return np.asarray(found, dtype=np.int64)
 
 
 def average(similarity: Float64, parts: int) -> IntArray:

@@ -186,7 +186,7 @@ def _draw_strips(
             if texts is not None:
                 axes.text(
                     k + 0.47, (first + last - 1) / 2, _short(texts[k][group], 34), ha="center", va="center",
-                    fontsize=6, color="white" if sum(colors[k][group]) < 1.35 else "black",
+                    fontsize=6, color="white" if np.dot(colors[k][group], (0.299, 0.587, 0.114)) < 0.5 else "black",
                 )  # fmt: skip
     axes.set_xlim(0, groups.shape[1])
     axes.set_ylim(len(order) - 0.5, -0.5)

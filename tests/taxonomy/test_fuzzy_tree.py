@@ -1,3 +1,4 @@
+import tracemalloc
 from pathlib import Path
 
 import numpy as np
@@ -105,6 +106,21 @@ def test_blocks_and_a_table_on_disk_change_nothing(monkeypatch: pytest.MonkeyPat
     assert np.array_equal(whole.groups, pieces.groups)
     assert whole.delta == pytest.approx(pieces.delta, rel=1e-5)
     assert not list(tmp_path.iterdir()), "the temporary file goes by itself"
+
+
+def test_memory_stays_that_of_a_block_and_the_table(monkeypatch: pytest.MonkeyPatch) -> None:
+    features = few_classes(10, 300)  # all distances at once would be 36 MB
+    monkeypatch.setattr(dft, "BLOCK_BYTES", 1 << 20)
+    tracemalloc.start()
+    dft.nearest_distances(features.features, features.labels)
+    peak = tracemalloc.get_traced_memory()[1]
+    tracemalloc.stop()
+    assert peak < 4 << 20
+
+
+def test_a_kernel_so_narrow_that_nothing_is_similar_still_gives_a_tree() -> None:
+    found = dft.deep_fuzzy_tree(few_classes(8, 3), (2, 4), delta=1e-12)
+    assert (found.groups.max(axis=0) + 1).tolist() == [2, 4]
 
 
 def test_louvain_levels_are_nested_and_of_its_own_number() -> None:
