@@ -16,6 +16,7 @@ from taxonomy.errors import HiertaxError
 from taxonomy.hierarchy import IntArray
 
 Linkage = Literal["ward", "average", "complete", "kmeans", "spectral"]
+NEIGHBOUR = 5
 LINKAGES: tuple[Linkage, ...] = get_args(Linkage)
 
 
@@ -108,11 +109,17 @@ def _two_means(rows: Float64, seed: int) -> IntArray:
 
 
 def _affinity(represented: Representation, groups: IntArray) -> Float64:
-    """Return the similarity of groups: mean similarity of confusions, or a Gaussian of the distance of means."""
+    """Return the similarity of groups: mean similarity of confusions, or a Gaussian of the distance of means.
+
+    The Gaussian is locally scaled (Zelnik-Manor & Perona 2004): its width for two groups is the product of
+    their distances to their own `NEIGHBOUR`-th neighbour, or the farthest if there are fewer.
+    """
     if represented.kind == "confusion":
         return group_means(group_means(represented.rows, groups).T, groups)
     means = Representation(represented.kind, unit_rows(group_means(represented.rows, groups)))
     squared = means.distance(squared=True)
-    scale = np.median(squared[np.triu_indices(len(squared), 1)]) if len(squared) > 1 else 0.0
-    similarity: Float64 = np.exp(-squared / scale) if scale > 0 else (squared == 0).astype(np.float64)
+    own = np.sort(squared, axis=1)[:, min(NEIGHBOUR, len(squared) - 1)]
+    width = np.sqrt(own * own[:, None])
+    apart = np.divide(squared, width, out=np.where(squared > 0, np.inf, 0.0), where=width > 0)
+    similarity: Float64 = np.exp(-apart)
     return similarity

@@ -89,8 +89,8 @@ class _Clusters:
         self.size = size.astype(np.float64)
         self.member = np.arange(n)
         self.alive = np.ones(n, dtype=np.bool_)
-        # The worst error of a squared distance from float32 dot products (Higham's bound).
-        self.slack = 2 * d * float(np.finfo(np.float32).eps) * float(self.norm.max(initial=0))
+        # The worst error of a squared distance from float32 dot products (Higham's bound), and of its weighting.
+        self.slack = 2 * (d + 8) * float(np.finfo(np.float32).eps) * float(self.norm.max(initial=0))
         self.distance = np.empty((n, n), dtype=np.float32)
         self.nearest = np.zeros(n, dtype=np.int64)
         self.nearest_distance = np.full(n, np.inf)
