@@ -1,0 +1,139 @@
+"""Files that may be broken, read into a `Draft`: what could be made of them, and what is wrong so far.
+
+Nothing here raises for what a file holds. A draft looks like a hierarchy file but need not be a tree; it
+knows the place of each of its entries, as a JSON path or as a line of a table.
+"""
+
+from __future__ import annotations
+
+import csv
+import io
+from collections.abc import Callable
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Any
+
+import msgspec
+
+from taxonomy.document import Document, Finding, Place, json_place, misplaced, misshapen
+from taxonomy.validation import lineages, parent_child
+from taxonomy.validation.tables import Row, Table
+
+MOST_BYTES = 256 * 2**20
+MOST_VALUES = 8_000_000  # of about 120 bytes each, once parsed
+
+
+@dataclass(frozen=True)
+class Draft:
+    """A hierarchy that is not yet proven sound.
+
+    Attributes
+    ----------
+    document
+        Its levels, labels, parents and classes, if anything could be made of the file.
+    findings
+        What is wrong with the file itself, or with the table it came from.
+    place
+        Names the place of an entry of the document.
+    """
+
+    document: Document | None = None
+    findings: list[Finding] = field(default_factory=list)
+    place: Place = json_place
+
+
+def read(path: Path) -> Draft:
+    """Read a hierarchy file, a lineage table or a parent-child table, however broken it is."""
+    try:
+        with path.open("rb") as file:
+            content = file.read(MOST_BYTES + 1)  # a pipe or a device may never end
+    except (OSError, ValueError) as error:
+        reason = getattr(error, "strerror", None) or error
+        return Draft(findings=[Finding("unreadable", "file", f"cannot be read: {reason}")])
+    return _READERS.get(path.suffix.lower(), _sniffed)(content)
+
+
+def _sniffed(content: bytes) -> Draft:
+    reader = read_json if content.lstrip(b"\xef\xbb\xbf \t\r\n")[:1] in (b"{", b"[", b"") else read_table
+    return reader(content)
+
+
+def read_json(content: bytes) -> Draft:
+    """Read the bytes of a hierarchy file."""
+    if large := _too_large(content, b",[{"):
+        return Draft(findings=[large])
+    if content.startswith((b"\xef\xbb\xbf", b"\xff\xfe", b"\xfe\xff")):
+        return Draft(findings=[Finding("not-utf8", "byte 0", "begins with a byte-order mark")])
+    try:
+        raw = msgspec.json.decode(content)
+        return _from_json(raw)
+    except UnicodeDecodeError as error:
+        return Draft(findings=[_not_utf8(error)])
+    except (msgspec.DecodeError, RecursionError) as error:
+        return Draft(findings=[Finding("not-json", "file", str(error) or "broken JSON")])
+
+
+def _from_json(raw: Any) -> Draft:
+    try:
+        document = msgspec.convert(raw, Document)
+    except msgspec.ValidationError:
+        return Draft(findings=list(misshapen(raw)))
+    if isinstance(raw.get("version"), bool):
+        return Draft(findings=list(misshapen(raw)))
+    return Draft(document, list(misplaced(document)))
+
+
+def read_table(content: bytes) -> Draft:
+    """Read the bytes of a lineage table or a parent-child table, CSV."""
+    if large := _too_large(content, b",\n\r"):
+        return Draft(findings=[large])
+    try:
+        table = _parse_csv(content.decode("utf-8-sig"))
+    except UnicodeDecodeError as error:
+        return Draft(findings=[_not_utf8(error)])
+    except csv.Error as error:
+        return Draft(findings=[Finding("not-csv", "file", f"broken CSV: {error}")])
+    if findings := list(_header(table)):
+        return Draft(findings=findings)
+    reader = parent_child if {"child", "parent"} <= set(table.header) else lineages
+    return Draft(*reader.read(table))
+
+
+def _parse_csv(text: str) -> Table:
+    reader = csv.reader(io.StringIO(text, newline=""), strict=True)
+    header = next(reader, [])
+    rows, line = [], reader.line_num
+    for cells in reader:
+        if cells:  # a blank line is nothing
+            rows.append(Row(line + 1, cells))
+        line = reader.line_num
+    return Table(header, rows)
+
+
+def _header(table: Table) -> list[Finding]:
+    names = table.header
+    for sign, word in ((";", "semicolons"), ("\t", "tabs")):
+        if len(names) == 1 and sign in names[0]:
+            return [Finding("bad-header", "line 1", f"one column only: the cells are separated by {word}, not by commas")]
+    findings = [
+        Finding("bad-header", f"line 1, column {k + 1}", "a column has no name") for k, name in enumerate(names) if not name.strip()
+    ]
+    for k, name in enumerate(names):
+        if name.strip() and name in names[:k]:
+            findings.append(Finding("bad-header", f"line 1, column {k + 1}", f"two columns are called {name!r}"))
+    return findings if names else [Finding("bad-header", "line 1", "there is no header")]
+
+
+def _too_large(content: bytes, separators: bytes) -> Finding | None:
+    """Refuse what would not fit into memory once parsed, judged before parsing."""
+    values = sum(content.count(bytes([sign])) for sign in separators)
+    if len(content) <= MOST_BYTES and values <= MOST_VALUES:
+        return None
+    return Finding("too-large", "file", f"{len(content) / 2**20:.0f} MB or more, {values:,} values or more")
+
+
+def _not_utf8(error: UnicodeDecodeError) -> Finding:
+    return Finding("not-utf8", f"byte {error.start}", f"not UTF-8: {error.reason}")
+
+
+_READERS: dict[str, Callable[[bytes], Draft]] = {".json": read_json, ".csv": read_table}

@@ -1,0 +1,207 @@
+"""A table of child and parent, however broken: findings, and the tree that can be made of it."""
+
+from __future__ import annotations
+
+from collections import Counter
+from collections.abc import Iterator
+from dataclasses import dataclass
+
+import numpy as np
+from msgspec import UNSET
+from numpy.typing import NDArray
+
+from taxonomy.document import FORMAT, VERSION, Document, Finding, LevelDocument, Place, shown
+from taxonomy.validation.tables import Row, Table
+
+IntArray = NDArray[np.int64]
+LONGEST = 16  # taxa of a lineage that are shown
+
+
+@dataclass(frozen=True)
+class _Forest:
+    """Nodes in the order of the table, first the `listed` ones with rows of their own, then mere parents.
+
+    Name, level and class (blank where none is given) and line of each; `parents` are nodes, -1 for none.
+    """
+
+    names: list[str]
+    levels: list[str]
+    classes: list[str]
+    lines: list[int]
+    parents: IntArray
+    listed: int
+
+    def lineage(self, node: int) -> tuple[str, ...]:
+        line = []
+        while node >= 0 and len(line) < LONGEST:
+            line.append(self.names[node])
+            node = int(self.parents[node])
+        return tuple(reversed(line))
+
+    def place(self, node: int, column: str = "child") -> str:
+        return f"line {self.lines[node]}, {column}"
+
+
+def read(table: Table) -> tuple[Document | None, list[Finding], Place]:
+    """Return the tree if it is one, what is wrong with the table, and where each entry stands."""
+    findings = list(_blank(table))
+    rows = [row for row in table.rows if len(row.cells) == len(table.header)]
+    forest, repeats = _forest(rows, table.header)
+    findings += repeats
+    if not len(forest.names):
+        return None, findings or [Finding("no-labels", "line 2", "the table has no rows")], _place(forest, [])
+    depth = _depths(forest.parents)
+    findings += [*_roots(forest, depth), *_cycles(forest, depth)]
+    if not any(f.rule in ("two-roots", "orphan", "cycle") for f in findings):
+        findings += [*_uneven(forest, depth), *_levels(forest, depth)]
+    document, nodes = _document(forest, depth)
+    return document, findings, _place(forest, nodes)
+
+
+def _blank(table: Table) -> Iterator[Finding]:
+    child = table.header.index("child")
+    for row in table.rows:
+        if len(row.cells) != len(table.header):
+            message = f"{len(row.cells)} cells under {len(table.header)} columns: {shown(','.join(row.cells))}"
+            yield Finding("row-length", f"line {row.line}", message)
+        elif not row.cells[child].strip():
+            yield Finding("blank-label", f"line {row.line}, child", "a child has no name")
+
+
+def _forest(rows: list[Row], header: list[str]) -> tuple[_Forest, list[Finding]]:
+    """Return one node per child and per parent without a row, and the children that have several rows."""
+    child, parent = header.index("child"), header.index("parent")
+    first: dict[str, Row] = {}
+    later: list[tuple[Row, Row]] = []
+    for row in rows:
+        if row.cells[child].strip() and (earlier := first.setdefault(row.cells[child], row)) is not row:
+            later.append((earlier, row))
+    lines = {name: row.line for name, row in first.items()}
+    for row in first.values():
+        if row.cells[parent].strip():
+            lines.setdefault(row.cells[parent], row.line)  # a parent without a row stands where it is named first
+    names = list(lines)
+    index = {name: i for i, name in enumerate(names)}
+    above = [index[row.cells[parent]] if row.cells[parent].strip() else -1 for row in first.values()]
+    parents = np.array(above + [-1] * (len(names) - len(above)), dtype=np.int64)
+    levels, classes = (_column(first, header, name, len(names)) for name in ("level", "class"))
+    forest = _Forest(names, levels, classes, list(lines.values()), parents, len(first))
+    return forest, [_repeated(forest, index, *pair, child, parent) for pair in later]
+
+
+def _column(rows: dict[str, Row], header: list[str], name: str, length: int) -> list[str]:
+    cells = [row.cells[header.index(name)] for row in rows.values()] if name in header else []
+    return cells + [""] * (length - len(cells))
+
+
+def _repeated(forest: _Forest, index: dict[str, int], one: Row, two: Row, child: int, parent: int) -> Finding:
+    name, above = one.cells[child], [one.cells[parent], two.cells[parent]]
+    lines = tuple((*(forest.lineage(index[p]) if p in index else (p,)), name) for p in above)
+    if above[0] == above[1]:
+        return Finding("duplicate-label", f"line {two.line}, child", f"{shown(name)} is listed twice", lines[:1])
+    message = f"{shown(name)} has two parents, {shown(above[0])} (line {one.line}) and {shown(above[1])}"
+    return Finding("two-parents", f"line {two.line}, parent", message, lines)
+
+
+def _depths(parents: IntArray) -> IntArray:
+    """Return how many ancestors each node has, -1 if it never reaches a root, in O(n log n) by doubling."""
+    up = np.append(np.where(parents < 0, len(parents), parents), len(parents))  # the last one stands above all roots
+    depth = np.append((parents >= 0).astype(np.int64), 0)
+    for _ in range(int(len(parents)).bit_length()):
+        depth += depth[up]
+        up = up[up]
+    return np.where(up[:-1] == len(parents), depth[:-1], -1)
+
+
+def _roots(forest: _Forest, depth: IntArray) -> Iterator[Finding]:
+    roots = np.flatnonzero(depth == 0).tolist()
+    children = np.bincount(forest.parents[forest.parents >= 0], minlength=len(depth))
+    listed = [i for i in roots if i < forest.listed]
+    absent = roots[len(listed) :]
+    if listed and absent:
+        for i in absent:
+            message = f"parent {shown(forest.names[i])} of {children[i]} taxa has no row of its own"
+            yield Finding("orphan", forest.place(i, "parent"), message, (forest.lineage(_child(forest, i)),))
+        roots = listed
+    ranks = {forest.levels[i] for i in roots}
+    if len(roots) > 1 and (len(ranks) > 1 or ranks == {""}):
+        names = ", ".join(shown(forest.names[i]) for i in roots[:5]) + (", ..." if len(roots) > 5 else "")
+        message = f"{len(roots)} taxa have no parent: {names}"
+        yield Finding("two-roots", forest.place(roots[1]), message, tuple((forest.names[i],) for i in roots[:2]))
+
+
+def _child(forest: _Forest, node: int) -> int:
+    return int(np.flatnonzero(forest.parents == node)[0])
+
+
+def _cycles(forest: _Forest, depth: IntArray) -> Iterator[Finding]:
+    """Yield one finding per circle, not per taxon that hangs on one."""
+    seen = depth >= 0
+    for start in np.flatnonzero(~seen).tolist():
+        trail: dict[int, int] = {}
+        node = start
+        while not seen[node]:
+            seen[node] = True
+            trail[node] = len(trail)
+            node = int(forest.parents[node])
+        if node in trail:
+            circle = list(trail)[trail[node] :]
+            names = [forest.names[i] for i in (*circle[:LONGEST], circle[0])]
+            message = f"{shown(names[0])} is its own " + ("parent" if len(circle) == 1 else "ancestor")
+            yield Finding("cycle", forest.place(circle[0], "parent"), message, (tuple(reversed(names)),))
+
+
+def _uneven(forest: _Forest, depth: IntArray) -> Iterator[Finding]:
+    leaves = np.setdiff1d(np.arange(len(depth)), forest.parents)
+    usual = int(np.bincount(depth[leaves]).argmax())
+    example = forest.lineage(int(leaves[depth[leaves] == usual][0]))
+    for i in leaves[depth[leaves] != usual].tolist():
+        message = f"leaf {shown(forest.names[i])} has {depth[i]} ancestors, most have {usual}"
+        yield Finding("uneven-depth", forest.place(i), message, (forest.lineage(i), example))
+
+
+def _levels(forest: _Forest, depth: IntArray) -> Iterator[Finding]:
+    usual = _level_names(forest, depth)
+    for i, level in enumerate(forest.levels):
+        if level and level != usual[depth[i]]:
+            message = f"{shown(forest.names[i])} is called {shown(level)}, but others of its depth {shown(usual[depth[i]])}"
+            yield Finding("level-mismatch", forest.place(i, "level"), message, (forest.lineage(i),))
+
+
+def _level_names(forest: _Forest, depth: IntArray) -> dict[int, str]:
+    """Return for each depth what most of its taxa are said to be."""
+    said = Counter((d, level) for d, level in zip(depth.tolist(), forest.levels, strict=True) if level)
+    usual = {d: f"level {d}" for d in range(int(depth.max()) + 1)}
+    return usual | {d: level for (d, level), _ in reversed(said.most_common())}
+
+
+def _document(forest: _Forest, depth: IntArray) -> tuple[Document | None, list[list[int]]]:
+    """Return the nodes below the root, or roots and all if there are several, as levels."""
+    usual = _level_names(forest, depth)
+    top = 1 if int((depth == 0).sum()) == 1 else 0
+    order = np.argsort(depth, kind="stable")
+    bounds = np.searchsorted(depth[order], np.arange(top, int(depth.max()) + 2))
+    nodes = [order[a:b] for a, b in zip(bounds, bounds[1:], strict=False)]
+    if not nodes:
+        return None, []
+    at = np.zeros(len(depth) + 1, dtype=np.int64)
+    levels = []
+    for k, members in enumerate(nodes):
+        at[members] = np.arange(len(members))
+        labels = [forest.names[i] for i in members.tolist()]
+        levels.append(LevelDocument(usual[k + top], labels, at[forest.parents[members]].tolist() if k else UNSET))
+    levels[-1].classes = [forest.classes[i] or forest.names[i] for i in nodes[-1].tolist()]
+    root = forest.names[int(np.flatnonzero(depth == 0)[0])] if top else "root"
+    about = Document(format=FORMAT, version=VERSION, name="table", root=root, source={"kind": "table"}, levels=levels)
+    return about, [members.tolist() for members in nodes]
+
+
+def _place(forest: _Forest, nodes: list[list[int]]) -> Place:
+    """Return what names the line of a label."""
+
+    def place(level: int, part: str, index: int | None = None) -> str:
+        if index is None:
+            return "line 1"
+        return forest.place(nodes[level][index], "parent" if part == "parents" else "child")
+
+    return place
