@@ -147,7 +147,11 @@ def lineage(document: Document, level: int, label: int) -> tuple[str, ...]:
     line = [document.levels[level].labels[label]]
     while level > 0 and len(line) < 16:
         parents = document.levels[level].parents
-        if parents is UNSET or label >= len(parents) or not 0 <= parents[label] < len(document.levels[level - 1].labels):
+        if (
+            parents is UNSET
+            or label >= len(parents)
+            or not 0 <= parents[label] < len(document.levels[level - 1].labels)
+        ):
             break
         level, label = level - 1, parents[label]
         line.append(document.levels[level].labels[label])
@@ -173,10 +177,11 @@ def _repeated_label(document: Document, i: int, first: int, j: int, place: Place
     label, parents = shown(level.labels[j]), [] if level.parents is UNSET else level.parents
     one, two = (parents[k] if k < len(parents) else None for k in (first, j))
     if one is None or two is None or one == two:
-        return Finding("duplicate-label", place(i, "labels", j), f"{level.name} {label} is listed twice", lines)
+        message = f"{level.name} {label} is listed twice, first at {place(i, 'labels', first)}"
+        return Finding("duplicate-label", place(i, "labels", j), message, lines)
     above = document.levels[i - 1].labels
     names = (shown(above[p]) if 0 <= p < len(above) else f"index {p}" for p in (one, two))
-    message = f"{level.name} {label} has two parents, {' and '.join(names)}"
+    message = f"{level.name} {label} has two parents, {' and '.join(names)}; first at {place(i, 'labels', first)}"
     return Finding("two-parents", place(i, "labels", j), message, lines)
 
 
@@ -189,7 +194,9 @@ def _parents(level: LevelDocument, i: int, above: list[str], place: Place) -> It
     index = np.asarray(parents, dtype=np.int64)
     outside = np.flatnonzero((index < 0) | (index >= len(above)))
     for j in outside.tolist():
-        message = f"{level.name} {shown(level.labels[j])} has parent {index[j]}, but the level above ends at {len(above) - 1}"
+        message = (
+            f"{level.name} {shown(level.labels[j])} has parent {index[j]}, but the level above ends at {len(above) - 1}"
+        )
         yield Finding("parent-range", place(i, "parents", j), message)
     if not outside.size:
         for j in np.flatnonzero(np.bincount(index, minlength=len(above)) == 0).tolist():

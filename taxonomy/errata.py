@@ -4,10 +4,12 @@ from __future__ import annotations
 
 import csv
 import io
-from collections.abc import Collection
+from collections.abc import Collection, Iterator
 from functools import cache
 from importlib.resources import files
 from typing import Final, NamedTuple
+
+from taxonomy.hierarchy import Hierarchy
 
 KINDS: Final = {
     "mixture": "pictures of more than one species in one class",
@@ -47,6 +49,21 @@ def all_errata() -> tuple[Erratum, ...]:
         )
         for row in rows
     )  # fmt: skip
+
+
+def known_of(hierarchy: Hierarchy) -> list[Erratum]:
+    """Return what is known about a hierarchy's dataset, as far as it concerns its classes, taxa, or all."""
+    names = {*hierarchy.classes, *(label for level in hierarchy.levels[:-1] for label in level.labels)}
+    return known(hierarchy.dataset, names) if hierarchy.dataset else []
+
+
+def in_words(errata: list[Erratum]) -> Iterator[str]:
+    """Yield a heading for each kind of erratum and a line for each erratum, nothing if there is none."""
+    for kind, what in KINDS.items():
+        rows = [e for e in errata if e.kind == kind and kind != "distinct"]
+        if rows:
+            yield f"\nKnown: {what}"
+            yield from (f"  {e.subjects[0] + ': ' if len(e.subjects) == 1 else ''}{e.text}" for e in rows)
 
 
 def known(dataset: str, names: Collection[str]) -> list[Erratum]:

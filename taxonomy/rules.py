@@ -81,7 +81,7 @@ RULES: Final[dict[str, Rule]] = {
     "not-json": Rule(
         _FILE, "error", "the file is broken JSON: cut short, NaN, nested absurdly deep", "restore or rebuild the file"
     ),
-    "not-csv": Rule(_FILE, "error", "the table is broken CSV: an open quote, a cell of megabytes", "save it anew as CSV"),
+    "not-csv": Rule(_FILE, "error", "the table is broken CSV: an open quote, a huge cell", "save it anew as CSV"),
     "not-a-hierarchy": Rule(
         _FILE, "error", 'JSON of another kind: "format" is not "hiertax-hierarchy"', "`hiertax build` writes such files"
     ),
@@ -93,7 +93,7 @@ RULES: Final[dict[str, Rule]] = {
         "mend the file or rebuild it",
     ),
     # ------------------------------------------------------------ the tree
-    "no-labels": Rule(_TREE, "error", "there is no level, or a level has no label", "give every level at least one label"),
+    "no-labels": Rule(_TREE, "error", "there is no level, or a level has no label", "give every level a label"),
     "duplicate-level": Rule(_TREE, "error", "two levels have the same name", "rename one of them"),
     "blank-label": Rule(_TREE, "error", "a taxon has no name", "name it or remove it"),
     "blank-class": Rule(_TREE, "error", "a dataset class has no name", "write the class name as the dataset has it"),
@@ -102,7 +102,7 @@ RULES: Final[dict[str, Rule]] = {
         "keep the right one, or give the two taxa different names",
     ),
     "duplicate-label": Rule(_TREE, "error", "a taxon is listed twice under one parent", "keep one of the two"),
-    "parents-length": Rule(_TREE, "error", "a level has more or fewer parents than labels", "give every label one parent"),
+    "parents-length": Rule(_TREE, "error", "a level has not as many parents as labels", "give every label one parent"),
     "parent-range": Rule(
         _TREE, "error", "a parent index points outside the level above", "point it at a label of the level above"
     ),
@@ -110,7 +110,7 @@ RULES: Final[dict[str, Rule]] = {
         _TREE, "error", "a taxon above the finest level has nothing under it", "give it a child or remove it"
     ),
     "classes-length": Rule(
-        _TREE, "error", "the finest level has more or fewer classes than labels", "name the dataset class of every label"
+        _TREE, "error", "the finest level has not as many classes as labels", "name the dataset class of every label"
     ),
     "duplicate-class": Rule(_TREE, "error", "a dataset class is named twice", "keep one of the two"),
     "misplaced-parents": Rule(
@@ -141,7 +141,7 @@ RULES: Final[dict[str, Rule]] = {
     ),
     "cycle": Rule(_TABLE, "error", "a taxon is its own ancestor", "give one taxon of the circle another parent"),
     "uneven-depth": Rule(
-        _TABLE, "error", "a leaf stands at another depth than most leaves", "add or remove the rank that makes the difference"
+        _TABLE, "error", "a leaf stands at another depth than most leaves", "add or remove the rank that differs"
     ),
     "level-mismatch": Rule(
         _TABLE, "error", "a taxon's level column disagrees with its depth", "correct the level or the parent"
@@ -156,10 +156,10 @@ RULES: Final[dict[str, Rule]] = {
         "remove the character",
     ),
     "case-variant": Rule(
-        _NAMES, "error", "two names of a level differ only in capitals or spaces", "write both alike, or merge the two taxa"
+        _NAMES, "error", "two names of a level differ only in capitals or spaces", "write both alike, or merge the two"
     ),
     "look-alike": Rule(
-        _NAMES, "error", "two names look the same but are different characters (composed and decomposed, or two alphabets)",
+        _NAMES, "error", "two names look the same but are not (composed and decomposed letters, two alphabets)",
         "write both in the same characters, or merge the two taxa",
     ),
     "not-normalised": Rule(
@@ -195,7 +195,7 @@ RULES: Final[dict[str, Rule]] = {
         "add them; for a part of the dataset, say where it is with --root DIR",
     ),
     "unknown-class": Rule(
-        _DATA, "error", "classes of the hierarchy are not in the dataset", "write them as the dataset does, or remove them"
+        _DATA, "error", "classes of the hierarchy are not in the data", "write them as the dataset does, or remove them"
     ),
     "no-class-list": Rule(
         _DATA, "error", "the folder given by --root holds no class list and no folders of images",
@@ -227,7 +227,7 @@ RULES: Final[dict[str, Rule]] = {
     ),
     # ------------------------------------------------------------ the shape of the tree
     "single-child": Rule(
-        _SHAPE, "info", "taxa have one child only, so both levels ask the same question of them", "nothing; this is normal"
+        _SHAPE, "info", "taxa have one child only, so both levels ask them the same", "nothing; this is normal"
     ),
     "uneven-sizes": Rule(
         _SHAPE, "info", "one taxon holds half of all classes or more",
@@ -269,7 +269,9 @@ def page() -> str:
     parts = [INTRODUCTION]
     for chapter, rules in groupby(RULES.items(), key=lambda item: item[1].chapter):
         rows = [f"| `{name}` | {rule.severity} | {rule.what} | {rule.cure} |" for name, rule in rules]
-        parts.append("\n".join([f"## {chapter}\n", "| rule | severity | what | cure |", "| --- | --- | --- | --- |", *rows]))
+        parts.append(
+            "\n".join([f"## {chapter}\n", "| rule | severity | what | cure |", "| --- | --- | --- | --- |", *rows])
+        )
     return "\n".join([parts[0], *(f"{part}\n" for part in parts[1:])])
 
 

@@ -13,8 +13,8 @@ from itertools import chain
 from pathlib import Path
 from typing import Any
 
-from taxonomy.document import Document, Finding, Place, json_place, unsound
-from taxonomy.rules import RULES, Severity
+from taxonomy.document import Document, Place, json_place, unsound
+from taxonomy.rules import RULES, Finding, Severity
 from taxonomy.validation import drafts
 
 SHOWN = 100  # findings of one rule that are kept; the rest is counted
@@ -57,10 +57,9 @@ class Report:
             | ({"lineages": [list(line) for line in f.lineages]} if f.lineages else {})
             for f in self.findings
         ]
-        totals = {severity: self.number(severity) for severity in _ORDER}
+        totals: dict[str, Any] = {severity: self.number(severity) for severity in _ORDER}
         levels = [{"level": name, "labels": size} for name, size in self.levels]
         return {"file": self.file, "levels": levels, **totals, "counts": self.counts, "findings": findings}
-
 
     def to_text(self) -> str:
         """Return a heading, one line per finding, and the totals."""
@@ -70,14 +69,17 @@ class Report:
         for f in self.findings:
             paths = " | ".join(" > ".join(visible(name, 60) for name in line) for line in f.lineages)
             told = visible(f.message, 400) + (f" ({paths})" if paths else "")
-            lines.append(f"  {f.severity:<7}  {f.rule:<{width}}  {visible(f.place, 200)}: {told}; {f.cure}")
+            lines.append(
+                f"  {f.severity:<7}  {f.rule:<{width}}  {visible(f.place, 200)}: {told}"
+                + ("" if f.severity == "info" else f"; {f.cure}")
+            )
         lines += [
             f"  {RULES[rule].severity:<7}  {rule:<{width}}  and {count - SHOWN:,} more of this rule"
             for rule, count in self.counts.items()
             if count > SHOWN
         ]
-        totals = (f"{self.number('error'):,} errors", f"{self.number('warning'):,} warnings", f"{self.number('info'):,} notes")
-        return "\n".join([*lines, f"  {', '.join(totals)}"])
+        totals = ", ".join(f"{word}: {self.number(kind):,}" for kind, word in _TOTALS.items())
+        return "\n".join([*lines, f"  {totals}"])
 
 
 def visible(text: str, most: int) -> str:
@@ -86,6 +88,7 @@ def visible(text: str, most: int) -> str:
     return "".join(c if c.isprintable() else repr(c)[1:-1] for c in text)
 
 
+_TOTALS: dict[Severity, str] = {"error": "errors", "warning": "warnings", "info": "notes"}
 _ORDER: dict[Severity, int] = {"error": 0, "warning": 1, "info": 2}
 
 

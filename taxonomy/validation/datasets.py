@@ -9,10 +9,11 @@ from pathlib import Path
 import numpy as np
 from msgspec import UNSET
 
-from taxonomy.document import Document, Finding, Place
+from taxonomy.document import Document, Place, shown
 from taxonomy.errata import KINDS, known
 from taxonomy.errors import HiertaxError
 from taxonomy.hierarchy import Hierarchy, IntArray
+from taxonomy.rules import Finding
 from taxonomy.sources.curated import TABLES, build
 from taxonomy.validation.layouts import class_list
 from taxonomy.validation.names import some
@@ -55,7 +56,8 @@ def facts(document: Document, place: Place, root: Path | None) -> Iterator[Findi
         yield from _membership(classes, _theirs(ours, classes), f"dataset {dataset}", at)
     if ours:
         yield from _against_reviewed(document, place, ours)
-    yield from _order(document, at)
+    if listed or (ours and set(classes) & set(ours.classes)) or classes != document.levels[-1].labels:
+        yield from _order(document, at)
     yield from _errata(document, dataset, at)
 
 
@@ -82,7 +84,9 @@ def _membership(classes: list[str], known: list[str], where: str, at: str) -> It
         message = f"{len(missing)} of {len(known)} classes of {where} are missing: {some(missing)}"
         yield Finding("missing-class", at, message)
     if unknown:
-        yield Finding("unknown-class", at, f"{len(unknown)} of {len(classes)} classes are not in {where}: {some(unknown)}")
+        yield Finding(
+            "unknown-class", at, f"{len(unknown)} of {len(classes)} classes are not in {where}: {some(unknown)}"
+        )
 
 
 # ---------------------------------------------------------------- the reviewed table
@@ -94,7 +98,9 @@ def _against_reviewed(document: Document, place: Place, ours: Hierarchy) -> Iter
     shared = [k for k, level in enumerate(ours.levels) if level.name in names]
     if shared and len(shared) < ours.depth:
         lost = [level.name for k, level in enumerate(ours.levels) if k not in shared]
-        yield Finding("expected-levels", place(0, "name", None), f"no level {some(lost)}, which the reviewed {ours.name} has")
+        yield Finding(
+            "expected-levels", place(0, "name", None), f"no level {some(lost)}, which the reviewed {ours.name} has"
+        )
     keys = dict(zip(_theirs(ours, _classes(document)), range(ours.sizes[-1]), strict=True))
     rows = [(j, keys[name]) for j, name in enumerate(_classes(document)) if name in keys]
     inner = [k for k in shared if k < ours.depth - 1]
@@ -112,10 +118,16 @@ def _against_reviewed(document: Document, place: Place, ours: Hierarchy) -> Iter
 
 
 def _moved(
-    document: Document, place: Place, ours: Hierarchy, mine: IntArray, theirs: IntArray, paths: IntArray, inner: list[int]
+    document: Document,
+    place: Place,
+    ours: Hierarchy,
+    mine: IntArray,
+    theirs: IntArray,
+    paths: IntArray,
+    inner: list[int],
 ) -> Iterator[Finding]:
     names = [level.name for level in document.levels]
-    slips = {s for e in known(ours.dataset, ours.class_index) if e.kind == "published-slip" for s in e.subjects}
+    slips = {s for e in known(ours.dataset or "", ours.class_index) if e.kind == "published-slip" for s in e.subjects}
     for j, leaf in zip(mine.tolist(), theirs.tolist(), strict=True):
         columns = [(names.index(ours.levels[k].name), k) for k in inner]
         one = tuple(document.levels[i].labels[paths[j, i]] for i, _ in columns)
@@ -123,7 +135,7 @@ def _moved(
         if one != two:
             rule = "published-slip" if ours.classes[leaf] in slips else "differs-from-reviewed"
             label = document.levels[-1].labels[j]
-            message = f"{_classes(document)[j]} stands in {' > '.join(one)}, in the reviewed {ours.name} in {' > '.join(two)}"
+            message = f"{shown(_classes(document)[j])} is not where the reviewed {ours.name} has it"
             yield Finding(rule, place(len(names) - 1, "labels", j), message, ((*one, label), (*two, label)))
 
 

@@ -15,7 +15,8 @@ from typing import Any
 
 import msgspec
 
-from taxonomy.document import Document, Finding, Place, json_place, misplaced, misshapen
+from taxonomy.document import Document, Place, json_place, misplaced, misshapen
+from taxonomy.rules import Finding
 from taxonomy.validation import lineages, parent_child
 from taxonomy.validation.tables import Row, Table
 
@@ -114,9 +115,13 @@ def _header(table: Table) -> list[Finding]:
     names = table.header
     for sign, word in ((";", "semicolons"), ("\t", "tabs")):
         if len(names) == 1 and sign in names[0]:
-            return [Finding("bad-header", "line 1", f"one column only: the cells are separated by {word}, not by commas")]
+            return [
+                Finding("bad-header", "line 1", f"one column only: the cells are separated by {word}, not by commas")
+            ]
     findings = [
-        Finding("bad-header", f"line 1, column {k + 1}", "a column has no name") for k, name in enumerate(names) if not name.strip()
+        Finding("bad-header", f"line 1, column {k + 1}", "a column has no name")
+        for k, name in enumerate(names)
+        if not name.strip()
     ]
     for k, name in enumerate(names):
         if name.strip() and name in names[:k]:

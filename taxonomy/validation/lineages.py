@@ -6,7 +6,8 @@ from collections.abc import Iterator
 
 from msgspec import UNSET
 
-from taxonomy.document import FORMAT, VERSION, Document, Finding, LevelDocument, Place, shown
+from taxonomy.document import FORMAT, VERSION, Document, LevelDocument, Place, shown
+from taxonomy.rules import Finding
 from taxonomy.validation.tables import Row, Table
 
 CLASS, ROOT = "class", "root"
@@ -21,7 +22,9 @@ def read(table: Table) -> tuple[Document | None, list[Finding], Place]:
     if not columns:
         return None, [Finding("bad-header", "line 1", "no column is a level")], _place([], {})
     findings = [*_gaps(table, columns), *_roots(table)]
-    whole = [row for row in table.rows if len(row.cells) == len(table.header) and all(row.cells[k].strip() for k in columns)]
+    whole = [
+        row for row in table.rows if len(row.cells) == len(table.header) and all(row.cells[k].strip() for k in columns)
+    ]
     if not whole:
         return None, findings or [Finding("no-labels", "line 2", "the table has no rows")], _place([], {})
     levels, lines = _prefix_tree(whole, columns, names)

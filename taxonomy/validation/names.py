@@ -8,13 +8,17 @@ from functools import cache, lru_cache
 
 from msgspec import UNSET
 
-from taxonomy.document import Document, Finding, Place, lineage, shown
+from taxonomy.document import Document, Place, lineage, shown
 from taxonomy.errata import all_errata
+from taxonomy.rules import Finding
 from taxonomy.validation.nearby import one_letter_apart
 
 RANKS = frozenset(
-    "domain kingdom subkingdom phylum subphylum superclass class subclass infraclass superorder order suborder "
-    "infraorder superfamily family subfamily supertribe tribe subtribe genus species subspecies".split()
+    [
+        *("domain", "kingdom", "subkingdom", "phylum", "subphylum", "superclass", "class", "subclass", "infraclass"),
+        *("superorder", "order", "suborder", "infraorder", "superfamily", "family", "subfamily"),
+        *("supertribe", "tribe", "subtribe", "genus", "species", "subspecies"),
+    ]
 )  # without subgenus: the first of a genus has its name by rule (ICZN, article 44)
 SUFFIXES = {
     "order": ("iformes", "ales"),
@@ -23,8 +27,10 @@ SUFFIXES = {
     "subfamily": ("inae", "oideae"),
     "tribe": ("ini", "eae"),
 }
-LOOK_ALIKES = str.maketrans("аеорсухіјѕԁһвкмнтαβεζηικμνορτυχ‐‑‒–—’ʼ`´", "aeopcyxijsdhbkmhtabezhikmvoptyx-----''''")
-# Cyrillic, Greek, dashes, apostrophes: what Unicode does not unite; capitals were folded before
+LOOK_ALIKES = str.maketrans(
+    "аеорсухіјѕԁһвкмнтαβεζηικμνορτυχ‐‑‒–—’ʼ`´",  # noqa: RUF001
+    "aeopcyxijsdhbkmhtabezhikmvoptyx-----''''",
+)  # Cyrillic, Greek, dashes, apostrophes: what Unicode does not unite; capitals were folded before
 PUNCTUATION = " -_'.,;:()[]/&"
 CHUNK = 4096  # names that are looked over at once
 JOINERS = "\u200c\u200d"  # spelling needs them in Persian and in the scripts of India
@@ -80,21 +86,18 @@ def _plain(names: list[str]) -> bool:
     text = "\n".join(names)
     return (
         text.isascii()
-        and text.replace("\n", "").isprintable()
         and text.count("\n") == len(names) - 1
-        and not any(spaces in text for spaces in ("  ", " \n", "\n "))
-        and text == text.strip(" ")
+        and text.replace("\n", "").isprintable()
+        and (" " not in text or not any(spaces in f"\n{text}\n" for spaces in ("  ", " \n", "\n ")))
     )
 
 
 def _folded(names: list[str]) -> list[str]:
     """Return the names in one case and with single spaces."""
-    keys: list[str] = []
-    for start in range(0, len(names), CHUNK):
-        chunk = names[start : start + CHUNK]
-        plain = _plain(chunk)
-        keys += "\n".join(chunk).casefold().split("\n") if plain else [" ".join(n.split()).casefold() for n in chunk]
-    return keys
+    text = "\n".join(names)
+    if text.isascii() and "  " not in text and text.count("\n") == len(names) - 1:
+        return [key.strip() for key in text.lower().split("\n")]
+    return [" ".join(name.split()).casefold() for name in names]
 
 
 def _spaces(name: str) -> str:
@@ -128,9 +131,7 @@ def _script(letter: str) -> str:
 # ---------------------------------------------------------------- variants
 
 
-def _variants(
-    names: list[str], folded: list[str], *, spelling: bool
-) -> Iterator[tuple[str, int, int, str]]:
+def _variants(names: list[str], folded: list[str], *, spelling: bool) -> Iterator[tuple[str, int, int, str]]:
     """Yield rule, index of the first, index of its variant, and how they differ; each pair under one rule."""
     bare = _bare(folded) if spelling else folded
     everyday = all(map(str.isascii, names))
@@ -180,7 +181,9 @@ def _bare(keys: list[str]) -> list[str]:
 
 
 def _bare_of(key: str) -> str:
-    return "".join(c for c in unicodedata.normalize("NFKD", key) if not unicodedata.combining(c) and c not in PUNCTUATION)
+    return "".join(
+        c for c in unicodedata.normalize("NFKD", key) if not unicodedata.combining(c) and c not in PUNCTUATION
+    )
 
 
 def _numbers(name: str) -> list[str]:
@@ -208,7 +211,9 @@ def _named_as_parent(document: Document, i: int, keys: list[str], above: list[st
             message = f"{level.name} {shown(level.labels[j])} has the name of its {higher}"
             yield Finding("child-named-as-parent", place(i, "labels", j), message, (lineage(document, i, j),))
     elif same:
-        message = f"{len(same)} of {len(level.labels)} labels of level {shown(level.name)} have the name of their {higher}: "
+        message = (
+            f"{len(same)} of {len(level.labels)} labels of level {shown(level.name)} have the name of their {higher}: "
+        )
         yield Finding("shared-name", place(i, "labels", None), message + some([level.labels[j] for j in same]))
 
 

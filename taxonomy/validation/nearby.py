@@ -3,7 +3,8 @@
 from __future__ import annotations
 
 from collections.abc import Iterator, Sequence
-from itertools import islice
+from itertools import chain, islice, pairwise
+from typing import NamedTuple
 
 import numpy as np
 from numpy.typing import NDArray
@@ -11,8 +12,13 @@ from numpy.typing import NDArray
 SHORTEST, LONGEST = 6, 64  # characters: shorter names differ by a letter by nature, longer ones are sentences
 WORD = 4  # letters that a word must have for one of them to be a slip
 MOST = 100  # pairs of a level
+LOOKED_AT = 50_000  # candidates of a level, lest a tree of single-letter words takes forever
+
+PARTS = 4
 
 HashArray = NDArray[np.uint64]
+CharArray = NDArray[np.uint32]
+IntArray = NDArray[np.int64]
 _BASE = np.uint64(0x9E3779B97F4A7C15)
 
 
@@ -20,10 +26,11 @@ def one_letter_apart(names: list[str], indices: Sequence[int]) -> Iterator[tuple
     """Yield pairs of names that differ by one letter added, lost or changed, or by two neighbours swapped.
 
     Two names of equal length that differ at position p are equal without it, and a name with a letter too
-    many is its neighbour without it. So for every p the polynomial hashes (modulo 2**64) of all names without
-    their p-th letter are sorted together with the hashes of the names that are one letter shorter; equal
-    neighbours are candidates, and each is looked at. Swapped letters are found among anagrams. Time is that
-    of sorting all hashes, once per position; at most `MOST` pairs are yielded.
+    many is its neighbour without it. So names are compared by a hash of what is left without a letter. To do
+    that for few names and positions only, each name is cut into `PARTS`: one letter changes one part, so only
+    names that share all parts but one need be looked at, and in that part only. Swapped letters are found
+    by a hash that does not see them. Every step is a sort of hashes, so time is n log n. At most `MOST` pairs
+    are yielded.
 
     Parameters
     ----------
@@ -37,20 +44,37 @@ def one_letter_apart(names: list[str], indices: Sequence[int]) -> Iterator[tuple
 
 def _pairs(names: list[str], indices: Sequence[int]) -> Iterator[tuple[int, int]]:
     seen: set[tuple[int, int]] = set()
+    for one, two in islice(_candidates(names, indices), LOOKED_AT):
+        pair = (min(one, two), max(one, two))
+        if pair not in seen and _slip(names[one], names[two]):
+            seen.add(pair)
+            yield pair
+
+
+def _candidates(names: list[str], indices: Sequence[int]) -> Iterator[tuple[int, int]]:
     by_length = _by_length(names, indices)
-    shorter: tuple[list[int], HashArray] = ([], np.zeros(0, dtype=np.uint64))
-    for length in by_length:
-        members = by_length[length]
+    shorter = _Group.of([], names, 0)
+    for length, members in by_length.items():
+        group = _Group.of(members, names, length)
         if length - 1 not in by_length:
-            shorter = ([], np.zeros(0, dtype=np.uint64))
-        whole, chars = _hashes([names[j] for j in members], length)
-        if length >= SHORTEST and len(members) + len(shorter[0]) > 1:
-            for pair in _candidates(members, whole, chars, shorter):
-                ordered = (min(pair), max(pair))
-                if ordered not in seen and _slip(names[pair[0]], names[pair[1]]):
-                    seen.add(ordered)
-                    yield ordered
-        shorter = (members, whole)
+            shorter = _Group.of([], names, length - 1)
+        if length >= SHORTEST and len(members) + len(shorter.which) > 1:
+            yield from _without_a_letter(group, shorter)
+            yield from _swapped(group)
+        shorter = group
+
+
+class _Group(NamedTuple):
+    """Names of one length: which they are, int64 ``[n]``, and their characters, uint32 ``[length, n]``."""
+
+    which: IntArray
+    chars: CharArray
+
+    @classmethod
+    def of(cls, members: list[int], names: list[str], length: int) -> _Group:
+        joined = "".join(map(names.__getitem__, members))
+        text = np.frombuffer(joined.encode("utf-32-le", "surrogatepass"), dtype="<u4")
+        return cls(np.array(members, dtype=np.int64), np.ascontiguousarray(text.reshape(len(members), length).T))
 
 
 def _by_length(names: list[str], indices: Sequence[int]) -> dict[int, list[int]]:
@@ -63,46 +87,66 @@ def _by_length(names: list[str], indices: Sequence[int]) -> dict[int, list[int]]
     return {length: group.tolist() for length, group in groups if SHORTEST - 1 <= length <= LONGEST}
 
 
-def _hashes(names: list[str], length: int) -> tuple[HashArray, HashArray]:
-    """Return the hash of every name, ``[n]``, and its characters, ``[length, n]``."""
-    text = np.frombuffer("".join(names).encode("utf-32-le", "surrogatepass"), dtype="<u4")
-    chars = np.ascontiguousarray(text.reshape(-1, length).T)
-    whole = np.zeros(len(names), dtype=np.uint64)
-    for column in chars:
-        whole = whole * _BASE + column
-    return whole, chars
+def _hash(seed: HashArray, *columns: CharArray) -> HashArray:
+    """Return for every name its seed continued to a polynomial hash (modulo 2**64) of some of its characters."""
+    value = seed.copy()
+    for column in chain(*columns):
+        value *= _BASE
+        value += column
+    return value
 
 
-def _candidates(
-    members: list[int], whole: HashArray, chars: NDArray[np.uint32], shorter: tuple[list[int], HashArray]
-) -> Iterator[tuple[int, int]]:
-    length = len(chars)
-    prefix = np.zeros(len(members), dtype=np.uint64)
-    everyone = np.concatenate([np.array(members), np.array(shorter[0], dtype=np.int64)])
-    for p in range(length):
-        longer = prefix * _BASE + chars[p]
-        power = np.uint64(pow(int(_BASE), length - 1 - p, 2**64))
-        without = whole + (prefix - longer) * power
-        prefix = longer
-        letters = (chars[p] < ord("0")) | (chars[p] > ord("9"))
-        group = np.concatenate([np.flatnonzero(letters), np.arange(len(members), len(everyone))])
-        yield from _equal(np.concatenate([without[letters], shorter[1]]), everyone[group])
-    anagram = np.zeros(len(members), dtype=np.uint64)
-    for column in chars:
-        anagram += (column + _BASE) * (column + _BASE) * _BASE
-    yield from _equal(anagram, everyone[: len(members)])
+def _without_a_letter(group: _Group, shorter: _Group) -> Iterator[tuple[int, int]]:
+    """Yield the names that may be equal once the right letter is left out, of equal length or one apart."""
+    none, none_shorter = (np.zeros(len(side.which), dtype=np.uint64) for side in (group, shorter))
+    cuts = np.linspace(0, len(group.chars), PARTS + 1).astype(int).tolist()
+    for start, stop in pairwise(cuts):
+        rest = _hash(none, group.chars[:start], group.chars[stop:])
+        rest_shorter = _hash(none_shorter, shorter.chars[:start], shorter.chars[stop - 1 :])
+        shared = _repeated(np.concatenate([rest, rest_shorter]))
+        if shared.size:
+            near, near_shorter = (np.flatnonzero(_among(hashes, shared)) for hashes in (rest, rest_shorter))
+            whole = _hash(rest_shorter[near_shorter], shorter.chars[start : stop - 1, near_shorter])
+            part, which = group.chars[start:stop, near], group.which[near]
+            for p, letter in enumerate(part):
+                without = _hash(rest[near], part[:p], part[p + 1 :])
+                letters = (letter < ord("0")) | (letter > ord("9"))
+                others = shorter.which[near_shorter]
+                yield from _equal(np.concatenate([without[letters], whole]), np.concatenate([which[letters], others]))
 
 
-def _equal(hashes: HashArray, indices: NDArray[np.int64]) -> Iterator[tuple[int, int]]:
-    """Yield index pairs of equal hashes: of a group of n its n - 1 neighbours, for no more than `MOST` groups."""
-    ordered = np.sort(hashes)
-    twice = np.unique(ordered[1:][ordered[1:] == ordered[:-1]])[: 10 * MOST]
-    if not twice.size:
-        return
-    among = np.flatnonzero(np.isin(hashes, twice))
+def _swapped(group: _Group) -> Iterator[tuple[int, int]]:
+    """Yield names that are equal if the letters of every second pair of neighbours change places or not."""
+    for start in (0, 1):
+        value = _hash(np.zeros(len(group.which), dtype=np.uint64), group.chars[:start])
+        for p in range(start, len(group.chars), 2):
+            value *= _BASE
+            for column in group.chars[p : p + 2]:
+                letter = column + _BASE
+                value += letter * letter * letter  # so that the sum of two tells which two
+        yield from _equal(value, group.which)
+
+
+def _equal(hashes: HashArray, index: IntArray) -> Iterator[tuple[int, int]]:
+    """Yield the neighbours within every group of equal hashes, of no more than some groups."""
+    shared = _repeated(hashes)[: 10 * MOST]
+    among = np.flatnonzero(_among(hashes, shared))
     among = among[np.argsort(hashes[among], kind="stable")]
     same = hashes[among[1:]] == hashes[among[:-1]]
-    yield from zip(indices[among[:-1][same]].tolist(), indices[among[1:][same]].tolist(), strict=True)
+    yield from zip(index[among[:-1][same]].tolist(), index[among[1:][same]].tolist(), strict=True)
+
+
+def _repeated(hashes: HashArray) -> HashArray:
+    """Return the values that occur more than once, ascending."""
+    ordered = np.sort(hashes)
+    return np.unique(ordered[1:][ordered[1:] == ordered[:-1]])
+
+
+def _among(hashes: HashArray, some: HashArray) -> NDArray[np.bool_]:
+    """Tell which hashes are among some, which are sorted."""
+    if not some.size:
+        return np.zeros(len(hashes), dtype=np.bool_)
+    return np.asarray(some[np.minimum(np.searchsorted(some, hashes), len(some) - 1)] == hashes)
 
 
 def _slip(one: str, two: str) -> bool:
@@ -121,6 +165,4 @@ def _one_edit(one: str, two: str) -> bool:
     edits = [(a[:1], b[:1]), (a[:1], ""), ("", b[:1])]
     if a[:2] == b[:2][::-1]:
         edits.append((a[:2], b[:2]))
-    return any(
-        a[len(gone) :] == b[len(come) :] and not any(c.isdigit() for c in gone + come) for gone, come in edits
-    )
+    return any(a[len(gone) :] == b[len(come) :] and not any(c.isdigit() for c in gone + come) for gone, come in edits)

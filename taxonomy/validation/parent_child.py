@@ -5,12 +5,14 @@ from __future__ import annotations
 from collections import Counter
 from collections.abc import Iterator
 from dataclasses import dataclass
+from itertools import pairwise
 
 import numpy as np
 from msgspec import UNSET
 from numpy.typing import NDArray
 
-from taxonomy.document import FORMAT, VERSION, Document, Finding, LevelDocument, Place, shown
+from taxonomy.document import FORMAT, VERSION, Document, LevelDocument, Place, shown
+from taxonomy.rules import Finding
 from taxonomy.validation.tables import Row, Table
 
 IntArray = NDArray[np.int64]
@@ -32,7 +34,7 @@ class _Forest:
     listed: int
 
     def lineage(self, node: int) -> tuple[str, ...]:
-        line = []
+        line: list[str] = []
         while node >= 0 and len(line) < LONGEST:
             line.append(self.names[node])
             node = int(self.parents[node])
@@ -72,10 +74,8 @@ def _forest(rows: list[Row], header: list[str]) -> tuple[_Forest, list[Finding]]
     """Return one node per child and per parent without a row, and the children that have several rows."""
     child, parent = header.index("child"), header.index("parent")
     first: dict[str, Row] = {}
-    later: list[tuple[Row, Row]] = []
-    for row in rows:
-        if row.cells[child].strip() and (earlier := first.setdefault(row.cells[child], row)) is not row:
-            later.append((earlier, row))
+    named = [row for row in rows if row.cells[child].strip()]
+    later = [(one, row) for row in named if (one := first.setdefault(row.cells[child], row)) is not row]
     lines = {name: row.line for name, row in first.items()}
     for row in first.values():
         if row.cells[parent].strip():
@@ -107,7 +107,7 @@ def _depths(parents: IntArray) -> IntArray:
     """Return how many ancestors each node has, -1 if it never reaches a root, in O(n log n) by doubling."""
     up = np.append(np.where(parents < 0, len(parents), parents), len(parents))  # the last one stands above all roots
     depth = np.append((parents >= 0).astype(np.int64), 0)
-    for _ in range(int(len(parents)).bit_length()):
+    for _ in range(len(parents).bit_length()):
         depth += depth[up]
         up = up[up]
     return np.where(up[:-1] == len(parents), depth[:-1], -1)
@@ -164,7 +164,9 @@ def _levels(forest: _Forest, depth: IntArray) -> Iterator[Finding]:
     usual = _level_names(forest, depth)
     for i, level in enumerate(forest.levels):
         if level and level != usual[depth[i]]:
-            message = f"{shown(forest.names[i])} is called {shown(level)}, but others of its depth {shown(usual[depth[i]])}"
+            message = (
+                f"{shown(forest.names[i])} is called {shown(level)}, but others of its depth {shown(usual[depth[i]])}"
+            )
             yield Finding("level-mismatch", forest.place(i, "level"), message, (forest.lineage(i),))
 
 
@@ -181,7 +183,7 @@ def _document(forest: _Forest, depth: IntArray) -> tuple[Document | None, list[l
     top = 1 if int((depth == 0).sum()) == 1 else 0
     order = np.argsort(depth, kind="stable")
     bounds = np.searchsorted(depth[order], np.arange(top, int(depth.max()) + 2))
-    nodes = [order[a:b] for a, b in zip(bounds, bounds[1:], strict=False)]
+    nodes = [order[a:b] for a, b in pairwise(bounds)]
     if not nodes:
         return None, []
     at = np.zeros(len(depth) + 1, dtype=np.int64)

@@ -8,7 +8,8 @@ import numpy as np
 from msgspec import UNSET
 from numpy.typing import NDArray
 
-from taxonomy.document import Document, Finding, Place, shown
+from taxonomy.document import Document, Place, shown
+from taxonomy.rules import Finding
 from taxonomy.validation.names import some
 
 
@@ -21,8 +22,12 @@ def shape(document: Document, place: Place) -> Iterator[Finding]:
         children = np.bincount(parents, minlength=len(above.labels))
         single = np.flatnonzero(children == 1).tolist()
         if single:
-            message = f"{len(single)} of {len(above.labels)} labels of level {shown(above.name)} have one {level.name} only: "
-            yield Finding("single-child", place(i - 1, "labels", None), message + some([above.labels[j] for j in single]))
+            message = (
+                f"{len(single)} of {len(above.labels)} labels of level {shown(above.name)} have one {level.name} only: "
+            )
+            yield Finding(
+                "single-child", place(i - 1, "labels", None), message + some([above.labels[j] for j in single])
+            )
         below = np.bincount(parents, weights=below, minlength=len(above.labels)).astype(np.int64)
         yield from _uneven(above.labels, above.name, below, place(i - 1, "labels", int(below.argmax())))
 
