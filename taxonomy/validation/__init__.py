@@ -7,9 +7,8 @@ same for a document at hand. The rules are in `taxonomy.rules`.
 from __future__ import annotations
 
 from collections import Counter
-from collections.abc import Iterable, Iterator
+from collections.abc import Collection, Iterable, Iterator
 from dataclasses import dataclass
-from itertools import chain
 from pathlib import Path
 from typing import Any
 
@@ -103,14 +102,18 @@ def validate(path: str | Path, root: str | Path | None = None) -> Report:
         The folder of the dataset whose classes the hierarchy should have.
     """
     draft = drafts.read(Path(path))
-    found: Iterable[Finding] = draft.findings
+    kept: list[Finding] = []
+    counts: Counter[str] = Counter()
+    _tally(draft.findings, kept, counts)
     if draft.document is not None:
-        found = chain(found, check(draft.document, draft.place, None if root is None else Path(root), draft.findings))
-    return _report(str(path), found, draft.document)
+        _tally(check(draft.document, draft.place, None if root is None else Path(root), set(counts)), kept, counts)
+    kept.sort(key=lambda finding: _ORDER[finding.severity])
+    levels = () if draft.document is None else tuple((lv.name, len(lv.labels)) for lv in draft.document.levels)
+    return Report(str(path), tuple(kept), dict(counts), levels)
 
 
 def check(
-    document: Document, place: Place = json_place, root: Path | None = None, earlier: Iterable[Finding] = ()
+    document: Document, place: Place = json_place, root: Path | None = None, earlier: Collection[str] = ()
 ) -> Iterator[Finding]:
     """Yield what is wrong with a document: its tree, its names, and, if the tree is sound, its dataset and shape.
 
@@ -119,13 +122,12 @@ def check(
     place
         Names the place of an entry.
     earlier
-        What was found while reading it.
+        The rules that were broken already while reading it.
     """
     from taxonomy.validation.names import naming
 
-    rules = {finding.rule for finding in earlier}
-    broken = any(RULES[rule].severity == "error" for rule in rules)
-    if not rules & UNLEVEL:
+    broken = any(RULES[rule].severity == "error" for rule in earlier)
+    if UNLEVEL.isdisjoint(earlier):
         for finding in unsound(document, place):
             broken = True
             yield finding
@@ -142,13 +144,9 @@ def _of_sound(document: Document, place: Place, root: Path | None) -> Iterator[F
     yield from shape(document, place)
 
 
-def _report(file: str, found: Iterable[Finding], document: Document | None) -> Report:
-    counts: Counter[str] = Counter()
-    kept: list[Finding] = []
-    for finding in found:
+def _tally(findings: Iterable[Finding], kept: list[Finding], counts: Counter[str]) -> None:
+    """Count findings by rule and keep the first ones of each; a file may give millions."""
+    for finding in findings:
         counts[finding.rule] += 1
         if counts[finding.rule] <= SHOWN:
             kept.append(finding)
-    kept.sort(key=lambda finding: _ORDER[finding.severity])
-    levels = () if document is None else tuple((level.name, len(level.labels)) for level in document.levels)
-    return Report(file, tuple(kept), dict(counts), levels)

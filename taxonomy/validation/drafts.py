@@ -8,8 +8,8 @@ from __future__ import annotations
 
 import csv
 import io
-from collections.abc import Callable
-from dataclasses import dataclass, field
+from collections.abc import Callable, Iterable
+from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
@@ -21,7 +21,8 @@ from taxonomy.validation import lineages, parent_child
 from taxonomy.validation.tables import Row, Table
 
 MOST_BYTES = 256 * 2**20
-MOST_VALUES = 8_000_000  # of about 120 bytes each, once parsed
+MOST_MEMORY = 900 * 2**20
+VALUE, CELL, ROW = 118, 70, 400  # bytes that a JSON value, a cell and a row of a table take at most, once parsed
 
 
 @dataclass(frozen=True)
@@ -39,7 +40,7 @@ class Draft:
     """
 
     document: Document | None = None
-    findings: list[Finding] = field(default_factory=list)
+    findings: Iterable[Finding] = ()
     place: Place = json_place
 
 
@@ -61,7 +62,7 @@ def _sniffed(content: bytes) -> Draft:
 
 def read_json(content: bytes) -> Draft:
     """Read the bytes of a hierarchy file."""
-    if large := _too_large(content, b",[{"):
+    if large := _too_large(content, {",": VALUE, "[": VALUE, "{": VALUE}):
         return Draft(findings=[large])
     if content.startswith((b"\xef\xbb\xbf", b"\xff\xfe", b"\xfe\xff")):
         return Draft(findings=[Finding("not-utf8", "byte 0", "begins with a byte-order mark")])
@@ -86,7 +87,7 @@ def _from_json(raw: Any) -> Draft:
 
 def read_table(content: bytes) -> Draft:
     """Read the bytes of a lineage table or a parent-child table, CSV."""
-    if large := _too_large(content, b",\n\r"):
+    if large := _too_large(content, {",": CELL, "\n": ROW, "\r": ROW}):
         return Draft(findings=[large])
     try:
         table = _parse_csv(content.decode("utf-8-sig"))
@@ -129,12 +130,15 @@ def _header(table: Table) -> list[Finding]:
     return findings if names else [Finding("bad-header", "line 1", "there is no header")]
 
 
-def _too_large(content: bytes, separators: bytes) -> Finding | None:
-    """Refuse what would not fit into memory once parsed, judged before parsing."""
-    values = sum(content.count(bytes([sign])) for sign in separators)
-    if len(content) <= MOST_BYTES and values <= MOST_VALUES:
+def _too_large(content: bytes, costs: dict[str, int]) -> Finding | None:
+    """Refuse what would not fit into memory once parsed, judged by how often each separator occurs."""
+    memory = sum(content.count(sign.encode()) * cost for sign, cost in costs.items())
+    if len(content) <= MOST_BYTES and memory <= MOST_MEMORY:
         return None
-    return Finding("too-large", "file", f"{len(content) / 2**20:.0f} MB or more, {values:,} values or more")
+    size = (
+        f"{len(content) / 2**20:,.0f} MB" if len(content) <= MOST_BYTES else f"more than {MOST_BYTES / 2**20:,.0f} MB"
+    )
+    return Finding("too-large", "file", f"{size} of text, about {memory / 2**20:,.0f} MB or more once parsed")
 
 
 def _not_utf8(error: UnicodeDecodeError) -> Finding:

@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
+from itertools import chain
 
 from msgspec import UNSET
 
@@ -14,19 +15,21 @@ CLASS, ROOT = "class", "root"
 REMARKS = frozenset({"note", "basis", "scientific_name", "wikipedia_title"})  # columns of the shipped tables
 
 
-def read(table: Table) -> tuple[Document | None, list[Finding], Place]:
+def read(table: Table) -> tuple[Document | None, Iterable[Finding], Place]:
     """Return the tree of the whole rows, what is wrong with the others, and where each entry stands."""
     columns = [k for k, name in enumerate(table.header) if name not in (CLASS, ROOT) and name not in REMARKS]
     names = [table.header[k] for k in columns]
     named = table.header.index(CLASS) if CLASS in table.header else columns[-1] if columns else -1
     if not columns:
         return None, [Finding("bad-header", "line 1", "no column is a level")], _place([], {})
-    findings = [*_gaps(table, columns), *_roots(table)]
+    if not table.rows:
+        return None, [Finding("no-labels", "line 2", "the table has no rows")], _place([], {})
+    findings = chain(_gaps(table, columns), _roots(table))
     whole = [
         row for row in table.rows if len(row.cells) == len(table.header) and all(row.cells[k].strip() for k in columns)
     ]
     if not whole:
-        return None, findings or [Finding("no-labels", "line 2", "the table has no rows")], _place([], {})
+        return None, findings, _place([], {})
     levels, lines = _prefix_tree(whole, columns, names)
     levels[-1].classes = [row.cells[named] for row in whole]
     document = Document(

@@ -3,9 +3,9 @@
 from __future__ import annotations
 
 from collections import Counter
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
 from dataclasses import dataclass
-from itertools import pairwise
+from itertools import chain, pairwise
 
 import numpy as np
 from msgspec import UNSET
@@ -44,20 +44,26 @@ class _Forest:
         return f"line {self.lines[node]}, {column}"
 
 
-def read(table: Table) -> tuple[Document | None, list[Finding], Place]:
+def read(table: Table) -> tuple[Document | None, Iterable[Finding], Place]:
     """Return the tree if it is one, what is wrong with the table, and where each entry stands."""
-    findings = list(_blank(table))
     rows = [row for row in table.rows if len(row.cells) == len(table.header)]
     forest, repeats = _forest(rows, table.header)
-    findings += repeats
-    if not len(forest.names):
-        return None, findings or [Finding("no-labels", "line 2", "the table has no rows")], _place(forest, [])
+    if not table.rows:
+        return None, [Finding("no-labels", "line 2", "the table has no rows")], _place(forest, [])
+    if not forest.names:
+        return None, _blank(table), _place(forest, [])
     depth = _depths(forest.parents)
-    findings += [*_roots(forest, depth), *_cycles(forest, depth)]
-    if not any(f.rule in ("two-roots", "orphan", "cycle") for f in findings):
-        findings += [*_uneven(forest, depth), *_levels(forest, depth)]
     document, nodes = _document(forest, depth)
-    return document, findings, _place(forest, nodes)
+    return document, chain(_blank(table), repeats, _structure(forest, depth)), _place(forest, nodes)
+
+
+def _structure(forest: _Forest, depth: IntArray) -> Iterator[Finding]:
+    broken = False
+    for finding in chain(_roots(forest, depth), _cycles(forest, depth)):
+        broken = True
+        yield finding
+    if not broken:
+        yield from chain(_uneven(forest, depth), _levels(forest, depth))
 
 
 def _blank(table: Table) -> Iterator[Finding]:
@@ -70,7 +76,7 @@ def _blank(table: Table) -> Iterator[Finding]:
             yield Finding("blank-label", f"line {row.line}, child", "a child has no name")
 
 
-def _forest(rows: list[Row], header: list[str]) -> tuple[_Forest, list[Finding]]:
+def _forest(rows: list[Row], header: list[str]) -> tuple[_Forest, Iterator[Finding]]:
     """Return one node per child and per parent without a row, and the children that have several rows."""
     child, parent = header.index("child"), header.index("parent")
     first: dict[str, Row] = {}
@@ -86,7 +92,7 @@ def _forest(rows: list[Row], header: list[str]) -> tuple[_Forest, list[Finding]]
     parents = np.array(above + [-1] * (len(names) - len(above)), dtype=np.int64)
     levels, classes = (_column(first, header, name, len(names)) for name in ("level", "class"))
     forest = _Forest(names, levels, classes, list(lines.values()), parents, len(first))
-    return forest, [_repeated(forest, index, *pair, child, parent) for pair in later]
+    return forest, (_repeated(forest, index, *pair, child, parent) for pair in later)
 
 
 def _column(rows: dict[str, Row], header: list[str], name: str, length: int) -> list[str]:
