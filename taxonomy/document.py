@@ -106,6 +106,8 @@ def shown(value: Any) -> str:
 
 _QUOTES = "'\""
 
+LONGEST: Final = 16  # taxa of a lineage that a finding shows
+
 Place = Callable[[int, str, int | None], str]
 
 
@@ -143,9 +145,9 @@ def unsound(document: Document, place: Place = json_place) -> Iterator[Finding]:
 
 
 def lineage(document: Document, level: int, label: int) -> tuple[str, ...]:
-    """Return a taxon's lineage, coarsest first, as far up as the parents lead; no more than 16 taxa of it."""
+    """Return a taxon's lineage, coarsest first, as far up as the parents lead; no more than `LONGEST` taxa of it."""
     line = [document.levels[level].labels[label]]
-    while level > 0 and len(line) < 16:
+    while level > 0 and len(line) < LONGEST:
         parents = document.levels[level].parents
         if (
             parents is UNSET

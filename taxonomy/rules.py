@@ -250,12 +250,13 @@ findings are shown and the rest counted.
 Three kinds of file are read, told apart by their content:
 
 * **a hierarchy file** (JSON); a place is a JSON path, `levels[1].labels[3]`;
-* **a lineage table** (CSV): a header of level names, coarsest first, then one row per class. A column `class`
-  holds the dataset's class names; without it the finest taxon is the class. Columns `note`, `basis`,
+* **a lineage table** (CSV): a header of level names, coarsest first, then one row per class. A first or last
+  column `class` holds the dataset's class names (between others it is the rank of that name); without it the
+  finest taxon is the class. A column `root` must say the same in every row. Columns `note`, `basis`,
   `scientific_name` and `wikipedia_title`, as in the tables that hiertax ships, are not levels. A place is a line
   and a column;
-* **a parent-child table** (CSV): a header with `child` and `parent`, and `level` if you like; the root has an
-  empty parent, or no row. All names in it must be different, as a name is all that identifies a taxon.
+* **a parent-child table** (CSV): a header with `child` and `parent`, and `level` and `class` if you like; the root
+  has an empty parent, or no row. All names in it must be different, as a name is all that identifies a taxon.
 
 A table says no dataset. Where nine tenths of its classes are those of a dataset that hiertax knows, it counts as
 that dataset's.

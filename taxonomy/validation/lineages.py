@@ -7,7 +7,7 @@ from itertools import chain
 
 from msgspec import UNSET
 
-from taxonomy.document import FORMAT, VERSION, Document, LevelDocument, Place, shown
+from taxonomy.document import FORMAT, LONGEST, VERSION, Document, LevelDocument, Place, shown
 from taxonomy.rules import Finding
 from taxonomy.validation.tables import Row, Table
 
@@ -17,20 +17,25 @@ REMARKS = frozenset({"note", "basis", "scientific_name", "wikipedia_title"})  # 
 
 def read(table: Table) -> tuple[Document | None, Iterable[Finding], Place]:
     """Return the tree of the whole rows, what is wrong with the others, and where each entry stands."""
-    columns = [k for k, name in enumerate(table.header) if name not in (CLASS, ROOT) and name not in REMARKS]
+    columns = [k for k, name in enumerate(table.header) if name != ROOT and name not in REMARKS]
+    named = next((k for k in (*columns[:1], *columns[-1:]) if table.header[k] == CLASS), None)
+    columns = [k for k in columns if k != named]
     names = [table.header[k] for k in columns]
-    named = table.header.index(CLASS) if CLASS in table.header else columns[-1] if columns else -1
     if not columns:
         return None, [Finding("bad-header", "line 1", "no column is a level")], _place([], {})
     if not table.rows:
         return None, [Finding("no-labels", "line 2", "the table has no rows")], _place([], {})
     findings = chain(_gaps(table, columns), _roots(table))
     whole = [
-        row for row in table.rows if len(row.cells) == len(table.header) and all(row.cells[k].strip() for k in columns)
+        row
+        for row in table.rows
+        if len(row.cells) == len(table.header)
+        and (all(map(str.strip, row.cells)) or all(row.cells[k].strip() for k in columns))
     ]
     if not whole:
         return None, findings, _place([], {})
     levels, lines = _prefix_tree(whole, columns, names)
+    named = columns[-1] if named is None else named
     levels[-1].classes = [row.cells[named] for row in whole]
     document = Document(
         format=FORMAT, version=VERSION, name="table", root="root", source={"kind": "table"}, levels=levels
@@ -47,7 +52,7 @@ def _gaps(table: Table, columns: list[int]) -> Iterator[Finding]:
         if all(map(str.strip, row.cells)):
             continue
         filled = [k for k in columns if row.cells[k].strip()]
-        line = (tuple(row.cells[k] or "?" for k in columns),)
+        line = (tuple(row.cells[k] or "?" for k in columns[:LONGEST]),)
         for k in columns:
             if not row.cells[k].strip():
                 between = bool(filled) and k < filled[-1]

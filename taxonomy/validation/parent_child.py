@@ -11,12 +11,11 @@ import numpy as np
 from msgspec import UNSET
 from numpy.typing import NDArray
 
-from taxonomy.document import FORMAT, VERSION, Document, LevelDocument, Place, shown
+from taxonomy.document import FORMAT, LONGEST, VERSION, Document, LevelDocument, Place, shown
 from taxonomy.rules import Finding
 from taxonomy.validation.tables import Row, Table
 
 IntArray = NDArray[np.int64]
-LONGEST = 16  # taxa of a lineage that are shown
 
 
 @dataclass(frozen=True)

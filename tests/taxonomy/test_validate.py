@@ -19,6 +19,8 @@ from hypothesis import strategies as st
 
 from taxonomy import rules
 from taxonomy.cli import main
+from taxonomy.errors import HierarchyError
+from taxonomy.hierarchy import Hierarchy
 from taxonomy.rules import RULES
 from taxonomy.sources import curated
 from taxonomy.validation import Report, validate
@@ -110,6 +112,13 @@ def test_place_in_a_table_is_the_line_also_after_line_breaks_in_cells(tmp_path: 
     assert [f.place for f in validate(put(tmp_path, content, ".csv")).findings if f.rule == "missing-leaf"] == [
         "line 5, species"
     ]
+
+
+def test_column_class_between_others_is_the_zoological_rank(tmp_path: Path) -> None:
+    rows = [["phylum", "class", "order"], ["Chordata", "Aves", "Piciformes"], ["Chordata", "Aves", "Suliformes"]]
+    report = validate(put(tmp_path, faults.as_csv(rows), ".csv"))
+    assert report.sound()
+    assert report.levels == (("phylum", 1), ("class", 1), ("order", 2))
 
 
 # ---------------------------------------------------------------- names that only look wrong
@@ -276,7 +285,20 @@ def test_mutated_hierarchy_is_diagnosed(data: st.DataObject, tmp_path: Path) -> 
             entries[at] = data.draw(st.integers(-3, 14) | st.sampled_from(["Mallard", "", "x\u200b"]) | json_values)
         else:
             level[key] = data.draw(json_values)
-    told(put(tmp_path, json.dumps(content).encode()))
+    path = put(tmp_path, json.dumps(content).encode())
+    report = told(path)
+    structural = {
+        r for r in report.counts if RULES[r].severity == "error" and RULES[r].chapter in ("The file", "The tree")
+    }
+    assert bool(structural) == (not loads(path)), report.to_text()
+
+
+def loads(path: Path) -> bool:
+    try:
+        Hierarchy.load(path)
+    except HierarchyError:
+        return False
+    return True
 
 
 @anything
