@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 from collections.abc import Callable
 from pathlib import Path
 from typing import NamedTuple
@@ -42,24 +43,31 @@ def class_list(root: Path) -> ClassList | None:
 
 
 def _folders(root: Path) -> list[str]:
-    """Return the innermost folders, as paths from `root`; links are not followed."""
-    innermost = []
+    """Return the innermost folders, as paths from `root`; none twice, as links may lead in circles."""
+    innermost: list[str] = []
+    seen: set[str] = set()
     waiting = [root]
     while waiting:
         folder = waiting.pop()
-        inner = [p for p in folder.iterdir() if p.is_dir() and not p.is_symlink() and not p.name.startswith(".")]
+        if (real := os.path.realpath(folder)) in seen:
+            continue
+        seen.add(real)
+        with os.scandir(folder) as entries:
+            inner = [Path(entry.path) for entry in entries if not entry.name.startswith(".") and entry.is_dir()]
         waiting += inner
         if not inner and folder != root:
             innermost.append(folder.relative_to(root).as_posix())
     return innermost
 
 
-def _cub(path: Path) -> list[str]:
-    return [line.split(maxsplit=1)[1].strip() for line in path.read_text(encoding="utf-8").splitlines() if line.strip()]
-
-
-def _aircraft(path: Path) -> list[str]:
+def _lines(path: Path) -> list[str]:
     return [line.strip() for line in path.read_text(encoding="utf-8").splitlines() if line.strip()]
+
+
+def _numbered(path: Path) -> list[str]:
+    """Return the class names of lines such as ``1 001.Black_footed_Albatross``, the number being optional."""
+    parts = [line.partition(" ") for line in _lines(path)]
+    return [name.strip() if number.isdigit() and name else number + space + name for number, space, name in parts]
 
 
 def _cars(path: Path) -> list[str]:
@@ -69,7 +77,7 @@ def _cars(path: Path) -> list[str]:
 
 
 _LISTS: dict[str, Callable[[Path], list[str]]] = {
-    "classes.txt": _cub,
-    "variants.txt": _aircraft,
+    "classes.txt": _numbered,
+    "variants.txt": _lines,
     "cars_meta.mat": _cars,
 }

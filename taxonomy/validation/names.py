@@ -202,7 +202,7 @@ def _distinct() -> frozenset[frozenset[str]]:
 
 def _named_as_parent(document: Document, i: int, keys: list[str], above: list[str], place: Place) -> Iterator[Finding]:
     level, parents = document.levels[i], document.levels[i].parents
-    if i == 0 or parents is UNSET or min(parents) < 0 or max(parents) >= len(above):
+    if i == 0 or parents is UNSET or not parents or min(parents) < 0 or max(parents) >= len(above):
         return
     same = [j for j, (key, parent) in enumerate(zip(keys, parents, strict=False)) if key == above[parent]]
     higher = document.levels[i - 1].name

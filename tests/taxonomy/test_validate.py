@@ -218,8 +218,18 @@ def test_cars_class_list_is_read_from_its_mat_file(tmp_path: Path) -> None:
 
 
 def test_broken_class_list_is_a_finding(tmp_path: Path) -> None:
-    (tmp_path / "classes.txt").write_bytes(b"1\n\xff\n")
+    (tmp_path / "classes.txt").write_bytes(b"1 a\n\xff\n")
     assert "no-class-list" in validate(put(tmp_path, faults.as_json(faults.tree())), tmp_path).counts
+
+
+def test_nested_and_linked_folders_are_classes(tmp_path: Path) -> None:
+    classes = faults.tree()["levels"][2]["classes"]
+    for name in classes[1:]:
+        (tmp_path / "data" / "order" / "family" / name).mkdir(parents=True)
+    (tmp_path / "elsewhere").mkdir()
+    (tmp_path / "data" / "order" / classes[0]).symlink_to(tmp_path / "elsewhere")
+    (tmp_path / "data" / "order" / "circle").symlink_to(tmp_path / "data")
+    assert validate(put(tmp_path, faults.as_json(faults.tree())), tmp_path / "data").sound(strict=True)
 
 
 def test_folder_without_a_dataset_is_a_finding(tmp_path: Path) -> None:
