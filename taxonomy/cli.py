@@ -16,7 +16,7 @@ HIERARCHY = click.Path(exists=True, dir_okay=False, path_type=Path)
 @click.group(cls=Console)
 @click.version_option(package_name="hiertax")
 def main() -> None:
-    r"""Turn flat fine-grained image datasets into sound, levelled label hierarchies.
+    """Turn flat fine-grained image datasets into sound, levelled label hierarchies.
 
     \b
     Example:
@@ -29,7 +29,7 @@ def main() -> None:
 @click.option("--dataset", type=click.Choice(DATASETS), required=True, help="Whose classes to arrange.")
 @click.option("--out", type=click.Path(dir_okay=False, path_type=Path), help="File to write [hierarchies/NAME.json].")
 def build(dataset: str, out: Path | None) -> None:
-    r"""Build a hierarchy file from the package's reviewed tables, without a network.
+    """Build a hierarchy file from the package's reviewed tables, without a network.
 
     `cub` is the corrected bird tree (13/37/200); `cub-paper` the published one (13/38/200), slip included.
 
@@ -50,7 +50,7 @@ def build(dataset: str, out: Path | None) -> None:
 @click.argument("file", type=HIERARCHY)
 @click.option("--json", "as_json", is_flag=True, help="Print levels and sizes for a machine.")
 def show(file: Path, as_json: bool) -> None:
-    r"""Print a hierarchy: its levels, their sizes, a readable outline, and what is known wrong with its dataset.
+    """Print a hierarchy: its levels, their sizes, a readable outline, and what is known wrong with its dataset.
 
     \b
     Example:

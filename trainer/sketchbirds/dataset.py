@@ -3,26 +3,27 @@
 from __future__ import annotations
 
 import json
-import os
-import shutil
 from collections.abc import Callable
 from pathlib import Path
+from tempfile import TemporaryDirectory
 
 import numpy as np
 
+from taxonomy import HiertaxError
 from trainer.sketchbirds.draw import SMALLEST, draw_bird
 from trainer.sketchbirds.fauna import birds
 
 FORMAT, VERSION = "hiertax-sketchbirds", 1
 SPLITS = ("train", "test")
 QUALITY = 92
+PER_CLASS_TRAIN, PER_CLASS_TEST = 30, 10
 
 
 def draw_dataset(
     root: Path,
     *,
-    per_class_train: int = 30,
-    per_class_test: int = 10,
+    per_class_train: int = PER_CLASS_TRAIN,
+    per_class_test: int = PER_CLASS_TEST,
     size: int = 128,
     seed: int = 0,
     on_image: Callable[[], None] | None = None,
@@ -48,7 +49,7 @@ def draw_dataset(
 
     Raises
     ------
-    FileExistsError
+    HiertaxError
         If `root` is a file or a folder with something in it.
     ValueError
         If a number is out of range.
@@ -56,23 +57,20 @@ def draw_dataset(
     counts = dict(zip(SPLITS, (per_class_train, per_class_test), strict=True))
     _check(root, counts, size, seed)
     root.parent.mkdir(parents=True, exist_ok=True)
-    part = root.with_name(f".{root.name}.{os.getpid()}.part")
-    part.mkdir()
-    try:
+    # Drawn beside the target, so that the rename stays on one file system; an interrupt clears it away.
+    with TemporaryDirectory(dir=root.parent, prefix=f".{root.name}.") as scratch:
+        part = Path(scratch, "whole")
         for split, count in counts.items():
             _draw_split(part / split, split, count, size, seed, on_image)
         _write_settings(part / "dataset.json", counts, size, seed)
         if root.is_dir():
             root.rmdir()
         part.rename(root)
-    finally:
-        # After the rename there is nothing left here; after an interrupt, whatever was drawn so far.
-        shutil.rmtree(part, ignore_errors=True)
 
 
 def _check(root: Path, counts: dict[str, int], size: int, seed: int) -> None:
     if root.exists() and (not root.is_dir() or any(root.iterdir())):
-        raise FileExistsError(f"{root} is already there and not empty: remove it or name another folder")
+        raise HiertaxError(f"{root}: is already there and not empty; remove it or name another folder")
     if min(counts.values()) < 1:
         raise ValueError("each split needs at least one picture per class")
     if size < SMALLEST or seed < 0:

@@ -45,7 +45,7 @@ def draw_bird(class_name: str, rng: np.random.Generator, size: int = 128) -> Ima
     if support == "water":
         lift = 0.0 if bird.posture.afloat else rng.uniform(0.05, 0.5) * skeleton.unit
         scene.water(picture, float(skeleton.rest[1]) - lift, rng)
-    if rng.random() < 0.4:
+    if rng.random() < 0.5:
         scene.leaves(picture, rng)
     return scene.expose(picture, rng)
 

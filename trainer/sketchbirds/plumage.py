@@ -6,11 +6,12 @@ belly (-1) to back (1), for the wing and the tail from root (0) to tip (1).
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from dataclasses import dataclass
 
 import numpy as np
 
-from trainer.sketchbirds.fauna import COATS, INKS, Bird, Coat, Plumage
+from trainer.sketchbirds.fauna import COATS, INKS, Bird, Plumage
 from trainer.sketchbirds.raster import (
     FloatArray,
     Grid,
@@ -20,6 +21,7 @@ from trainer.sketchbirds.raster import (
     blur,
     colour,
     coverage,
+    descent,
     fuse,
     grid,
     lay,
@@ -28,6 +30,26 @@ from trainer.sketchbirds.raster import (
     window,
 )
 from trainer.sketchbirds.skeleton import Frame, Skeleton
+
+
+@dataclass(frozen=True)
+class Dress:
+    """A plumage as one individual wears it: no two birds of a species match exactly.
+
+    The three coats are colours of shape (3, 1, 1); `fresh` is the strength of the marks, which fade with
+    wear from 1 down to a half.
+    """
+
+    plumage: Plumage
+    back: FloatArray
+    belly: FloatArray
+    wing: FloatArray
+    fresh: float
+
+    def mark(self, picture: FloatArray, ink: str | None, mask: FloatArray) -> None:
+        """Lay a mark over the picture in place, if the species has it."""
+        if ink:
+            lay(picture, _ink(ink), self.fresh * mask)
 
 
 @dataclass(frozen=True)
@@ -99,30 +121,26 @@ def paint(bird: Bird, skeleton: Skeleton, part: Masks, rng: np.random.Generator)
         Colours in [0, 1], shaded by a light from above.
     """
     shape = part.skin.shape
-    marks, coat = bird.plumage, _individual(COATS[bird.plumage.coat], rng)
+    dress = _dress(bird.plumage, rng)
     down = noise(rng, (shape[0] // 3 + 1, shape[1] // 3 + 1), shape)
     picture = np.empty((3, *shape), dtype=np.float32)
-    picture[:] = coat[2] * 0.72
+    picture[:] = dress.wing * 0.72
     lay(picture, _ink(bird.shape.leg_colour) * 0.9, part.legs)
-    lay(picture, _tail(marks, coat, skeleton, shape), part.tail)
-    lay(picture, _skin(marks, coat, skeleton, part, down), part.skin)
-    lay(
-        picture,
-        _bill(bird.shape.bill_colour, part, skeleton),
-        part.bill * (1 - 0.85 * _face(skeleton, shape)),
-    )
+    lay(picture, _tail(dress, skeleton, shape), part.tail)
+    lay(picture, _skin(dress, skeleton, part, down), part.skin)
+    _bill(picture, bird.shape.bill_colour, part, skeleton)
     picture *= 1 - 0.38 * _shadow(part.wing, skeleton)
-    lay(picture, _wing(marks, coat, skeleton, shape), part.wing)
+    lay(picture, _wing(dress, skeleton, shape), part.wing)
     picture *= _relief(part, skeleton) * (1 + 0.035 * down)
     _eye(picture, skeleton)
     return picture
 
 
-def _individual(coat: Coat, rng: np.random.Generator) -> list[FloatArray]:
-    """Back, belly and wing as this individual wears them: no two birds of a species match exactly."""
-    worn = np.float32(rng.normal(1.0, 0.07))
-    shades = rng.normal(1.0, 0.04, (3, 3, 1, 1)).astype(np.float32)
-    return [colour(c) * worn * s for c, s in zip((coat.back, coat.belly, coat.wing), shades, strict=True)]
+def _dress(plumage: Plumage, rng: np.random.Generator) -> Dress:
+    coat = COATS[plumage.coat]
+    shade = rng.normal(1.0, 0.10) * rng.normal(1.0, 0.05, (3, 3, 1, 1)).astype(np.float32)
+    back, belly, wing = (colour(c) * s for c, s in zip((coat.back, coat.belly, coat.wing), shade, strict=True))
+    return Dress(plumage, back, belly, wing, fresh=rng.uniform(0.5, 1.0))
 
 
 def _around(frame: Frame, reach: float, shape: Grid) -> Window:
@@ -135,27 +153,23 @@ def _ink(name: str) -> FloatArray:
     return colour(INKS[name])
 
 
-def _skin(
-    marks: Plumage, coat: list[FloatArray], skeleton: Skeleton, part: Masks, down: FloatArray
-) -> FloatArray:
+def _skin(dress: Dress, skeleton: Skeleton, part: Masks, down: FloatArray) -> FloatArray:
     """Body, neck and head: dark above, pale below, with the marks of the species."""
-    shape = down.shape
+    shape, ragged = down.shape, 0.06 * down
     u, v = skeleton.frames["body"].fields(shape)
     along, front = skeleton.frames["neck"].fields(shape)
-    ragged = 0.06 * down
     picture = np.empty((3, *shape), dtype=np.float32)
-    picture[:] = coat[1]
-    back = ramp(v + ragged, -0.10, 0.22)
+    picture[:] = dress.belly
     nape = ramp(front + ragged, -0.30, 0.15) * part.neck * ramp(along, 0.0, 0.25)
-    pale = ramp(front, -0.2, -0.5) * part.neck * ramp(along, 0.1, 0.35)
-    lay(picture, coat[0], np.maximum(back * (1 - pale), nape))
-    lay(picture, coat[0] * 0.62, 0.85 * _breast(marks.breast, u, v, along, skeleton))
+    bare = 1 - ramp(front, -0.2, -0.5) * part.neck * ramp(along, 0.1, 0.35)
+    lay(picture, dress.back, np.maximum(ramp(v + ragged, -0.10, 0.22) * bare, nape))
+    breast = _breast(dress.plumage.breast, u, v, along, skeleton)
+    lay(picture, dress.back * 0.62, (0.2 + 0.65 * dress.fresh) * breast)
     rows, columns = near = _around(skeleton.frames["head"], 3.2, shape)
     head = skeleton.frames["head"].shifted(-np.array([columns.start, rows.start]))
-    _head(picture[:, rows, columns], marks, coat, head, ragged[near])
-    if marks.collar:
-        ring = band(along + ragged * 0.5, 0.30, 0.62 * _head_share(skeleton), 0.08)
-        lay(picture, _ink(marks.collar), ring * ramp(np.abs(front), 3.0, 2.5))
+    _head(picture[:, rows, columns], dress, head, ragged[near])
+    ring = band(along + ragged * 0.5, 0.30, 0.62 * _head_share(skeleton), 0.08)
+    dress.mark(picture, dress.plumage.collar, ring * ramp(np.abs(front), 3.0, 2.5))
     return picture
 
 
@@ -187,62 +201,71 @@ def _lattice(x: FloatArray, y: FloatArray, dx: float, dy: float, reach: tuple[fl
     return ramp((along / reach[0]) ** 2 + (across / reach[1]) ** 2, 1.25, 0.5)
 
 
-def _head(
-    picture: FloatArray, marks: Plumage, coat: list[FloatArray], head: Frame, ragged: FloatArray
-) -> None:
+def _head(picture: FloatArray, dress: Dress, head: Frame, ragged: FloatArray) -> None:
     """Paint crown, cheek and the marks of the face, in place, in a window around the head."""
     u, v = head.fields(ragged.shape)
     u, v = u + ragged, v + ragged
     near = ramp(u * u + v * v, 2.6, 1.9)
-    lay(picture, coat[0], near * ramp(v, -0.35, 0.0))
-    lay(picture, coat[1], near * ramp(v, -0.2, -0.5) * ramp(u, -0.7, -0.3))
-    if marks.throat:
-        bib = ramp((u - 0.15) ** 2 / 0.9 + (v + 1.0) ** 2 / 0.9, 1.0, 0.7) * ramp(v, -0.05, -0.25)
-        lay(picture, _ink(marks.throat), bib)
-    if marks.cap:
-        lay(picture, _ink(marks.cap), ramp(u * u + v * v, 6.0, 5.0) * ramp(v - 0.10 * u, 0.22, 0.42))
-    if marks.eye_stripe:
-        stripe = band(v - 0.10 * u, 0.08, 0.40, 0.14) * band(u, -0.15, 2.0, 0.3)
-        lay(picture, _ink(marks.eye_stripe), stripe)
-    if marks.brow:
-        lay(picture, _ink(marks.brow), band(v + 0.10 * u, 0.50, 0.36, 0.14) * band(u, -0.15, 1.9, 0.3))
+    lay(picture, dress.back, near * ramp(v, -0.35, 0.0))
+    lay(picture, dress.belly, near * ramp(v, -0.2, -0.5) * ramp(u, -0.7, -0.3))
+    for name, region in FACE.items():
+        dress.mark(picture, getattr(dress.plumage, name), region(u, v))
 
 
-def _tail(marks: Plumage, coat: list[FloatArray], skeleton: Skeleton, shape: Grid) -> FloatArray:
+def _throat(u: FloatArray, v: FloatArray) -> FloatArray:
+    return ramp((u - 0.15) ** 2 + (v + 1.0) ** 2, 0.9, 0.63) * ramp(v, -0.05, -0.25)
+
+
+def _cap(u: FloatArray, v: FloatArray) -> FloatArray:
+    return ramp(u * u + v * v, 6.0, 5.0) * ramp(v - 0.10 * u, 0.22, 0.42)
+
+
+def _eye_stripe(u: FloatArray, v: FloatArray) -> FloatArray:
+    return band(v - 0.10 * u, 0.08, 0.40, 0.14) * band(u, -0.15, 2.0, 0.3)
+
+
+def _brow(u: FloatArray, v: FloatArray) -> FloatArray:
+    return band(v + 0.10 * u, 0.50, 0.36, 0.14) * band(u, -0.15, 1.9, 0.3)
+
+
+# Where each mark of the face lies, in head radii from the middle of the head; later ones lie on top.
+FACE: dict[str, Callable[[FloatArray, FloatArray], FloatArray]] = {
+    "throat": _throat,
+    "cap": _cap,
+    "eye_stripe": _eye_stripe,
+    "brow": _brow,
+}
+
+
+def _tail(dress: Dress, skeleton: Skeleton, shape: Grid) -> FloatArray:
     u, v = skeleton.frames["tail"].fields(shape)
     vanes = 1 - 0.16 * ramp(np.cos(2 * np.pi * 2.5 * v), 0.6, 1.0)
-    picture = coat[2] * (vanes * (1.05 - 0.2 * u))
-    if marks.tail_band:
-        lay(picture, _ink(marks.tail_band), band(u, 0.82, 0.22, 0.06))
+    picture: FloatArray = dress.wing * (vanes * (1.05 - 0.2 * u))
+    dress.mark(picture, dress.plumage.tail_band, band(u, 0.82, 0.22, 0.06))
     return picture
 
 
-def _wing(marks: Plumage, coat: list[FloatArray], skeleton: Skeleton, shape: Grid) -> FloatArray:
+def _wing(dress: Dress, skeleton: Skeleton, shape: Grid) -> FloatArray:
     """Scaled coverts at the shoulder, long flight feathers with pale edges behind them, then the marks."""
     u, v = skeleton.frames["wing"].fields(shape)
     flight = ramp(u + 0.10 * v, 0.38, 0.50)
     edge = ramp(np.cos(2 * np.pi * (2.6 * v + 1.6 * u)), 0.70, 1.0) * flight
     scallop = ramp((6.5 * u + 0.35 * np.cos(2 * np.pi * 2.2 * v)) % 1.0, 0.62, 0.95) * (1 - flight)
-    picture = coat[2] * (1.12 - 0.30 * flight + 0.1 * v)
-    lay(picture, coat[0] * 1.18, 0.45 * edge + 0.40 * scallop)
-    bend = u + 0.13 * v
-    for i in range(marks.wing_bars):
-        lay(picture, _ink("white"), 0.95 * band(bend, 0.46 - 0.20 * i, 0.085, 0.05))
-    if marks.wing_patch:
-        lay(picture, _ink(marks.wing_patch), band(u, 0.52, 0.26, 0.06) * ramp(v, 0.05, -0.12))
+    picture: FloatArray = dress.wing * (1.12 - 0.30 * flight + 0.1 * v)
+    lay(picture, dress.back * 1.18, 0.45 * edge + 0.40 * scallop)
+    for i in range(dress.plumage.wing_bars):
+        dress.mark(picture, "white", 0.95 * band(u + 0.13 * v, 0.46 - 0.20 * i, 0.085, 0.05))
+    patch = band(u, 0.52, 0.26, 0.06) * ramp(v, 0.05, -0.12)
+    dress.mark(picture, dress.plumage.wing_patch, patch)
     return picture
 
 
-def _bill(name: str, part: Masks, skeleton: Skeleton) -> FloatArray:
-    """Colour the bill, paler along its ridge."""
-    _, v = skeleton.frames["head"].fields(part.bill.shape)
+def _bill(picture: FloatArray, name: str, part: Masks, skeleton: Skeleton) -> None:
+    """Lay the bill over the face in place, paler along its ridge and feathered at its root."""
+    u, v = skeleton.frames["head"].fields(part.bill.shape)
     ridge = 0.82 + 0.42 * ramp(v, -0.35, 0.25)
-    return _ink(name) * ridge
-
-
-def _face(skeleton: Skeleton, shape: Grid) -> FloatArray:
-    u, v = skeleton.frames["head"].fields(shape)
-    return ramp(u * u + v * v, 0.98, 0.72)
+    feathers = ramp(u * u + v * v, 0.98, 0.72)
+    lay(picture, _ink(name) * ridge, part.bill * (1 - 0.85 * feathers))
 
 
 def _shadow(wing: FloatArray, skeleton: Skeleton) -> FloatArray:
@@ -256,8 +279,8 @@ def _relief(part: Masks, skeleton: Skeleton) -> FloatArray:
     """Light from above on a rounded body: the slope of the blurred outline stands for its surface."""
     height = blur(np.maximum(part.skin, part.tail), 0.22 * skeleton.unit)
     fine = blur(np.maximum(part.wing, part.far_wing), 0.05 * skeleton.unit)
-    slope = np.gradient(height, axis=0) * (0.55 * skeleton.unit)
-    ridge = np.gradient(fine, axis=0) * (0.05 * skeleton.unit)
+    slope = descent(height) * (0.55 * skeleton.unit)
+    ridge = descent(fine) * (0.05 * skeleton.unit)
     light: FloatArray = 0.98 + np.clip(0.62 * slope, -0.5, 0.22) + np.clip(ridge, -0.12, 0.12)
     return light
 

@@ -6,7 +6,7 @@ colour first, so that a field multiplies it without a copy and in long contiguou
 
 from __future__ import annotations
 
-from collections.abc import Iterable
+from collections.abc import Sequence
 
 import numpy as np
 from numpy.typing import NDArray
@@ -21,8 +21,10 @@ Grid = tuple[int, int]
 Window = tuple[slice, slice]
 
 
-def coverage(outlines: Iterable[Points], shape: Grid) -> FloatArray:
+def coverage(outlines: Sequence[Points], shape: Grid) -> FloatArray:
     """Return the share of each pixel that lies inside any of the polygons, as a field of this shape."""
+    if not outlines:
+        return np.zeros(shape, dtype=np.float32)
     image = Image.new("L", (shape[1] * SUPERSAMPLE, shape[0] * SUPERSAMPLE))
     pen = ImageDraw.Draw(image)
     for outline in outlines:
@@ -52,6 +54,14 @@ def fuse(field: FloatArray, radius: float) -> FloatArray:
     steepness = np.float32(max(1.0, 1.6 * radius))
     steep: FloatArray = np.clip((blur(field, radius) - 0.5) * steepness + 0.5, 0, 1)
     return steep
+
+
+def descent(field: FloatArray) -> FloatArray:
+    """Return how much the field grows from row to row, by central differences; 0 in the outer rows."""
+    slope = np.zeros_like(field)
+    np.subtract(field[2:], field[:-2], out=slope[1:-1])
+    slope *= 0.5
+    return slope
 
 
 def ramp(field: FloatArray, low: float, high: float) -> FloatArray:

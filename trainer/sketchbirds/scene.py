@@ -20,6 +20,7 @@ from trainer.sketchbirds.raster import (
     noise,
     ramp,
     to_image,
+    window,
 )
 
 # Upper and lower colours of the backdrop; the lens has blurred everything finer.
@@ -31,6 +32,8 @@ BACKDROPS: dict[str, tuple[Colour, Colour]] = {
     "foliage": ((112, 140, 76), (52, 76, 44)),
     "dusk": ((214, 170, 130), (122, 104, 112)),
 }
+LEAVES: tuple[Colour, ...] = ((92, 122, 52), (66, 92, 44), (150, 142, 82), (96, 78, 58))
+SOILS: tuple[Colour, ...] = ((168, 146, 112), (122, 106, 88), (112, 122, 74), (148, 148, 142))
 COARSE = 40  # Backdrops are drawn this small and enlarged, which is the blur of a wide aperture.
 
 
@@ -149,7 +152,7 @@ def _shore(picture: FloatArray, rest: Points, unit: float, rng: np.random.Genera
     size = picture.shape[1]
     x, y = grid((size, size))
     far = rest[1] - unit * rng.uniform(0.15, 0.55)
-    soil = [(168, 146, 112), (122, 106, 88), (112, 122, 74), (148, 148, 142)][rng.integers(4)]
+    soil = SOILS[rng.integers(len(SOILS))]
     tone = 0.92 + 0.10 * noise(rng, (size // 2, size // 4), (size, size)) * ramp(y, far, rest[1] + unit * 0.3)
     lay(picture, colour(soil) * tone, ramp(y + 2 * noise(rng, (1, 6), (size, size)), far - 2, far + 3))
     spot = ((x - rest[0]) / (0.75 * unit)) ** 2 + ((y - rest[1] - 0.03 * unit) / (0.13 * unit)) ** 2
@@ -177,18 +180,22 @@ def leaves(picture: FloatArray, rng: np.random.Generator) -> None:
     """Hang a few leaves, blades or twigs between lens and bird, in place and slightly out of focus."""
     size = picture.shape[1]
     for _ in range(int(rng.integers(1, 4))):
-        x, y = rng.uniform(0.05, 0.95, 2) * size
-        kind, angle = rng.random(), rng.uniform(0, np.pi)
-        if kind < 0.45:
-            length, width = size * rng.uniform(0.10, 0.20), size * rng.uniform(0.025, 0.055)
-        else:
-            length, width = size * rng.uniform(0.6, 1.0), size * rng.uniform(0.008, 0.02)
-            angle = np.pi / 2 + rng.normal(0, 0.25 if kind < 0.8 else 0.9)
-        mask = blur(
-            coverage([_lens(x, y, angle, length, width)], (size, size)), size * rng.uniform(0.004, 0.014)
-        )
-        green = colour([(92, 122, 52), (66, 92, 44), (150, 142, 82), (96, 78, 58)][rng.integers(4)])
-        lay(picture, green * np.float32(rng.uniform(0.7, 1.25)), 0.95 * mask)
+        outline, softness = _blade(rng) * size, size * rng.uniform(0.004, 0.014)
+        reach = 3 * softness + 1
+        rows, columns = window(outline.min(axis=0) - reach, outline.max(axis=0) + reach, (size, size))
+        shape = (rows.stop - rows.start, columns.stop - columns.start)
+        mask = blur(coverage([outline - (columns.start, rows.start)], shape), softness)
+        green = colour(LEAVES[rng.integers(len(LEAVES))]) * np.float32(rng.uniform(0.7, 1.25))
+        lay(picture[:, rows, columns], green, 0.95 * mask)
+
+
+def _blade(rng: np.random.Generator) -> Points:
+    """Return the outline of a leaf, a blade of grass or a twig, in shares of the image side."""
+    x, y, kind = rng.uniform((0.05, 0.05, 0), (0.95, 0.95, 1)).tolist()
+    if kind < 0.45:
+        return _lens(x, y, rng.uniform(0, np.pi), rng.uniform(0.10, 0.20), rng.uniform(0.025, 0.055))
+    angle = np.pi / 2 + rng.normal(0, 0.25 if kind < 0.8 else 0.9)
+    return _lens(x, y, angle, rng.uniform(0.6, 1.0), rng.uniform(0.008, 0.02))
 
 
 def _lens(x: float, y: float, angle: float, length: float, width: float) -> Points:
@@ -218,7 +225,7 @@ def expose(picture: FloatArray, rng: np.random.Generator) -> Image.Image:
         The photograph, RGB.
     """
     size = picture.shape[1]
-    warmth, gain, contrast = rng.normal(0, 0.05), np.exp(rng.normal(0, 0.13)), rng.normal(1.05, 0.08)
+    warmth, gain, contrast = rng.normal(0, 0.08), np.exp(rng.normal(0, 0.18)), rng.normal(1.05, 0.09)
     light = np.array([1 + warmth, 1 + 0.1 * warmth, 1 - warmth], dtype=np.float32) * np.float32(gain)
     x, y = grid((size, size))
     centre = size * rng.uniform(0.35, 0.65, 2).astype(np.float32)

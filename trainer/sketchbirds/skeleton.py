@@ -39,9 +39,10 @@ class Frame:
     def fields(self, shape: Grid) -> tuple[FloatArray, FloatArray]:
         """Return the coordinates (u along, v across) of every pixel of a grid, each of its shape."""
         x, y = grid(shape)
-        inverse = np.linalg.inv(np.stack([self.along, self.across], axis=1)).astype(np.float32)
-        dx, dy = x - np.float32(self.origin[0]), y - np.float32(self.origin[1])
-        return inverse[0, 0] * dx + inverse[0, 1] * dy, inverse[1, 0] * dx + inverse[1, 1] * dy
+        dx, dy = x - float(self.origin[0]), y - float(self.origin[1])
+        (ax, ay), (bx, by) = self.along.tolist(), self.across.tolist()
+        area = ax * by - ay * bx
+        return dx * (by / area) - dy * (bx / area), dy * (ax / area) - dx * (ay / area)
 
     def at(self, coordinates: Points) -> Points:
         """Return the points at these coordinates (u, v), an array of shape (..., 2)."""
@@ -95,8 +96,8 @@ def draw_pose(rng: np.random.Generator) -> Pose:
         head=head,
         wing=abs(wing),
         stretch=(float(stretch[0]), float(stretch[1]), float(stretch[2])),
-        fill=rng.uniform(0.80, 1.02),
-        shift=(rng.uniform(-0.06, 0.06), rng.uniform(-0.05, 0.05)),
+        fill=rng.uniform(0.62, 1.0),
+        shift=(rng.uniform(-0.09, 0.09), rng.uniform(-0.07, 0.07)),
     )
 
 
@@ -287,11 +288,9 @@ def _leg(hip: Points, foot: Points, dx: float, length: float) -> list[Points]:
     knee = (hip + foot) / 2 + side + np.array([-0.10 * length, 0.05 * length])
     width = 0.045 if length > 1 else 0.055
     shank = _tube(np.stack([hip + side, knee, foot + side]), np.array([2.2, 1.0, 1.0]) * width)
-    toes = [np.array([reach, -0.02]) for reach in (0.26, 0.14, -0.14)]
-    return [
-        shank,
-        *(_tube(np.stack([foot + side, foot + side + toe]), np.array([1.0, 0.5]) * width) for toe in toes),
-    ]
+    tips = np.array([[0.27, -0.02], [0.15, -0.04], [-0.14, -0.02]])
+    sole = foot + side + np.array([[0.0, 1.1 * width], [0.0, -1.1 * width]])
+    return [shank, *(np.concatenate([sole, [foot + side + tip]]) for tip in tips)]
 
 
 def _place(skeleton: Skeleton, pose: Pose, size: int, *, afloat: bool) -> Skeleton:
@@ -307,8 +306,5 @@ def _place(skeleton: Skeleton, pose: Pose, size: int, *, afloat: bool) -> Skelet
     target = size * (np.array([0.5, 0.56 if afloat else 0.5]) + np.array(pose.shift))
     offset = target - (low + high) / 2 * flip
     parts = {name: [p * flip + offset for p in part] for name, part in skeleton.parts.items()}
-    frames = {
-        n: Frame(f.origin * flip + offset, f.along * flip, f.across * flip)
-        for n, f in skeleton.frames.items()
-    }
+    frames = {n: Frame(f.origin * flip + offset, f.along * flip, f.across * flip) for n, f in skeleton.frames.items()}
     return Skeleton(parts, frames, skeleton.rest * flip + offset, float(scale))
