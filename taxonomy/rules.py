@@ -72,7 +72,7 @@ RULES: Final[dict[str, Rule]] = {
     "unreadable": Rule(_FILE, "error", "the file cannot be read: absent, a folder, or no permission", "check the path"),
     "too-large": Rule(
         _FILE, "error", "the file holds more values than fit into about 1 GB of memory",
-        "validate a hierarchy of fewer than about two million classes",
+        "validate it in parts",
     ),
     "not-utf8": Rule(
         _FILE, "error", "the text is not UTF-8 (UTF-16, Latin-1, binary), or JSON begins with a byte-order mark",
@@ -91,6 +91,10 @@ RULES: Final[dict[str, Rule]] = {
     "wrong-shape": Rule(
         _FILE, "error", "a key is missing or holds the wrong type, such as a text where a list belongs",
         "mend the file or rebuild it",
+    ),
+    "not-importable": Rule(
+        _FILE, "error", "a file in another tool's format is broken, or no tree, or of uneven depth",
+        "mend it where it was made, or read it with `hiertax build --from`, which can level it",
     ),
     # ------------------------------------------------------------ the tree
     "no-labels": Rule(_TREE, "error", "there is no level, or a level has no label", "give every level a label"),
@@ -247,7 +251,7 @@ the id of a rule, a severity, a place, the lineages involved (both, where two ar
 exits with 1 if there is an error; with `--strict` also if there is a warning. Of each rule the first 100
 findings are shown and the rest counted.
 
-Three kinds of file are read, told apart by their content:
+Three kinds of file are read however broken, told apart by their content:
 
 * **a hierarchy file** (JSON); a place is a JSON path, `levels[1].labels[3]`;
 * **a lineage table** (CSV): a header of level names, coarsest first, then one row per class. A first or last
@@ -255,8 +259,12 @@ Three kinds of file are read, told apart by their content:
   finest taxon is the class. A column `root` must say the same in every row. Columns `note`, `basis`,
   `scientific_name` and `wikipedia_title`, as in the tables that hiertax ships, are not levels. A place is a line
   and a column;
-* **a parent-child table** (CSV): a header with `child` and `parent`, and `level` and `class` if you like; the root
-  has an empty parent, or no row. All names in it must be different, as a name is all that identifies a taxon.
+* **a parent-child table** (CSV): a header with `child` (or `label`) and `parent`, and `level` and `class` if you
+  like; the root has an empty parent, or no row. Several taxa may have no parent where `level` gives all of them one
+  level. Names must be different within a level, or in the whole table where it has no levels.
+
+Newick, node-link JSON and hiclass arrays ([formats.md](formats.md)) are read by their importers, which stop at the
+first fault, so such a file gives that one finding, or those about its names and shape.
 
 A table says no dataset. Where nine tenths of its classes are those of a dataset that hiertax knows, it counts as
 that dataset's.

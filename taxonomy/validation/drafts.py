@@ -15,14 +15,18 @@ from typing import Any
 
 import msgspec
 
+from taxonomy import formats
 from taxonomy.document import Document, Place, json_place, misplaced, misshapen
+from taxonomy.errors import HiertaxError
+from taxonomy.leveling import Reading
 from taxonomy.rules import Finding
 from taxonomy.validation import lineages, parent_child
 from taxonomy.validation.tables import Row, Table
 
 MOST_BYTES = 256 * 2**20
 MOST_MEMORY = 900 * 2**20
-VALUE, CELL, ROW = 118, 70, 400  # bytes that a JSON value, a cell and a row of a table take at most, once parsed
+_FOREIGN = {",": 400, "(": 400, "{": 400}
+VALUE, CELL, ROW = 118, 70, 700  # bytes that a JSON value, a cell and a row of a table take at most, once parsed
 
 
 @dataclass(frozen=True)
@@ -52,7 +56,22 @@ def read(path: Path) -> Draft:
     except (OSError, ValueError) as error:
         reason = getattr(error, "strerror", None) or error
         return Draft(findings=[Finding("unreadable", "file", f"cannot be read: {reason}")])
-    return _READERS.get(path.suffix.lower(), _sniffed)(content)
+    kind = _foreign(path, content)
+    return read_foreign(content, kind) if kind else _READERS.get(path.suffix.lower(), _sniffed)(content)
+
+
+def _foreign(path: Path, content: bytes) -> str | None:
+    """Tell the format of a file that is neither a hierarchy file nor a table."""
+    kind = formats.guess(path, content) if _too_large(content, _FOREIGN) is None else None
+    return None if kind in ("lineage-csv", "parent-child-csv") else kind
+
+
+def read_foreign(content: bytes, kind: str) -> Draft:
+    """Read the bytes of a file in another tool's format; what its reader refuses is the one finding."""
+    try:
+        return Draft(formats.decode(content, kind, Reading()).to_document())
+    except HiertaxError as error:
+        return Draft(findings=[Finding("not-importable", "file", f"not to be read as {kind}: {error}")])
 
 
 def _sniffed(content: bytes) -> Draft:
@@ -97,7 +116,8 @@ def read_table(content: bytes) -> Draft:
         return Draft(findings=[Finding("not-csv", "file", f"broken CSV: {error}")])
     if findings := list(_header(table)):
         return Draft(findings=findings)
-    reader = parent_child if {"child", "parent"} <= set(table.header) else lineages
+    edges = "parent" in table.header and not set(parent_child.CHILD).isdisjoint(table.header)
+    reader = parent_child if edges else lineages
     return Draft(*reader.read(table))
 
 

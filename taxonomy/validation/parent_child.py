@@ -16,6 +16,8 @@ from taxonomy.rules import Finding
 from taxonomy.validation.tables import Row, Table
 
 IntArray = NDArray[np.int64]
+Key = tuple[str, str]  # level ('' where the table has none), name
+CHILD = ("child", "label")  # what the column of the taxa may be called
 
 
 @dataclass(frozen=True)
@@ -31,6 +33,7 @@ class _Forest:
     lines: list[int]
     parents: IntArray
     listed: int
+    column: str
 
     def lineage(self, node: int) -> tuple[str, ...]:
         line: list[str] = []
@@ -39,8 +42,8 @@ class _Forest:
             node = int(self.parents[node])
         return tuple(reversed(line))
 
-    def place(self, node: int, column: str = "child") -> str:
-        return f"line {self.lines[node]}, {column}"
+    def place(self, node: int, column: str | None = None) -> str:
+        return f"line {self.lines[node]}, {column or self.column}"
 
 
 def read(table: Table) -> tuple[Document | None, Iterable[Finding], Place]:
@@ -66,44 +69,87 @@ def _structure(forest: _Forest, depth: IntArray) -> Iterator[Finding]:
 
 
 def _blank(table: Table) -> Iterator[Finding]:
-    child = table.header.index("child")
+    child = table.header.index(_child_column(table.header))
     for row in table.rows:
         if len(row.cells) != len(table.header):
             message = f"{len(row.cells)} cells under {len(table.header)} columns: {shown(','.join(row.cells))}"
             yield Finding("row-length", f"line {row.line}", message)
         elif not row.cells[child].strip():
-            yield Finding("blank-label", f"line {row.line}, child", "a child has no name")
+            yield Finding("blank-label", f"line {row.line}, {table.header[child]}", "a child has no name")
+
+
+def _child_column(header: list[str]) -> str:
+    return next(name for name in CHILD if name in header)
 
 
 def _forest(rows: list[Row], header: list[str]) -> tuple[_Forest, Iterator[Finding]]:
     """Return one node per child and per parent without a row, and the children that have several rows."""
-    child, parent = header.index("child"), header.index("parent")
-    first: dict[str, Row] = {}
+    column = _child_column(header)
+    child, parent = header.index(column), header.index("parent")
+    keys = _Keys.of(rows, child, header.index("level") if "level" in header else None)
+    first: dict[Key, Row] = {}
     named = [row for row in rows if row.cells[child].strip()]
-    later = [(one, row) for row in named if (one := first.setdefault(row.cells[child], row)) is not row]
-    lines = {name: row.line for name, row in first.items()}
-    for row in first.values():
-        if row.cells[parent].strip():
-            lines.setdefault(row.cells[parent], row.line)  # a parent without a row stands where it is named first
-    names = list(lines)
-    index = {name: i for i, name in enumerate(names)}
-    above = [index[row.cells[parent]] if row.cells[parent].strip() else -1 for row in first.values()]
-    parents = np.array(above + [-1] * (len(names) - len(above)), dtype=np.int64)
-    levels, classes = (_column(first, header, name, len(names)) for name in ("level", "class"))
-    forest = _Forest(names, levels, classes, list(lines.values()), parents, len(first))
-    return forest, (_repeated(forest, index, *pair, child, parent) for pair in later)
+    later = [(one, row) for row in named if (one := first.setdefault(keys.child(row), row)) is not row]
+    above = [keys.parent(row, row.cells[parent], first) for row in first.values()]
+    lines = {key: row.line for key, row in first.items()}
+    for key, row in zip(above, first.values(), strict=True):
+        if key is not None:
+            lines.setdefault(key, row.line)  # a parent without a row stands where it is named first
+    index = {key: i for i, key in enumerate(lines)}
+    parents = [-1 if key is None else index[key] for key in above] + [-1] * (len(lines) - len(first))
+    levels, classes = (_column(first, header, name, len(lines)) for name in ("level", "class"))
+    forest = _Forest(
+        [name for _, name in lines], levels, classes, list(lines.values()),
+        np.array(parents, dtype=np.int64), len(first), column,
+    )  # fmt: skip
+
+    def repeated(one: Row, two: Row) -> Finding:
+        above = [keys.parent(row, row.cells[parent], first) for row in (one, two)]
+        lines = tuple((*(forest.lineage(index[k]) if k in index else ()), one.cells[child]) for k in above)
+        return _repeated(one, two, one.cells[child], [row.cells[parent] for row in (one, two)], lines, column)
+
+    return forest, (repeated(*pair) for pair in later)
 
 
-def _column(rows: dict[str, Row], header: list[str], name: str, length: int) -> list[str]:
+@dataclass(frozen=True)
+class _Keys:
+    """What identifies a taxon: its name, and its level where the table has such a column."""
+
+    name: int
+    level: int | None
+    above: dict[str, str]
+    known: dict[str, Key]
+
+    @classmethod
+    def of(cls, rows: list[Row], name: int, level: int | None) -> _Keys:
+        order = [] if level is None else list(dict.fromkeys(row.cells[level] for row in rows))
+        known: dict[str, Key] = {}
+        for row in rows:
+            known.setdefault(row.cells[name], ("" if level is None else row.cells[level], row.cells[name]))
+        return cls(name, level, dict(pairwise(reversed(order))), known)
+
+    def child(self, row: Row) -> Key:
+        return ("" if self.level is None else row.cells[self.level], row.cells[self.name])
+
+    def parent(self, row: Row, name: str, listed: dict[Key, Row]) -> Key | None:
+        """Return the taxon of that name one level up, or else the first of that name; None for no name."""
+        if not name.strip():
+            return None
+        higher = (self.above.get(self.child(row)[0], ""), name)
+        return higher if higher in listed else self.known.get(name, ("", name))
+
+
+def _column(rows: dict[Key, Row], header: list[str], name: str, length: int) -> list[str]:
     cells = [row.cells[header.index(name)] for row in rows.values()] if name in header else []
     return cells + [""] * (length - len(cells))
 
 
-def _repeated(forest: _Forest, index: dict[str, int], one: Row, two: Row, child: int, parent: int) -> Finding:
-    name, above = one.cells[child], [one.cells[parent], two.cells[parent]]
-    lines = tuple((*(forest.lineage(index[p]) if p in index else (p,)), name) for p in above)
+def _repeated(
+    one: Row, two: Row, name: str, above: list[str], lines: tuple[tuple[str, ...], ...], column: str
+) -> Finding:
     if above[0] == above[1]:
-        return Finding("duplicate-label", f"line {two.line}, child", f"{shown(name)} is listed twice", lines[:1])
+        message = f"{shown(name)} is listed twice, first in line {one.line}"
+        return Finding("duplicate-label", f"line {two.line}, {column}", message, lines[:1])
     message = f"{shown(name)} has two parents, {shown(above[0])} (line {one.line}) and {shown(above[1])}"
     return Finding("two-parents", f"line {two.line}, parent", message, lines)
 
@@ -129,7 +175,7 @@ def _roots(forest: _Forest, depth: IntArray) -> Iterator[Finding]:
             yield Finding("orphan", forest.place(i, "parent"), message, (forest.lineage(_child(forest, i)),))
         roots = listed
     ranks = {forest.levels[i] for i in roots}
-    if len(roots) > 1 and (len(ranks) > 1 or ranks == {""}):
+    if len(roots) > 1 and (len(ranks) > 1 or ranks & {"", "root"}):  # else they are the coarsest level
         names = ", ".join(shown(forest.names[i]) for i in roots[:5]) + (", ..." if len(roots) > 5 else "")
         message = f"{len(roots)} taxa have no parent: {names}"
         yield Finding("two-roots", forest.place(roots[1]), message, tuple((forest.names[i],) for i in roots[:2]))
@@ -209,6 +255,6 @@ def _place(forest: _Forest, nodes: list[list[int]]) -> Place:
     def place(level: int, part: str, index: int | None = None) -> str:
         if index is None:
             return "line 1"
-        return forest.place(nodes[level][index], "parent" if part == "parents" else "child")
+        return forest.place(nodes[level][index], "parent" if part == "parents" else None)
 
     return place

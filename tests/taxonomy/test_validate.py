@@ -17,7 +17,7 @@ from faults import Fault
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
-from taxonomy import rules
+from taxonomy import formats, rules
 from taxonomy.cli import main
 from taxonomy.errors import HierarchyError
 from taxonomy.hierarchy import Hierarchy
@@ -172,6 +172,17 @@ def test_curated_hierarchies_have_no_error_and_no_warning(tmp_path: Path) -> Non
             curated.build(dataset).save(tmp_path / "h.json")
             report = validate(tmp_path / "h.json")
             assert report.sound(strict=True), report.to_text()
+
+
+@pytest.mark.parametrize("kind", [kind for kind, fmt in formats.FORMATS.items() if fmt.read])
+@pytest.mark.parametrize("dataset", ["cub", "aircraft", "cars"])
+def test_curated_hierarchies_are_sound_in_every_format_that_can_be_read(
+    dataset: str, kind: str, tmp_path: Path
+) -> None:
+    hierarchy = curated.build(dataset)
+    report = validate(put(tmp_path, formats.encode(hierarchy, kind), formats.FORMATS[kind].suffixes[0]))
+    assert report.sound(), report.to_text()
+    assert tuple(size for _, size in report.levels) == hierarchy.sizes
 
 
 def test_shipped_tables_are_sound_as_they_stand() -> None:
