@@ -67,7 +67,7 @@ class Report:
         width = max((len(f.rule) for f in self.findings), default=0)
         for f in self.findings:
             paths = " | ".join(" > ".join(visible(name, 60) for name in line) for line in f.lineages)
-            told = visible(f.message, 400) + (f" ({paths})" if paths else "")
+            told = visible(f.message, 500) + (f" ({paths})" if paths else "")
             lines.append(
                 f"  {f.severity:<7}  {f.rule:<{width}}  {visible(f.place, 200)}: {told}"
                 + ("" if f.severity == "info" else f"; {f.cure}")

@@ -127,15 +127,18 @@ def _moved(
     inner: list[int],
 ) -> Iterator[Finding]:
     names = [level.name for level in document.levels]
-    slips = {s for e in known(ours.dataset or "", ours.class_index) if e.kind == "published-slip" for s in e.subjects}
+    rows = known(ours.dataset or "", ours.class_index)
+    slips = {subject: e.text for e in rows if e.kind == "published-slip" for subject in e.subjects}
     for j, leaf in zip(mine.tolist(), theirs.tolist(), strict=True):
         columns = [(names.index(ours.levels[k].name), k) for k in inner]
         one = tuple(document.levels[i].labels[paths[j, i]] for i, _ in columns)
         two = tuple(ours.levels[k].labels[ours.paths[leaf, k]] for _, k in columns)
         if one != two:
-            rule = "published-slip" if ours.classes[leaf] in slips else "differs-from-reviewed"
+            slip = slips.get(ours.classes[leaf])
+            rule = "published-slip" if slip else "differs-from-reviewed"
             label = document.levels[-1].labels[j]
             message = f"{shown(_classes(document)[j])} is not where the reviewed {ours.name} has it"
+            message += f". {slip}" if slip else ""
             yield Finding(rule, place(len(names) - 1, "labels", j), message, ((*one, label), (*two, label)))
 
 
@@ -178,6 +181,6 @@ def _errata(document: Document, dataset: str | None, at: str) -> Iterator[Findin
         rows = [e for e in concerning if e.kind == kind]
         subjects = list(dict.fromkeys(s for e in rows for s in e.subjects if s in names))
         if rows and kind != "distinct":
-            detail = f"{len(subjects)}: {some(subjects)}" if subjects else rows[0].text
-            detail = rows[0].text if len(rows) == 1 else detail
+            one_by_one = len(rows) == 1 or not subjects
+            detail = " ".join(e.text for e in rows) if one_by_one else f"{len(subjects)}: {some(subjects)}"
             yield Finding("erratum", at, f"{what}: {detail}")
