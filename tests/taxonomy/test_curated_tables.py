@@ -30,9 +30,7 @@ JUNCO = "076.Dark_eyed_Junco"
 
 Rows = list[dict[str, str]]
 
-needs_published_trees = pytest.mark.skipif(
-    not PUBLISHED.is_dir(), reason=f"the published trees are not at {PUBLISHED}"
-)
+needs_published_trees = pytest.mark.skipif(not PUBLISHED.is_dir(), reason=f"the published trees are not at {PUBLISHED}")
 each_table = pytest.mark.parametrize("name", list(COLUMNS))
 each_tree = pytest.mark.parametrize("name", list(LEVELS))
 
@@ -354,17 +352,12 @@ def test_odd_published_car_types_are_kept_and_named() -> None:
 
 @needs_published_trees
 def test_bird_classes_are_spelled_as_published() -> None:
-    assert [row["class"] for row in table("cub.csv")] == [
-        row["class"] for row in published("cub_published.csv")
-    ]
+    assert [row["class"] for row in table("cub.csv")] == [row["class"] for row in published("cub_published.csv")]
 
 
 @needs_published_trees
 def test_bird_orders_and_families_equal_the_sheet_save_where_corrected() -> None:
-    sheet = {
-        row["class"]: (row["order_in_sheet"], row["family_in_sheet"])
-        for row in published("cub_published.csv")
-    }
+    sheet = {row["class"]: (row["order_in_sheet"], row["family_in_sheet"]) for row in published("cub_published.csv")}
     for row in table("cub.csv"):
         same = (row["order"], row["family"]) == sheet[row["class"]]
         assert same == (row["basis"] != "corrected"), row

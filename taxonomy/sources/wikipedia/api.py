@@ -13,7 +13,6 @@ from urllib.parse import quote
 
 import msgspec
 
-from taxonomy.errors import HiertaxError
 from taxonomy.sources.wikipedia.cache import Answers
 from taxonomy.sources.wikipedia.taxobox import Taxobox, UnreadableError, read_taxobox
 from taxonomy.sources.wikipedia.templates import PREFIX, Taxonomy, read_taxonomy
@@ -74,8 +73,7 @@ class _Error(msgspec.Struct):
 
 
 class _QueryAnswer(msgspec.Struct, rename={"continue_": "continue"}):
-    query: _Query = msgspec.field(default_factory=_Query)
-    error: _Error | None = None
+    query: _Query
     continue_: dict[str, Any] = {}
 
 
@@ -89,6 +87,10 @@ class _Parse(msgspec.Struct):
 class _ParseAnswer(msgspec.Struct):
     parse: _Parse | None = None
     error: _Error | None = None
+
+    def __post_init__(self) -> None:
+        if self.parse is None and self.error is None:
+            raise ValueError("neither `parse` nor `error` in it")
 
 
 @dataclass(frozen=True)
@@ -196,10 +198,8 @@ class Wiki:
             _ParseAnswer, action="parse", page=title, prop="text|revid", section="0", redirects="1",
             disablelimitreport="1", disableeditsection="1",
         )  # fmt: skip
-        if answer.error:
+        if answer.parse is None:
             return Page(title, problem=_error_problem(answer.error))
-        if not answer.parse:
-            raise HiertaxError(f"{self.api_url}: gives no page for {title!r}; check --api-url")
         parse = answer.parse
         if any(redirect.tofragment for redirect in parse.redirects):
             return Page(title, problem=f"leads to a section of {parse.title!r}")
@@ -219,8 +219,6 @@ class Wiki:
         more: dict[str, str] = {}
         for _ in range(_MAX_PARTS):
             answer, fetched = self._ask(_QueryAnswer, action="query", titles="|".join(titles), **parameters, **more)
-            if answer.error:
-                raise HiertaxError(f"{self.api_url}: {answer.error.code}: {answer.error.info[:200]}; check --api-url")
             for name in _Query.__struct_fields__:
                 getattr(whole, name).extend(getattr(answer.query, name))
             more = {str(key): str(value) for key, value in answer.continue_.items()}
@@ -285,7 +283,9 @@ def _title_problem(title: str) -> str | None:
     return None
 
 
-def _error_problem(error: _Error) -> str:
+def _error_problem(error: _Error | None) -> str:
+    if error is None:
+        return "has no page"
     return {"missingtitle": "has no page", "too-large": f"is {error.info}"}.get(error.code, "is no valid title")
 
 
