@@ -12,6 +12,7 @@ from taxonomy.console import Console
 
 DATASETS = ("cub", "cub-paper", "aircraft", "cars", "sketchbirds")
 OUT = click.Path(dir_okay=False, path_type=Path)
+IN = click.Path(exists=True, dir_okay=False, path_type=Path)
 HIERARCHY = click.Path(exists=True, dir_okay=False, path_type=Path)
 
 
@@ -29,7 +30,7 @@ def main() -> None:
 
 @main.command()
 @click.option("--dataset", type=click.Choice(DATASETS), help="Whose classes to arrange.")
-@click.option("--names", type=HIERARCHY, help="Your own classes: one per line, or a CSV with a column class.")
+@click.option("--names", type=IN, help="Your own classes: one per line, or a CSV with a column class.")
 @click.option("--levels", help="With --names: the ranks, coarsest first, such as order,family,species.")
 @click.option("--source", type=click.Choice(["curated", "wikipedia"]), help="Reviewed tables, or Wikipedia's pages.")
 @click.option("--contact", envvar="HIERTAX_CONTACT", help="Your e-mail or URL, sent to Wikipedia [$HIERTAX_CONTACT].")

@@ -306,7 +306,8 @@ def test_a_damaged_answer_is_fetched_again_or_named(
     assert len(server.asked) == 2
 
 
-def test_caches_of_two_wikis_are_not_mixed(wiki: Wiki, tmp_path: Path) -> None:
+@pytest.mark.usefixtures("wiki")
+def test_caches_of_two_wikis_are_not_mixed(tmp_path: Path) -> None:
     with pytest.raises(HiertaxError, match="choose another --cache folder"):
         open_wiki(tmp_path / "cache", "https://de.example.org/w/api.php", "me@example.org")
     (tmp_path / "cache" / "api.json").write_text("[]")

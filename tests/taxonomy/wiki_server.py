@@ -104,6 +104,7 @@ def number(title: str) -> int:
 
 class Handler(BaseHTTPRequestHandler):
     protocol_version = "HTTP/1.1"
+    disable_nagle_algorithm = True  # else every answer waits 40 ms
     wiki: FakeWiki
 
     def do_GET(self) -> None:

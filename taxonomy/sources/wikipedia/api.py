@@ -104,13 +104,26 @@ class Resolved:
 
 @dataclass(frozen=True)
 class Page:
-    """What one page, at one revision, states; `problem` says why it states nothing."""
+    """What one page, at one revision, states.
+
+    Attributes
+    ----------
+    title, revision, fetched
+        Which page, and when it was read.
+    box
+        The rows of its taxobox, or of the ancestors that a taxonomy template leads to.
+    problem
+        Why it states nothing, if so.
+    only
+        The one rank of whose taxon it speaks, where its other rows only repeat other pages.
+    """
 
     title: str
     revision: int = 0
     fetched: str = ""
     box: Taxobox = field(default_factory=lambda: Taxobox(()))
     problem: str | None = None
+    only: str | None = None
 
     def names(self, rank: str) -> list[str]:
         """Return the different taxa that the page states at a rank; more than one contradict each other."""
@@ -203,6 +216,8 @@ class Wiki:
         parse = answer.parse
         if any(redirect.tofragment for redirect in parse.redirects):
             return Page(title, problem=f"leads to a section of {parse.title!r}")
+        if not parse.redirects and parse.title.replace("_", " ") != title.replace("_", " "):
+            return Page(title, problem=f"is answered with another page, {parse.title!r}")
         self._note(parse.title, parse.revid, fetched)
         try:
             return Page(parse.title, parse.revid, fetched, read_taxobox(parse.text))

@@ -7,6 +7,7 @@ from collections import Counter
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
+from shlex import quote
 from typing import Any, Final
 from urllib.parse import urlsplit
 
@@ -76,7 +77,7 @@ def of_names(path: Path, levels: Sequence[str]) -> Request:
     levels = tuple(level.strip().casefold() for level in levels)
     if len(levels) < 2 or len(set(levels)) < len(levels) or not all(levels):
         raise HiertaxError(f"levels {','.join(levels)}: give two or more different ones, such as order,family,species")
-    command = f"hiertax build --names {path.name} --levels {','.join(levels)}"
+    command = f"hiertax build --names {quote(path.name)} --levels {','.join(levels)}"
     return Request(read_names(path, levels), levels, path.stem, command, table=path.name)
 
 
@@ -139,7 +140,7 @@ def _hierarchy(request: Request, placed: Sequence[Placed], wiki: Wiki) -> Hierar
     api = {} if wiki.api_url == WIKIPEDIA else {"api": wiki.api_url}
     source = {
         "kind": "curated" if len(kept) == len(placed) else "wikipedia",
-        "command": request.command + (f" --api-url {wiki.api_url}" if api else ""),
+        "command": request.command + (f" --api-url {quote(wiki.api_url)}" if api else ""),
         **api,
         "fetched": max(wiki.dates.values(), default=""),
         **({"table": request.table, "from_table": kept} if kept else {}),
@@ -181,6 +182,14 @@ def _remarks(placed: Sequence[Placed], levels: Sequence[str], wiki: Wiki) -> lis
                 for row in report.differences(one, levels, wiki)
                 if row[1] != "scientific_name"
             ]
+    alone = {
+        (cell.rank, cell.name) for one in placed if not one.subject.reviewed for cell in one.cells if cell.agreeing == 1
+    }
+    if alone:
+        names = ", ".join(f"{rank} {name}" for rank, name in sorted(alone)[:_NAMED])
+        remarks.append(
+            f"stated by one page alone (pages_agreeing in the evidence): {names}" + ", ..." * (len(alone) > _NAMED)
+        )
     pages = Counter(one.page.title for one in placed if one.page)
     remarks += [f"{title!r} answers for {count} classes" for title, count in pages.items() if count > 1]
     return remarks

@@ -49,8 +49,10 @@ def run(
                 tasks[what] = progress.add_task(what)
             progress.update(tasks[what], completed=done, total=total)
 
-        folder = cache or cache_folder(api_url)
-        wiki = open_wiki(folder, api_url, None if offline else contact, tick, lambda line: progress.console.print(line))
+        def notice(line: str) -> None:
+            progress.console.print(line, soft_wrap=True)
+
+        wiki = open_wiki(cache or cache_folder(api_url), api_url, None if offline else contact, tick, notice)
         with closing(wiki):
             built = build(request, wiki)
     _tell(built.remarks, review)

@@ -50,6 +50,8 @@ def gather(pages: Iterable[Page], ranks: Sequence[str]) -> Facts:
     order = (KINGDOM, *(rank for rank in ranks if rank != KINGDOM))
     for page in pages:
         for upper, lower in combinations(order, 2):
+            if page.only not in (None, lower):
+                continue
             for name in page.names(lower):
                 for ancestor in page.names(upper):
                     facts[lower, name, upper][ancestor].append(page)

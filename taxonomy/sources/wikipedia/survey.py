@@ -150,9 +150,9 @@ def _templates(pages: Sequence[Page], levels: Sequence[str], wiki: Wiki) -> list
     found = {}
     for start in starts:
         steps, _ = follow(start, wiki.taxonomies.get)
-        for i, (key, _row) in enumerate(steps):
+        for i, (key, own) in enumerate(steps):
             title, rows = PREFIX + key, tuple(row for _, row in steps[i:])
-            found[title] = Page(title, wiki.revisions[title], wiki.dates[title], Taxobox(rows))
+            found[title] = Page(title, wiki.revisions[title], wiki.dates[title], Taxobox(rows), only=own.rank)
     return list(found.values())
 
 
