@@ -14,6 +14,7 @@ import click
 from taxonomy.errors import HiertaxError
 
 CONTEXT = {"help_option_names": ["-h", "--help"], "max_content_width": 100}
+EXTRAS = {"torch": "train", "torchvision": "train", "safetensors": "train", "PIL": "train", "matplotlib": "train"}
 
 
 class Console(click.Group):
@@ -39,7 +40,13 @@ class Console(click.Group):
         except HiertaxError as error:
             if debug:
                 raise
-            code = _fail(str(error), 1)
+            code = _fail(str(error), error.exit_code)
+        except ModuleNotFoundError as error:
+            if debug or error.name not in EXTRAS:
+                raise
+            code = _fail(
+                f"this needs {error.name}, which is not installed: pip install 'hiertax[{EXTRAS[error.name]}]'", 1
+            )
         except OSError as error:
             if debug:
                 raise

@@ -4,6 +4,14 @@
 class HiertaxError(Exception):
     """Something a user can cause; its text is one line: what is wrong, where, and what to do."""
 
+    exit_code = 1
+
+
+class Interrupted(HiertaxError):  # noqa: N818 - not an error of anybody
+    """The user pressed Ctrl-C; says what is saved and how to go on."""
+
+    exit_code = 130
+
 
 class HierarchyError(HiertaxError):
     """A hierarchy, or a hierarchy file, that breaks a rule of the format."""

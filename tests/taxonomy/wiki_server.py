@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import gzip
 import json
+import sys
 import zlib
 from collections import deque
 from collections.abc import Callable, Iterator
@@ -133,6 +134,15 @@ class Handler(BaseHTTPRequestHandler):
         pass
 
 
+class _Server(ThreadingHTTPServer):
+    daemon_threads = True
+
+    def handle_error(self, *_: object) -> None:
+        """Say nothing of clients that hang up."""
+        if not isinstance(sys.exception(), ConnectionError):
+            raise
+
+
 @contextmanager
 def serve(wiki: FakeWiki) -> Iterator[FakeWiki]:
     """Run the wiki on a free port of this machine."""
@@ -141,8 +151,7 @@ def serve(wiki: FakeWiki) -> Iterator[FakeWiki]:
         pass
 
     Bound.wiki = wiki
-    server = ThreadingHTTPServer(("127.0.0.1", 0), Bound)
-    server.daemon_threads = True
+    server = _Server(("127.0.0.1", 0), Bound)
     thread = Thread(target=server.serve_forever, kwargs={"poll_interval": 0.01}, daemon=True)
     thread.start()
     wiki.url = f"http://127.0.0.1:{server.server_port}/w/api.php"

@@ -1,0 +1,129 @@
+"""A torchvision network without its classifier: images in, a feature map out."""
+
+from __future__ import annotations
+
+from collections import OrderedDict
+from pathlib import Path
+
+import torch
+from safetensors import SafetensorError
+from safetensors.torch import load_file
+from torch import Tensor, nn
+from torchvision.models import get_model, get_model_weights, list_models
+
+from taxonomy import HiertaxError
+
+CLASSIFIER_NAMES = ("avgpool", "fc", "classifier", "head", "flatten")
+
+
+class Backbone(nn.Module):
+    """The convolutional trunk of a torchvision classification network.
+
+    Its parameters keep torchvision's names, so that any weight file of that network fits.
+
+    Attributes
+    ----------
+    name
+        torchvision's name of the network, such as ``resnet50``.
+    width
+        The number of channels of the feature map.
+    """
+
+    def __init__(self, name: str) -> None:
+        super().__init__()
+        for child_name, child in _trunk(name).items():
+            self.add_module(child_name, child)
+        self.name = name
+        self.width = _width(self)
+
+    def forward(self, images: Tensor) -> Tensor:
+        """Map normalised images ``[B, 3, S, S]`` to features ``[B, width, h, w]``."""
+        for child in self.children():
+            images = child(images)
+        return images
+
+
+def _trunk(name: str) -> OrderedDict[str, nn.Module]:
+    """Return what stands before the pooling and the classifier, by torchvision's own names."""
+    if name not in list_models(module=None):
+        raise HiertaxError(f"--backbone {name}: torchvision has no such network; try resnet50 or mobilenet_v2")
+    children = OrderedDict(get_model(name, weights=None).named_children())
+    for classifier in CLASSIFIER_NAMES:
+        while classifier in children:
+            children.popitem()
+    return children
+
+
+@torch.no_grad()
+def _width(backbone: Backbone) -> int:
+    """Ask the network itself how many channels its feature map has."""
+    try:
+        features = backbone.eval()(torch.zeros(1, 3, 96, 96))
+    except (RuntimeError, TypeError, AttributeError, AssertionError):
+        features = None
+    if not isinstance(features, Tensor) or features.dim() != 4:
+        raise HiertaxError(
+            f"--backbone {backbone.name}: it yields no feature map; try resnet50, mobilenet_v2 or convnext_tiny"
+        )
+    backbone.train()
+    return int(features.shape[1])
+
+
+def load_weights(backbone: Backbone, weights: str) -> None:
+    """Fill a backbone with pretrained weights.
+
+    Parameters
+    ----------
+    weights
+        ``imagenet`` (torchvision's first ImageNet-1k weights, those of the paper's time), ``none``, or a
+        file: safetensors, or a torch state dict read without executing pickled code. A classifier in the
+        file is passed over, whatever its classes.
+
+    Raises
+    ------
+    HiertaxError
+        If the file cannot be read, belongs to another network, or the download fails.
+    """
+    if weights == "none":
+        return
+    state = _imagenet(backbone.name) if weights == "imagenet" else _read_state(Path(weights))
+    wanted = backbone.state_dict()
+    missing = [key for key in wanted if key not in state and not key.endswith("num_batches_tracked")]
+    if missing:
+        raise HiertaxError(
+            f"--weights {weights}: not weights of {backbone.name}: {len(missing)} of its {len(wanted)} tensors are "
+            f"missing, the first is {missing[0]!r}; name the --backbone they belong to"
+        )
+    for key, tensor in wanted.items():
+        if key in state and state[key].shape != tensor.shape:
+            raise HiertaxError(
+                f"--weights {weights}: {key} has shape {list(state[key].shape)}, {backbone.name} needs "
+                f"{list(tensor.shape)}; name the --backbone they belong to"
+            )
+    backbone.load_state_dict({key: state.get(key, tensor) for key, tensor in wanted.items()})
+
+
+def _imagenet(name: str) -> dict[str, Tensor]:
+    try:
+        state: dict[str, Tensor] = get_model_weights(name)["IMAGENET1K_V1"].get_state_dict(progress=True)
+    except (OSError, RuntimeError) as error:
+        raise HiertaxError(
+            f"--weights imagenet: the weights of {name} could not be downloaded ({error}); "
+            "give --weights a file that you have, or --weights none"
+        ) from None
+    return state
+
+
+def _read_state(path: Path) -> dict[str, Tensor]:
+    try:
+        if path.suffix == ".safetensors":
+            return load_file(path)
+        state = torch.load(path, map_location="cpu", weights_only=True)
+    except FileNotFoundError:
+        raise HiertaxError(f"--weights {path}: no such file; name a file, `imagenet` or `none`") from None
+    except (OSError, SafetensorError, RuntimeError, ValueError, EOFError, KeyError) as error:
+        raise HiertaxError(f"--weights {path}: not readable as safetensors or a state dict: {error}") from None
+    except Exception as error:  # torch.load raises pickle.UnpicklingError and others on hostile or broken files
+        raise HiertaxError(f"--weights {path}: not a plain state dict: {str(error).splitlines()[0]}") from None
+    state = state.get("state_dict", state) if isinstance(state, dict) else {}
+    return {key.removeprefix("module."): value for key, value in state.items() if isinstance(value, Tensor)}

@@ -1,0 +1,128 @@
+"""The command line ``hiertrain``: train, evaluate and use a classifier that answers at every level."""
+
+from __future__ import annotations
+
+import json
+from pathlib import Path
+from typing import Any
+
+import click
+
+from taxonomy.console import Console
+from trainer.config import METHODS, Config
+
+FILE = click.Path(exists=True, dir_okay=False, path_type=Path)
+RUN = click.Path(exists=True, file_okay=False, path_type=Path)
+DEVICE = click.option("--device", default="auto", show_default=True, help="cpu, cuda or auto.")
+JSON = click.option("--json", "as_json", is_flag=True, help="Print for a machine.")
+
+
+def _default(name: str) -> Any:
+    return Config.__dataclass_fields__[name].default
+
+
+@click.group(cls=Console, invoke_without_command=True)
+@click.version_option(package_name="hiertax")
+@click.option("--hierarchy", type=FILE, help="Hierarchy file, as `hiertax build` writes it.")
+@click.option(
+    "--data", envvar="HIERTAX_DATA", default="data", show_default=True, show_envvar=True, help="The dataset's folder."
+)
+@click.option(
+    "--out", type=click.Path(file_okay=False, path_type=Path), help="Run folder [runs/HIERARCHY-METHOD-SEED]."
+)
+@click.option("--resume", type=RUN, help="Go on with a run; all other options are its own.")
+@click.option("--method", type=click.Choice(METHODS), default=_default("method"), show_default=True)
+@click.option("--backbone", default=_default("backbone"), show_default=True, help="A torchvision network.")
+@click.option("--weights", default=_default("weights"), show_default=True, help="imagenet, none, or a file.")
+@click.option("--freeze-backbone", is_flag=True, help="Train neck and heads alone, on features computed once.")
+@click.option("--image-size", type=click.IntRange(32), default=_default("image_size"), show_default=True)
+@click.option("--epochs", type=click.IntRange(1), default=_default("epochs"), show_default=True)
+@click.option("--batch-size", type=click.IntRange(2), default=_default("batch_size"), show_default=True)
+@click.option("--learning-rate", type=click.FloatRange(0), default=_default("learning_rate"), show_default=True)
+@click.option(
+    "--backbone-learning-rate", type=click.FloatRange(0), default=_default("backbone_learning_rate"), show_default=True
+)
+@click.option("--seed", type=click.IntRange(0), default=_default("seed"), show_default=True)
+@click.option("--limit-per-class", type=click.IntRange(1), help="Train on the first so many images of each class.")
+@click.option("--skip-bad-images", is_flag=True, help="Count images that cannot be decoded, and go on without them.")
+@DEVICE
+@click.pass_context
+def main(ctx: click.Context, /, hierarchy: Path | None, out: Path | None, resume: Path | None, **settings: Any) -> None:
+    """Train a classifier that answers at every level of a label hierarchy.
+
+    \b
+    Example:
+      hiertrain --hierarchy hierarchies/cub_wiki.json --data CUB_200_2011
+      hiertrain evaluate runs/cub_wiki-ours-0
+      hiertrain predict runs/cub_wiki-ours-0 photo.jpg
+    """
+    if ctx.invoked_subcommand is not None:
+        return
+    if hierarchy is None and resume is None:
+        raise click.UsageError("name a hierarchy file by --hierarchy, a run by --resume, or a command.", ctx)
+    from trainer import train
+    from trainer.progress import Reporter
+
+    reporter = Reporter()
+    if resume is not None:
+        run = train.resume(resume, reporter)
+    else:
+        config = Config(hierarchy=str(hierarchy), **settings)
+        run = train.train(config, out or _new_folder(config), reporter)
+    click.echo(f"{run.path}: trained; next: hiertrain evaluate {run.path}")
+
+
+def _new_folder(config: Config) -> Path:
+    """Return the first of ``runs/NAME``, ``runs/NAME-2``, ... that does not exist."""
+    base = Path("runs") / f"{Path(config.hierarchy).stem}-{config.method}-{config.seed}"
+    candidates = (base, *(base.with_name(f"{base.name}-{i}") for i in range(2, 1000)))
+    return next(folder for folder in candidates if not folder.exists())
+
+
+@main.command()
+@click.argument("run", type=RUN)
+@click.option("--data", help="The dataset's folder, if it has moved.")
+@DEVICE
+@JSON
+def evaluate(run: Path, data: str | None, device: str, as_json: bool) -> None:
+    """Score a run on the whole test set.
+
+    Accuracy per level beside what always guessing the commonest label would give, their average, the share
+    right at every level, the share whose labels contradict each other, and how far wrong answers are off.
+
+    \b
+    Example:
+      hiertrain evaluate runs/cub_wiki-ours-0
+    """
+    from rich.console import Console as Terminal
+
+    from trainer.evaluate import evaluate as score
+    from trainer.evaluate import score_table
+    from trainer.progress import Reporter
+
+    scores = score(run, Reporter(), data=data, device=device)
+    if as_json:
+        click.echo(json.dumps(scores, indent=2))
+    else:
+        Terminal().print(score_table(scores))
+
+
+@main.command()
+@click.argument("run", type=RUN)
+@click.argument("images", nargs=-1, required=True, type=click.Path(exists=True, path_type=Path))
+@DEVICE
+@JSON
+def predict(run: Path, images: tuple[Path, ...], device: str, as_json: bool) -> None:
+    """Name what is in images, from the root down, with a probability at every level.
+
+    \b
+    Example:
+      hiertrain predict runs/cub_wiki-ours-0 photo.jpg folder/
+    """
+    from trainer.predict import Predictor, find_images
+
+    answers = Predictor(run, device).answer(find_images(images))
+    if as_json:
+        click.echo(json.dumps([answer.to_json() for answer in answers], indent=2, ensure_ascii=False))
+    else:
+        click.echo("\n".join(map(str, answers)))

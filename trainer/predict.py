@@ -1,0 +1,92 @@
+"""Answers for images a run has never seen: a chain from the root down, as sure as it is."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Iterator, Sequence
+from dataclasses import asdict, dataclass
+from pathlib import Path
+from typing import Any
+
+import torch
+
+from taxonomy import HiertaxError
+from trainer.datasets import IMAGE_SUFFIXES
+from trainer.decode import best_paths
+from trainer.engine import predict_logits
+from trainer.images import load_images
+from trainer.run import Checkpoint
+from trainer.train import pick_device
+
+
+@dataclass(frozen=True)
+class Step:
+    """One link of the chain: a taxon of a level and how likely it is."""
+
+    level: str
+    label: str
+    probability: float
+
+
+@dataclass(frozen=True)
+class Answer:
+    """What a run says about an image."""
+
+    image: str
+    root: str
+    chain: tuple[Step, ...]
+
+    def __str__(self) -> str:
+        links = (f"{step.label} {100 * step.probability:.1f} %" for step in self.chain)
+        return f"{self.image}\n  {' > '.join([self.root, *links])}"
+
+    def to_json(self) -> dict[str, Any]:
+        """Return the answer as plain JSON values."""
+        return asdict(self)
+
+
+class Predictor:
+    """A trained run, loaded once, that answers for any number of images."""
+
+    def __init__(self, path: Path, device: str = "auto") -> None:
+        self.checkpoint = Checkpoint.load(path)
+        self.device = pick_device(device)
+        self.network = self.checkpoint.network().to(self.device).to(memory_format=torch.channels_last)
+
+    def answer(self, paths: Sequence[Path]) -> list[Answer]:
+        """Answer for image files, in their order.
+
+        Raises
+        ------
+        HiertaxError
+            If one of them cannot be decoded.
+        """
+        config, hierarchy = self.checkpoint.config, self.checkpoint.hierarchy
+        images, _ = load_images(paths, config.image_size)
+        logits = predict_logits(self.network, images, batch_size=config.batch_size, device=self.device)
+        answers = []
+        for path, labels, probability in zip(paths, *best_paths(hierarchy, logits), strict=True):
+            steps = zip(hierarchy.levels, labels, probability, strict=True)
+            chain = tuple(Step(level.name, level.labels[i], round(float(p), 6)) for level, i, p in steps)
+            answers.append(Answer(str(path), hierarchy.root, chain))
+        return answers
+
+
+def find_images(paths: Iterable[Path]) -> list[Path]:
+    """Return the given image files, and all image files below the given folders, sorted.
+
+    Raises
+    ------
+    HiertaxError
+        If a folder holds no image.
+    """
+    return [image for path in paths for image in _below(path)]
+
+
+def _below(path: Path) -> Iterator[Path]:
+    if not path.is_dir():
+        yield path
+        return
+    images = sorted(file for file in path.rglob("*") if file.suffix.lower() in IMAGE_SUFFIXES)
+    if not images:
+        raise HiertaxError(f"{path}: no images in this folder; name image files or a folder of them")
+    yield from images

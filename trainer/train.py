@@ -1,0 +1,245 @@
+"""Training from a config: data and network put together, then one epoch after the other."""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Iterator, Sequence
+from contextlib import contextmanager
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import torch
+from torch import Tensor
+from torch.optim import Optimizer
+
+from taxonomy import Hierarchy, HiertaxError
+from taxonomy.errors import Interrupted
+from taxonomy.hierarchy import IntArray
+from taxonomy.metrics import level_accuracy
+from trainer.config import Config
+from trainer.datasets import ImageDataset, Split, find_dataset, join
+from trainer.engine import (
+    Samples,
+    embed,
+    make_optimizer,
+    multi_level_loss,
+    predict_logits,
+    set_learning_rate,
+    top_labels,
+    train_epoch,
+)
+from trainer.images import load_images
+from trainer.methods import Network, build_network
+from trainer.progress import Reporter
+from trainer.run import Checkpoint, Run
+
+LONG_RUN = 3600  # seconds on a CPU above which a user is told at once
+
+
+@dataclass(frozen=True)
+class Task:
+    """What there is to learn: a dataset joined to its hierarchy."""
+
+    hierarchy: Hierarchy
+    dataset: ImageDataset
+    paths: IntArray  # [classes, K]
+
+    @classmethod
+    def prepare(cls, config: Config, hierarchy: Hierarchy, reporter: Reporter) -> Task:
+        """Find the dataset and join it, saying aloud where it has fewer classes than the hierarchy."""
+        dataset = find_dataset(Path(config.data), hierarchy.dataset)
+        restricted, paths = join(dataset, hierarchy)
+        if restricted.sizes != hierarchy.sizes:
+            pairs = zip(restricted.levels, hierarchy.levels, strict=True)
+            sizes = ", ".join(f"{len(kept)} of {len(whole)} {whole.name}" for kept, whole in pairs)
+            reporter.say(f"{dataset.root}: not all classes of {hierarchy.name} have images; restricted to {sizes}")
+        return cls(restricted, dataset, paths)
+
+
+def pick_device(name: str) -> torch.device:
+    """Return the device of that name; ``auto`` is the GPU if there is one.
+
+    Raises
+    ------
+    HiertaxError
+        If this machine has no such device.
+    """
+    if name == "auto":
+        return torch.device("cuda" if torch.cuda.is_available() else "cpu")
+    try:
+        device = torch.device(name)
+        torch.empty(0, device=device)
+    except (RuntimeError, AssertionError) as error:
+        reason = str(error).splitlines()[0]
+        raise HiertaxError(f"--device {name}: not on this machine ({reason}); try --device cpu") from None
+    return device
+
+
+def train(config: Config, out: Path, reporter: Reporter) -> Run:
+    """Train a network from the start.
+
+    Raises
+    ------
+    HiertaxError
+        If anything asked for is missing or does not fit; then nothing has been written.
+    Interrupted
+        After Ctrl-C; the finished epochs are saved.
+    """
+    if Run(out).checkpoint_path.exists():
+        Run.create(out, config, Hierarchy.load(config.hierarchy))  # says what to do instead
+    hierarchy = Hierarchy.load(config.hierarchy)
+    task = Task.prepare(config, hierarchy, reporter)
+    torch.manual_seed(config.seed)
+    network = build_network(
+        config.method, config.backbone, task.hierarchy.sizes, weights=config.weights, frozen=config.freeze_backbone
+    )
+    return _fit(Run(out), config, task, network, None, reporter)
+
+
+def resume(path: Path, reporter: Reporter) -> Run:
+    """Go on with a run where its last finished epoch ended.
+
+    Raises
+    ------
+    HiertaxError
+        If its checkpoint cannot be read, or the dataset is no longer the one it was trained on.
+    """
+    checkpoint = Checkpoint.load(path)
+    task = Task.prepare(checkpoint.config, checkpoint.hierarchy, reporter)
+    if task.hierarchy != checkpoint.hierarchy:
+        raise HiertaxError(f"{task.dataset.root}: no longer has the classes {path} was trained on; restore them")
+    return _fit(Run(path), checkpoint.config, task, checkpoint.network(), checkpoint, reporter)
+
+
+def _fit(
+    run: Run, config: Config, task: Task, network: Network, checkpoint: Checkpoint | None, reporter: Reporter
+) -> Run:
+    device = pick_device(config.device)
+    network.to(device).to(memory_format=torch.channels_last)
+    optimizer = make_optimizer(network, config)
+    _warn_if_long(network, config, task, device, reporter)
+    training = task.dataset.train
+    if config.limit_per_class is not None:
+        training = training.limit_per_class(config.limit_per_class)
+    train_samples = load_samples(training, "training", config, task, network, device, reporter)
+    test_samples = load_samples(task.dataset.test, "test", config, task, network, device, reporter)
+    rows: list[dict[str, Any]] = []
+    if checkpoint is None:
+        run = Run.create(run.path, config, task.hierarchy)
+    else:
+        checkpoint.restore(optimizer, network)
+        rows = run.read_log(checkpoint.epoch)
+    with (
+        _saving_interrupt(run, rows),
+        reporter.images("training", (config.epochs - len(rows)) * len(train_samples.inputs)) as advance,
+    ):
+        for epoch in range(len(rows), config.epochs):
+            row = _epoch(epoch, config, task, network, optimizer, train_samples, test_samples, device, advance)
+            run.save(network, optimizer, config, task.hierarchy, [*rows, row])
+            rows.append(row)
+            note = _note(row, config.epochs, task.hierarchy)
+            advance(0, note)
+            if not reporter.console.is_terminal:
+                reporter.say(note)
+    return run
+
+
+@contextmanager
+def _saving_interrupt(run: Run, rows: Sequence[Any]) -> Iterator[None]:
+    try:
+        yield
+    except KeyboardInterrupt:
+        if not rows:
+            raise Interrupted("interrupted in the first epoch; nothing is saved yet, start again") from None
+        raise Interrupted(
+            f"interrupted in epoch {len(rows) + 1}; {len(rows)} are saved; go on by: hiertrain --resume {run.path}"
+        ) from None
+
+
+def decode_split(split: Split, what: str, config: Config, reporter: Reporter) -> tuple[Tensor, list[int]]:
+    """Decode a split's images as `load_images` does, telling how far it is and what is left out."""
+    with reporter.images(f"decoding {what} images", len(split)) as advance:
+        images, kept = load_images(split.paths, config.image_size, skip_bad=config.skip_bad_images, on_image=advance)
+    if len(kept) < len(split):
+        reporter.say(f"{what}: {len(split) - len(kept)} of {len(split)} images cannot be decoded and are left out")
+    return images, kept
+
+
+def load_samples(
+    split: Split, what: str, config: Config, task: Task, network: Network, device: torch.device, reporter: Reporter
+) -> Samples:
+    """Decode a split's images and, for a frozen backbone, replace them by their features."""
+    images, kept = decode_split(split, what, config, reporter)
+    targets = torch.from_numpy(task.paths[split.labels[kept]])
+    if not config.freeze_backbone:
+        return Samples(images, targets)
+    with reporter.images(f"features of {what} images", len(images)) as advance:
+        features = embed(network, images, batch_size=config.batch_size, device=device, on_batch=advance)
+    return Samples(features.clone(), targets.to(device))
+
+
+def _epoch(
+    epoch: int,
+    config: Config,
+    task: Task,
+    network: Network,
+    optimizer: Optimizer,
+    train_samples: Samples,
+    test_samples: Samples,
+    device: torch.device,
+    advance: Any,
+) -> dict[str, Any]:
+    """Train one epoch, score the test images, and return the log's row."""
+    set_learning_rate(optimizer, epoch, config.epochs)
+    draws = int(np.random.SeedSequence([config.seed, epoch]).generate_state(1, np.uint64)[0] >> 1)
+    torch.manual_seed(draws)  # dropout and the like
+    start = time.perf_counter()
+    result = train_epoch(
+        network, train_samples, optimizer, batch_size=config.batch_size, device=device,
+        generator=torch.Generator().manual_seed(draws), on_batch=advance,
+    )  # fmt: skip
+    if not np.isfinite(result.loss):
+        raise HiertaxError(
+            f"epoch {epoch + 1}: the loss is {result.loss}; the {epoch} epochs before are saved; "
+            "lower --learning-rate and --backbone-learning-rate"
+        )
+    seconds = time.perf_counter() - start
+    logits = predict_logits(network, test_samples.inputs, batch_size=config.batch_size, device=device)
+    accuracy = level_accuracy(test_samples.targets.cpu().numpy(), top_labels(logits).numpy())
+    names = [level.name for level in task.hierarchy.levels]
+    return {
+        "epoch": epoch + 1,
+        "learning_rate": optimizer.param_groups[0]["lr"],
+        "train_loss": round(result.loss, 6),
+        **{f"train_{name}": round(value, 6) for name, value in zip(names, result.accuracy, strict=True)},
+        **{f"test_{name}": round(float(value), 6) for name, value in zip(names, accuracy, strict=True)},
+        "seconds": round(seconds, 3),
+        "images_per_second": round(len(train_samples.inputs) / seconds, 1),
+    }
+
+
+def _note(row: dict[str, Any], epochs: int, hierarchy: Hierarchy) -> str:
+    test = "  ".join(f"{level.name} {100 * row[f'test_{level.name}']:.1f}" for level in hierarchy.levels)
+    return f"epoch {row['epoch']}/{epochs}  loss {row['train_loss']:.3f}  test % {test}"
+
+
+def _warn_if_long(network: Network, config: Config, task: Task, device: torch.device, reporter: Reporter) -> None:
+    """Time one step on made-up images and say at once where a CPU run would take hours."""
+    if device.type != "cpu" or config.freeze_backbone:
+        return
+    batch = 4
+    images = torch.zeros(batch, 3, config.image_size, config.image_size)
+    targets = torch.zeros(batch, task.hierarchy.depth, dtype=torch.int64)
+    start = time.perf_counter()
+    multi_level_loss(network.eval()(images), targets).backward()
+    network.zero_grad(set_to_none=True)
+    per_image = (time.perf_counter() - start) / batch
+    per_class = config.limit_per_class or len(task.dataset.train)
+    count = min(len(task.dataset.train), per_class * len(task.dataset.classes)) + len(task.dataset.test) / 3
+    if (seconds := per_image * count * config.epochs) > LONG_RUN:
+        reporter.say(
+            f"warning: {config.epochs} epochs will take about {seconds / 3600:.0f} hours on this CPU; "
+            "--freeze-backbone trains neck and heads alone, in minutes"
+        )
