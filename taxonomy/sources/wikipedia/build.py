@@ -69,16 +69,20 @@ def of_dataset(dataset: str) -> Request:
 def of_names(path: Path, levels: Sequence[str]) -> Request:
     """Return the request for a user's own list of names.
 
+    Parameters
+    ----------
+    path
+        The list, see `read_names`.
+    levels
+        Two or more ranks, coarsest first, in lower case as the taxoboxes label them.
+
     Raises
     ------
     HiertaxError
-        If the list cannot be read, or the levels are not at least two different ones.
+        If the list cannot be read.
     """
-    levels = tuple(level.strip().casefold() for level in levels)
-    if len(levels) < 2 or len(set(levels)) < len(levels) or not all(levels):
-        raise HiertaxError(f"levels {','.join(levels)}: give two or more different ones, such as order,family,species")
     command = f"hiertax build --names {quote(path.name)} --levels {','.join(levels)}"
-    return Request(read_names(path, levels), levels, path.stem, command, table=path.name)
+    return Request(read_names(path, levels), tuple(levels), path.stem, command, table=path.name)
 
 
 def cache_folder(api_url: str | None) -> Path:

@@ -124,7 +124,7 @@ class Client:
                 wait = max(asked or 0.0, 2.0**attempt) + random.uniform(0, 1)  # noqa: S311 (jitter, no secret)
                 self.notice(f"{reason}; waiting {wait:.0f} s")
                 self.sleep(wait)
-        raise NetworkError(f"{self.api_url}: {reason}, {ATTEMPTS} times; check the network, or try again later")
+        raise NetworkError(f"{self.api_url}: {reason}, {ATTEMPTS} times; try again later, what was fetched is kept")
 
     def _ask(self, parameters: Mapping[str, str]) -> bytes:
         self._pace()

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from contextlib import closing, contextmanager
 from pathlib import Path
 from typing import Final
@@ -11,8 +11,10 @@ import click
 from rich.console import Console
 from rich.progress import BarColumn, MofNCompleteColumn, Progress, TaskID, TextColumn, TimeRemainingColumn
 
+from taxonomy.errors import HiertaxError, Interrupted
 from taxonomy.files import write_atomic
 from taxonomy.sources.wikipedia.build import Request, build, cache_folder, open_wiki, refusal
+from taxonomy.sources.wikipedia.client import user_agent
 
 _SHOWN: Final = 20  # remarks on the screen; the review has them all
 
@@ -33,28 +35,22 @@ def run(
     ------
     click.UsageError
         If requests may be needed and nobody says who makes them.
+    Interrupted
+        On Ctrl-C; the answers so far are kept.
     HiertaxError
         If the network fails, or a class has no undoubted place; then no hierarchy is written.
     """
-    if not offline and not (contact or "").strip():
-        raise click.UsageError(
-            "Wikimedia wants to know whom to reach: give --contact YOUR@ADDRESS or set HIERTAX_CONTACT,"
-            " or build --offline from a cache."
-        )
+    contact = None if offline else _contact(contact)
+    folder = cache or cache_folder(api_url)
     with _progress() as progress:
-        tasks: dict[str, TaskID] = {}
-
-        def tick(what: str, done: int, total: int) -> None:
-            if what not in tasks:
-                tasks[what] = progress.add_task(what)
-            progress.update(tasks[what], completed=done, total=total)
-
-        def notice(line: str) -> None:
-            progress.console.print(line, soft_wrap=True)
-
-        wiki = open_wiki(cache or cache_folder(api_url), api_url, None if offline else contact, tick, notice)
-        with closing(wiki):
-            built = build(request, wiki)
+        try:
+            wiki = open_wiki(folder, api_url, contact, _ticker(progress), _notice(progress))
+            with closing(wiki):
+                built = build(request, wiki)
+        except KeyboardInterrupt:
+            raise Interrupted(
+                f"interrupted; the answers so far are kept in {folder}: run the same line to go on"
+            ) from None
     _tell(built.remarks, review)
     if review:
         write_atomic(review, built.review)
@@ -67,12 +63,40 @@ def run(
     click.echo(f"{out}: {built.hierarchy.root} > {sizes}")
 
 
+def _contact(contact: str | None) -> str:
+    if not (contact or "").strip():
+        raise click.UsageError(
+            "Wikimedia wants to know whom to reach: give --contact YOUR@ADDRESS or set HIERTAX_CONTACT,"
+            " or build --offline from a cache."
+        )
+    try:
+        user_agent(str(contact))
+    except HiertaxError as error:
+        raise click.UsageError(f"{error}.") from None
+    return str(contact)
+
+
 @contextmanager
 def _progress() -> Iterator[Progress]:
     console = Console(stderr=True, highlight=False, markup=False)
     columns = (TextColumn("{task.description}"), BarColumn(), MofNCompleteColumn(), TimeRemainingColumn())
     with Progress(*columns, console=console, transient=True, disable=not console.is_terminal) as progress:
         yield progress
+
+
+def _ticker(progress: Progress) -> Callable[[str, int, int], None]:
+    tasks: dict[str, TaskID] = {}
+
+    def tick(what: str, done: int, total: int) -> None:
+        if what not in tasks:
+            tasks[what] = progress.add_task(what)
+        progress.update(tasks[what], completed=done, total=total)
+
+    return tick
+
+
+def _notice(progress: Progress) -> Callable[[str], None]:
+    return lambda line: progress.console.print(line, soft_wrap=True)
 
 
 def _tell(remarks: Sequence[str], review: Path | None) -> None:

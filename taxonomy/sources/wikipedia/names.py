@@ -5,6 +5,7 @@ from __future__ import annotations
 import csv
 import io
 import re
+import unicodedata
 from collections import Counter
 from collections.abc import Sequence
 from dataclasses import dataclass
@@ -78,7 +79,7 @@ def from_table(rows: Sequence[dict[str, str]], levels: Sequence[str], where: str
         subjects.append(
             Subject(
                 name=name,
-                title=row.get("wikipedia_title", "").strip() or title_of(name),
+                title=_composed(row.get("wikipedia_title", "").strip()) or title_of(name),
                 label=row.get(levels[-1], "").strip() or name,
                 reviewed=reviewed if all(reviewed) else None,
                 fixed=row.get("basis", "corrected").strip() == "corrected",
@@ -90,7 +91,12 @@ def from_table(rows: Sequence[dict[str, str]], levels: Sequence[str], where: str
 
 def title_of(name: str) -> str:
     """Return the page title to ask for a class name: without a leading number, with spaces."""
-    return _NUMBER.sub("", name, count=1).replace("_", " ").strip()
+    return _composed(_NUMBER.sub("", name, count=1).replace("_", " ").strip())
+
+
+def _composed(title: str) -> str:
+    """Write accents as MediaWiki does (NFC), so that its answer names the title that was asked."""
+    return unicodedata.normalize("NFC", title)
 
 
 def _bare(name: str) -> Subject:

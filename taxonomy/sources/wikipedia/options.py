@@ -54,7 +54,7 @@ def or_from_wikipedia(build: Callable[..., None]) -> Callable[..., None]:
         from taxonomy.sources.wikipedia.build import of_dataset, of_names
         from taxonomy.sources.wikipedia.command import run
 
-        request = of_names(names, rest["levels"].split(",")) if names else of_dataset(rest["dataset"])
+        request = of_names(names, _levels(rest["levels"])) if names else of_dataset(rest["dataset"])
         run(request, out=rest["out"], contact=contact, **asked)
 
     for option in reversed(_OPTIONS):
@@ -74,6 +74,13 @@ def _check(source: str | None, names: Path | None, rest: dict[str, Any]) -> None
         raise click.UsageError("give one of --dataset and --names.")
     if (names is None) != (rest["levels"] is None):
         raise click.UsageError("--names and --levels go together.")
+
+
+def _levels(text: str) -> list[str]:
+    levels = [level.strip().casefold() for level in text.split(",")]
+    if len(levels) < 2 or len(set(levels)) < len(levels) or not all(levels):
+        raise click.UsageError(f"--levels {text}: give two or more different ranks, such as order,family,species.")
+    return levels
 
 
 def _spelt(name: str) -> str:
