@@ -500,3 +500,9 @@ def test_ctrl_c_stops_at_once_and_the_next_run_goes_on(server: FakeWiki, names: 
     assert len([path for path in Path("c").iterdir() if path.name != "api.json"]) == 2
     run(*line, "--api-url", server.url)
     assert Path("hierarchies/birds.json").exists()
+
+
+def test_nothing_heavy_is_imported_for_the_help() -> None:
+    code = "import sys, taxonomy.cli; sys.exit(bool({'requests', 'bs4', 'numpy', 'rich'} & sys.modules.keys()))"
+    environment = {**os.environ, "PYTHONPATH": str(Path(__file__).parents[2])}
+    assert subprocess.run([sys.executable, "-c", code], env=environment, check=False).returncode == 0

@@ -104,6 +104,17 @@ def test_rows_are_found_by_label_wherever_they_stand() -> None:
     assert cell("Lari", label="<i>(Order)</i>:&nbsp;") == [("Lari", None)]
 
 
+def test_markup_of_the_new_parser() -> None:
+    data = """{"parts":[{"template":{"params":{"image":{"wt":"x.jpg<ref>a > b</ref>"}}}}]}"""
+    html = (
+        f"<section><table class='infobox biota' about='#mwt1' typeof='mw:Transclusion' data-mw='{data}'><tbody>"
+        '<tr><td>Order:</td><td><a rel="mw:WikiLink" href="./Lari_(birds)" title="Lari">Lari</a></td></tr>'
+        '<tr><td>Genus:</td><td><a rel="mw:WikiLink" href="./Larus?action=edit&redlink=1">Larus</a></td></tr></tbody>'
+        "</table></section>"
+    )
+    assert [(row.name, row.page) for row in read_taxobox(html).rows] == [("Lari", "Lari (birds)"), ("Larus", None)]
+
+
 def test_a_page_that_contradicts_itself_keeps_both() -> None:
     assert [row.name for row in box("Crested auklet").rows if row.rank == "order"] == [
         "Charadriiformes",
@@ -160,6 +171,9 @@ B = '<table class="biota">'
         "<div " + "id " * 1_000_000,
         "<!--" * 1_000_000,
         "<table " * 500_000,
+        "<table '" * 500_000,
+        "<table \"'" * 500_000,
+        "<table " + "x='y' " * 500_000,
         ('<table class="' + "x " * 900 + '">') * 2_000,
         B,
     ],

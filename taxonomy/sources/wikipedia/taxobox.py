@@ -18,14 +18,14 @@ from bs4 import BeautifulSoup, Tag
 MAX_TABLE: Final = 400_000  # characters; real taxoboxes have 5,000 to 100,000
 MAX_DEPTH: Final = 100  # elements within elements; real taxoboxes have about 10
 
-_TABLE = re.compile(r"<(/?)table\b([^<>]{0,2000})>", re.IGNORECASE)
+_TABLE = re.compile(r"""<(/?)table\b((?:[^<>"']|"[^"]*"|'[^']*')*+)>""", re.IGNORECASE)
 _TAG = re.compile(r"<(/?)([a-z][a-z0-9]*)")
 _VOID = {"br", "img", "hr", "wbr", "link", "meta", "input", "area", "col", "source", "track"}
 _CLASS = re.compile(r"""\bclass\s*=\s*["']([^"']*)["']""", re.IGNORECASE)
 _NOTICE = re.compile(r"""<(?:div|table)\b[^<>]{0,500}\bid\s*=\s*["'](disambigbox|setindexbox)["']""", re.IGNORECASE)
 _TAXON = re.compile(r"[^\W\d_](?:[^\W\d_]|[ .'’×-]){0,99}")  # noqa: RUF001 (the hybrid sign is meant)
 _NOT_A_TAXON = ("incertae sedis", "disputed", "see text", "unknown", "uncertain", "none")
-_ARTICLE = "/wiki/"
+_ARTICLES = ("/wiki/", "./")  # as written by MediaWiki's old and by its new parser
 _TAXONOMY = "Template:Taxonomy/"
 
 
@@ -195,9 +195,10 @@ def _links(node: Tag) -> list[Tag]:
 def _page(link: Tag) -> str | None:
     """Return the title of the article that a link leads to; None for itself, sections, red and outside links."""
     parts = urlsplit(str(link.get("href") or ""))
-    if parts.netloc or parts.query or parts.fragment or not parts.path.startswith(_ARTICLE):
+    article = next((start for start in _ARTICLES if parts.path.startswith(start)), None)
+    if parts.netloc or parts.query or parts.fragment or article is None:
         return None
-    return unquote(parts.path.removeprefix(_ARTICLE)).replace("_", " ").strip() or None
+    return unquote(parts.path.removeprefix(article)).replace("_", " ").strip() or None
 
 
 def _binomial(soups: list[BeautifulSoup]) -> str | None:
