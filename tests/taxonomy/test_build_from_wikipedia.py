@@ -75,8 +75,8 @@ def test_pages_of_today_and_of_2009_make_one_hierarchy(server: FakeWiki, tmp_pat
 
 
 def test_a_missing_order_is_read_on_the_page_of_genus_or_family(server: FakeWiki, tmp_path: Path) -> None:
-    built = ask(server, tmp_path, ["Red-legged kittiwake"])
-    order = table(built.evidence)[0]
+    built = ask(server, tmp_path, ["California gull", "Red-legged kittiwake"])
+    order = next(row for row in table(built.evidence) if row["class"] == "Red-legged kittiwake")
     assert (order["level"], order["taxon"], order["page_answered"]) == ("order", "Charadriiformes", "Laridae")
     assert order["row"] == "Order: Charadriiformes"
     assert order["url"].endswith(f"/w/index.php?title=Laridae&oldid={faults.number('Laridae')}")
@@ -467,9 +467,12 @@ def test_options_that_do_not_fit_are_wrong_usage(args: list[str]) -> None:
     run(*args, code=2)
 
 
+@pytest.mark.parametrize("dataset", ["cars", "aircraft", "cub-paper"])
 @pytest.mark.usefixtures("names")
-def test_a_dataset_that_wikipedia_does_not_describe_is_refused(capsys: pytest.CaptureFixture[str]) -> None:
-    run("build", "--dataset", "cars", "--source", "wikipedia", "--offline", code=1)
+def test_a_dataset_that_wikipedia_does_not_describe_is_refused(
+    dataset: str, capsys: pytest.CaptureFixture[str]
+) -> None:
+    run("build", "--dataset", dataset, "--source", "wikipedia", "--offline", code=1)
     assert "not described by Wikipedia" in capsys.readouterr().err
 
 

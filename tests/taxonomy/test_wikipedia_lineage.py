@@ -82,7 +82,7 @@ def test_what_everybody_leaves_out_is_missing() -> None:
 def test_a_rank_comes_from_the_nearest_taxon_that_has_it() -> None:
     one = page("x", {"genus": "Ga"})
     cells = lineage(one, LEVELS, gather([one, *upper_pages()], chain(LEVELS)))
-    assert [(cell.name, cell.page.title, cell.agreeing) for cell in cells] == [("Oa", "Ga", 3), ("Fa", "Ga", 1)]
+    assert [(cell.name, cell.page.title, cell.agreeing) for cell in cells] == [("Oa", "Fa", 3), ("Fa", "Ga", 1)]
 
 
 def test_a_page_that_only_speaks_of_one_taxon_states_nothing_on_others() -> None:

@@ -56,9 +56,9 @@ def of_dataset(dataset: str) -> Request:
     HiertaxError
         If its table names none.
     """
-    table = curated.TABLES[dataset]
-    rows = curated.read_table(f"{table.dataset}.csv")
-    if table.published or "wikipedia_title" not in rows[0]:
+    table = curated.TABLES.get(dataset)
+    rows = curated.read_table(f"{table.dataset}.csv") if table and not table.published else []
+    if not table or not rows or "wikipedia_title" not in rows[0]:
         raise HiertaxError(f"dataset {dataset!r} is not described by Wikipedia pages; leave out --source wikipedia")
     where = f"taxonomy/data/{table.dataset}.csv"
     subjects = from_table(rows, table.levels, where)

@@ -160,4 +160,6 @@ def _cell(i: int, ranks: Sequence[str], known: Mapping[str, str | None], facts: 
     below = (_stated(lower, known[lower], rank, facts, known, page) for lower in ranks[i + 1 :])
     stating = next((pages for stated in below if (pages := stated.get(name))), ())
     own = name in page.names(rank)
-    return Cell(rank, name, page if own else stating[0], max(len({other.title for other in stating}), int(own)))
+    # fewest ranks: the page of the taxon below itself, not that of a distant cousin
+    witness = page if own else min(stating, key=lambda other: sum(bool(other.names(r)) for r in ranks))
+    return Cell(rank, name, witness, max(len({other.title for other in stating}), int(own)))
