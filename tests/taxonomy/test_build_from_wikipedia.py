@@ -150,11 +150,12 @@ def test_a_renamed_species_is_the_same(server: FakeWiki, tmp_path: Path, scienti
 
 def test_a_genus_of_another_kingdom_is_another_genus(server: FakeWiki, tmp_path: Path) -> None:
     fern = server.pages["Adder's-tongue"].replace("Ophioglossum", "Larus").replace("Family:", "Order:", 1)
+    fern = fern.replace("Ophioglossaceae", "Ophioglossales")
     rows = '<tr class="taxonrow">\n<td>Genus:'
-    server.pages["Fern"] = fern.replace(rows, "<tr><td>Family:</td><td>Filicidae</td></tr>" + rows)
+    server.pages["Fern"] = fern.replace(rows, "<tr><td>Family:</td><td>Filicaceae</td></tr>" + rows)
     built = ask(server, tmp_path, ["Fern", "California gull"])
     assert lineages(built) == {
-        "Fern": ("Ophioglossaceae", "Filicidae"),
+        "Fern": ("Ophioglossales", "Filicaceae"),
         "California gull": ("Charadriiformes", "Laridae"),
     }
     assert built.hierarchy is not None
@@ -224,6 +225,29 @@ def test_a_difference_that_one_page_states_does_not_outweigh_the_table(server: F
     built = ask(server, tmp_path, [reviewed("Ovenbird", "Passeriformes", "Parulidae")])
     assert lineages(built)["Ovenbird"] == ("Passeriformes", "Parulidae")
     assert table(built.review)[0]["reason"] == "only 'Ovenbird' says order Coraciiformes"
+
+
+def test_a_page_that_moves_a_class_to_another_genus_does_not_move_its_family(server: FakeWiki, tmp_path: Path) -> None:
+    page = server.pages["Sand martin"]
+    for there, here in (("Passeriformes", "Charadriiformes"), ("Hirundinidae", "Laridae"), ("Riparia", "Larus")):
+        page = page.replace(f">{there}<", f">{here}<").replace(f"{there} riparia", f"{here} riparia")
+    server.pages["Sand martin"] = page.replace("/wiki/Riparia_(bird)", "/wiki/Larus").replace(
+        "/wiki/Swallow", "/wiki/Laridae"
+    )
+    taxa = ("Passeriformes", "Hirundinidae")
+    martin = Subject("Sand martin", "Sand martin", "Sand martin", taxa, scientific="Riparia riparia")
+    built = ask(server, tmp_path, [martin, "California gull"])
+    assert lineages(built)["Sand martin"] == taxa
+    assert why(built)["Sand martin"] == "only 'Sand martin' says genus Larus, which is placed elsewhere"
+
+
+def test_a_users_page_is_no_witness(server: FakeWiki, tmp_path: Path) -> None:
+    server.pages["User:Somebody/Laridae"] = server.pages["Laridae"].replace("Charadriiformes", "Coraciiformes")
+    server.pages["California gull"] = server.pages["California gull"].replace(
+        "/wiki/Laridae", "/wiki/User:Somebody/Laridae"
+    )
+    assert why(ask(server, tmp_path, ["California gull"])) == {}
+    assert "is no article" in why(ask(server, tmp_path, ["User:Somebody/Laridae"]))["User:Somebody/Laridae"]
 
 
 def test_where_wikipedia_contradicts_itself_the_table_stands(server: FakeWiki, tmp_path: Path) -> None:

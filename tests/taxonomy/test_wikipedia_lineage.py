@@ -13,8 +13,8 @@ from taxonomy.sources.wikipedia.lineage import RefusedError, chain, gather, line
 from taxonomy.sources.wikipedia.taxobox import Row, Taxobox
 
 LEVELS = ("order", "family", "species")
-ORDERS = {"Fa": "Oa", "Fb": "Oa", "Fc": "Ob", "Fd": "Oc"}
-FAMILIES = {"Ga": "Fa", "Gb": "Fa", "Gc": "Fb", "Gd": "Fc", "Ge": "Fd"}
+ORDERS = {"Faidae": "Oa", "Fbidae": "Oa", "Fcidae": "Ob", "Fdidae": "Oc"}
+FAMILIES = {"Ga": "Faidae", "Gb": "Faidae", "Gc": "Fbidae", "Gd": "Fcidae", "Ge": "Fdidae"}
 SPECIES = {f"{genus.lower()} {i}": genus for genus in FAMILIES for i in range(2)}
 
 
@@ -47,7 +47,7 @@ def place(pages: list[Page], one: Page) -> tuple[str, ...] | str:
 
 omitted = st.sets(st.sampled_from(["kingdom", "order", "family"]))
 lies = st.sampled_from(
-    [("order", name) for name in {*ORDERS.values(), "Ox"}] + [("family", name) for name in (*ORDERS, "Fx")]
+    [("order", name) for name in {*ORDERS.values(), "Ox"}] + [("family", name) for name in (*ORDERS, "Fxidae")]
     + [("genus", name) for name in (*FAMILIES, "Gx")] + [("kingdom", "Plantae")]
 )  # fmt: skip
 
@@ -74,22 +74,43 @@ def test_no_lie_of_a_species_page_is_accepted(
         assert found == place(shuffled, one)
 
 
+@pytest.mark.parametrize(
+    ("rows", "said"),
+    [
+        ({"kingdom": "Animalia", "order": "Oa", "family": "Oa"}, "Oa is no name of an animal family"),
+        ({"kingdom": "Plantae", "order": "Oa", "family": "Oaceae"}, ""),
+        ({"kingdom": "Animalia", "order": "Laridae", "family": "Laridae"}, "Laridae is the name of a family"),
+    ],
+)
+def test_a_name_of_another_rank_is_refused(rows: dict[str, str], said: str) -> None:
+    one = page("x", rows)
+    assert said in str(place([one], one))
+
+
+def test_a_binomial_is_of_its_genus() -> None:
+    rows = tuple(Row(rank, name) for rank, name in Truth("Ga").rows.items())
+    one = Page("x", 1, "now", Taxobox(rows, binomial="Gb alba"))
+    assert place([one], one) == "'x' contradicts itself: genus Ga, binomial name Gb alba"
+
+
 def test_what_everybody_leaves_out_is_missing() -> None:
-    one = page("x", {"genus": "Ga", "family": "Fa"})
+    one = page("x", {"genus": "Ga", "family": "Faidae"})
     assert place([one], one) == "'x' states no order, nor does a page above it"
 
 
 def test_a_rank_comes_from_the_nearest_taxon_that_has_it() -> None:
     one = page("x", {"genus": "Ga"})
     cells = lineage(one, LEVELS, gather([one, *upper_pages()], chain(LEVELS)))
-    assert [(cell.name, cell.page.title, cell.agreeing) for cell in cells] == [("Oa", "Fa", 3), ("Fa", "Ga", 1)]
+    assert [(cell.name, cell.page.title, cell.agreeing) for cell in cells] == [("Oa", "Faidae", 3), ("Faidae", "Ga", 1)]
 
 
 def test_a_page_that_only_speaks_of_one_taxon_states_nothing_on_others() -> None:
-    template = Page("T", 1, "now", Taxobox((Row("genus", "Ga"), Row("family", "Fa"), Row("order", "Oa"))), only="genus")
+    template = Page(
+        "T", 1, "now", Taxobox((Row("genus", "Ga"), Row("family", "Faidae"), Row("order", "Oa"))), only="genus"
+    )
     facts = gather([template], ("order", "family", "genus"))
     assert ("genus", "Ga", "order") in facts
-    assert ("family", "Fa", "order") not in facts
+    assert ("family", "Faidae", "order") not in facts
 
 
 @pytest.mark.parametrize(
@@ -105,5 +126,5 @@ def test_the_ranks_that_are_cross_checked(levels: tuple[str, ...], ranks: tuple[
 
 
 def test_links_lead_to_the_pages_above() -> None:
-    box = Taxobox((Row("order", "Oa", "Oa"), Row("family", "Fa", "Fa birds"), Row("genus", "Ga")))
+    box = Taxobox((Row("order", "Oa", "Oa"), Row("family", "Faidae", "Fa birds"), Row("genus", "Ga")))
     assert links(Page("x", box=box), ("family", "genus")) == ["Fa birds"]

@@ -84,7 +84,7 @@ class FakeWiki:
 
     def _about(self, title: str, asked: dict[str, str]) -> dict[str, Any]:
         key = title.removeprefix("Template:Taxonomy/")
-        page = {"ns": 10 if key != title else 0, "title": title}
+        page = {"ns": 10 if key != title else 2 if title.startswith("User:") else 0, "title": title}
         if title not in self.pages and (key == title or key not in self.templates):
             return page | {"missing": True}
         page |= {"pageid": number(title) % 9999}

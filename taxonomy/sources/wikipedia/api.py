@@ -51,6 +51,7 @@ class _Revision(msgspec.Struct):
 
 class _QueryPage(msgspec.Struct):
     title: str = ""
+    ns: int = 0
     missing: bool = False
     invalid: bool = False
     special: bool = False
@@ -285,6 +286,8 @@ def _page_problem(parts: list[_QueryPage]) -> str | None:
         return "is no valid title"
     if any(page.missing or page.special for page in parts):
         return "has no page"
+    if any(page.ns for page in parts):
+        return "is no article"  # a user's or a talk page may say anything
     if any("disambiguation" in page.pageprops for page in parts):
         return "is a disambiguation page"
     if any(category.title in SET_INDEX for page in parts for category in page.categories):

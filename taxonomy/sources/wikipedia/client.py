@@ -22,7 +22,7 @@ from urllib3.util.retry import Retry
 from taxonomy.errors import HiertaxError
 
 WIKIPEDIA: Final = "https://en.wikipedia.org/w/api.php"
-INTERVAL: Final = 60 / 200  # seconds between two requests
+INTERVAL: Final = 60 / 199  # seconds between two requests: never more than 200 in any minute
 ATTEMPTS: Final = 6
 LONGEST_WAIT: Final = 300  # seconds; asked to wait longer, we stop and say so
 MAX_BODY: Final = 8_000_000  # bytes, decompressed; real answers have up to 1 MB

@@ -80,7 +80,8 @@ def lineage(page: Page, levels: Sequence[str], facts: Facts) -> list[Cell]:
     IncompleteError
         If no page states one of the ranks.
     RefusedError
-        If a page states two taxa of one rank, or two pages disagree on a fact of this lineage.
+        If a page states two taxa of one rank or an impossible one, or two pages disagree on a fact of this
+        lineage.
     """
     ranks = chain(levels)
     known = {rank: _single(page, rank) for rank in (KINGDOM, *ranks)}
@@ -90,6 +91,7 @@ def lineage(page: Page, levels: Sequence[str], facts: Facts) -> list[Cell]:
     for rank in levels[:-1]:
         if known[rank] is None:
             raise IncompleteError(f"{page.title!r} states no {rank}, nor does a page above it")
+    _plausible(page, known)
     for lower, upper in _pairs(ranks):
         _agree(lower, upper, known, facts, page)
     return [_cell(i, ranks, known, facts, page) for i in range(len(levels) - 1)]
@@ -100,6 +102,21 @@ def _single(page: Page, rank: str) -> str | None:
     if len(names) > 1:
         raise RefusedError(f"{page.title!r} contradicts itself: {rank} {' and '.join(names)}")
     return names[0] if names else None
+
+
+def _plausible(page: Page, known: Mapping[str, str | None]) -> None:
+    """Refuse what cannot be, though a single page states it.
+
+    The names of animal families, and only these, end in -idae (ICZN, article 29.2); a binomial begins
+    with its genus.
+    """
+    family, order, genus = (known.get(rank) for rank in ("family", "order", GENUS))
+    if family and known[KINGDOM] == "Animalia" and not family.endswith("idae"):
+        raise RefusedError(f"{page.title!r}: {family} is no name of an animal family")
+    if order and order.endswith(("idae", "aceae")):
+        raise RefusedError(f"{page.title!r}: {order} is the name of a family, not of an order")
+    if genus and page.box.binomial and page.box.binomial.split()[0] != genus:
+        raise RefusedError(f"{page.title!r} contradicts itself: genus {genus}, binomial name {page.box.binomial}")
 
 
 def _inherited(

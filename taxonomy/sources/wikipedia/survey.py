@@ -178,6 +178,11 @@ def _reviewed_first(placed: Placed) -> Placed:
         return placed
     if placed.subject.fixed:
         return replace(placed, refusal="fixed by the reviewer")
+    genera = [name.split()[0] for name in (placed.subject.scientific, placed.page and placed.page.box.binomial) if name]
+    if len(set(genera)) > 1:  # that the class is in this genus is what the page alone says
+        return replace(
+            placed, refusal=f"only {placed.resolved.title!r} says genus {genera[1]}, which is placed elsewhere"
+        )
     lone = [
         cell
         for cell, ours in zip(placed.cells, reviewed, strict=True)
