@@ -9,7 +9,8 @@ import torch
 from safetensors import SafetensorError
 from safetensors.torch import load_file
 from torch import Tensor, nn
-from torchvision.models import get_model, get_model_weights, list_models
+from torchvision.models import ResNet, get_model, get_model_weights, list_models
+from torchvision.models.resnet import BasicBlock
 
 from taxonomy import HiertaxError
 
@@ -24,7 +25,8 @@ class Backbone(nn.Module):
     Attributes
     ----------
     name
-        torchvision's name of the network, such as ``resnet50``.
+        torchvision's name of the network, such as ``resnet50``; or ``resnet10``, one basic block per stage, which
+        is small enough to learn from scratch on a CPU.
     width
         The number of channels of the feature map.
     """
@@ -45,9 +47,13 @@ class Backbone(nn.Module):
 
 def _trunk(name: str) -> OrderedDict[str, nn.Module]:
     """Return what stands before the pooling and the classifier, by torchvision's own names."""
-    if name not in list_models(module=None):
+    if name == "resnet10":
+        network = ResNet(BasicBlock, [1, 1, 1, 1])
+    elif name in list_models():
+        network = get_model(name, weights=None)
+    else:
         raise HiertaxError(f"--backbone {name}: torchvision has no such network; try resnet50 or mobilenet_v2")
-    children = OrderedDict(get_model(name, weights=None).named_children())
+    children = OrderedDict(network.named_children())
     for classifier in CLASSIFIER_NAMES:
         while classifier in children:
             children.popitem()

@@ -97,13 +97,14 @@ def evaluate(run: Path, data: str | None, device: str, as_json: bool) -> None:
     from rich.console import Console as Terminal
 
     from trainer.evaluate import evaluate as score
-    from trainer.evaluate import score_table
+    from trainer.evaluate import heading, score_table
     from trainer.progress import Reporter
 
     scores = score(run, Reporter(), data=data, device=device)
     if as_json:
         click.echo(json.dumps(scores, indent=2))
     else:
+        click.echo(heading(scores))
         Terminal().print(score_table(scores))
 
 
@@ -126,3 +127,44 @@ def predict(run: Path, images: tuple[Path, ...], device: str, as_json: bool) -> 
         click.echo(json.dumps([answer.to_json() for answer in answers], indent=2, ensure_ascii=False))
     else:
         click.echo("\n".join(map(str, answers)))
+
+
+@main.command()
+@click.argument("runs", nargs=-1, required=True, type=RUN)
+@click.option("--image", "images", multiple=True, type=click.Path(exists=True, path_type=Path), help="Image or folder.")
+@click.option("--out", default="report.html", show_default=True, type=click.Path(dir_okay=False, path_type=Path))
+def report(runs: tuple[Path, ...], images: tuple[Path, ...], out: Path) -> None:
+    """Write one HTML page that compares runs: scores, learning curves, images and their chains.
+
+    \b
+    Example:
+      hiertrain report runs/a runs/b --image photo.jpg --out report.html
+    """
+    from trainer.predict import find_images
+    from trainer.progress import Reporter
+    from trainer.report import write_report
+
+    write_report(runs, find_images(images), out, Reporter())
+    click.echo(f"{out}: written")
+
+
+@main.command()
+@click.option("--out", required=True, type=click.Path(file_okay=False, path_type=Path), help="Folder to make.")
+@click.option("--per-class-train", type=click.IntRange(1), default=30, show_default=True)
+@click.option("--per-class-test", type=click.IntRange(1), default=10, show_default=True)
+@click.option("--size", type=click.IntRange(32), default=128, show_default=True, help="Pixels per side.")
+@click.option("--seed", type=click.IntRange(0), default=0, show_default=True)
+def draw(out: Path, **settings: int) -> None:
+    """Draw the sketchbirds: 36 invented species of 12 families and 5 orders, as an image folder.
+
+    \b
+    Example:
+      hiertrain draw --out data/sketchbirds
+    """
+    from trainer.progress import Reporter
+    from trainer.sketchbirds import birds, draw_dataset
+
+    total = len(birds()) * (settings["per_class_train"] + settings["per_class_test"])
+    with Reporter().images("drawing", total) as advance:
+        draw_dataset(out, on_image=advance, **settings)
+    click.echo(f"{out}: {total} images of {len(birds())} species")

@@ -34,6 +34,7 @@ from trainer.images import load_images
 from trainer.methods import Network, build_network
 from trainer.progress import Reporter
 from trainer.run import Checkpoint, Run
+from trainer.sketchbirds import PER_CLASS_TEST, PER_CLASS_TRAIN, birds, draw_dataset
 
 LONG_RUN = 3600  # seconds on a CPU above which a user is told at once
 
@@ -49,6 +50,8 @@ class Task:
     @classmethod
     def prepare(cls, config: Config, hierarchy: Hierarchy, reporter: Reporter) -> Task:
         """Find the dataset and join it, saying aloud where it has fewer classes than the hierarchy."""
+        if hierarchy.dataset == "sketchbirds":
+            draw_if_missing(Path(config.data), reporter)
         dataset = find_dataset(Path(config.data), hierarchy.dataset)
         restricted, paths = join(dataset, hierarchy)
         if restricted.sizes != hierarchy.sizes:
@@ -56,6 +59,18 @@ class Task:
             sizes = ", ".join(f"{len(kept)} of {len(whole)} {whole.name}" for kept, whole in pairs)
             reporter.say(f"{dataset.root}: not all classes of {hierarchy.name} have images; restricted to {sizes}")
         return cls(restricted, dataset, paths)
+
+
+def draw_if_missing(data: Path, reporter: Reporter) -> None:
+    """Draw the embedded dataset into ``data/sketchbirds`` where `data` holds no images yet."""
+    folder = data / "sketchbirds"
+    if (data / "train").is_dir() or (folder / "train").is_dir():
+        return
+    reporter.say(
+        f"{folder}: drawing the sketchbirds, {PER_CLASS_TRAIN} training and {PER_CLASS_TEST} test images a class"
+    )
+    with reporter.images("drawing", len(birds()) * (PER_CLASS_TRAIN + PER_CLASS_TEST)) as advance:
+        draw_dataset(folder, on_image=advance)
 
 
 def pick_device(name: str) -> torch.device:

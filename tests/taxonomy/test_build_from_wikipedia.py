@@ -415,6 +415,12 @@ def test_offline_gives_the_same_bytes(server: FakeWiki, names: Path, capsys: pyt
     run(*line, "--offline")
     assert [path.read_bytes() for path in files] == first
     assert len(server.asked) == asked
+    run(*line, "--offline", "--name", "three", "--root-label", "bird")
+    renamed = Hierarchy.load("hierarchies/three.json")
+    assert (renamed.root, renamed.source["command"].split(" --name ")[1].split(" --api-url")[0]) == (
+        "bird",
+        "three --root-label bird",
+    )
     assert Hierarchy.load(files[0]).lineage("Bank swallow") == ("Passeriformes", "Hirundinidae", "Bank swallow")
 
 
@@ -482,6 +488,10 @@ def test_the_contact_may_come_from_the_environment(
         ["build", "--names", "birds.txt", "--levels", "order,,species"],
         ["build", "--names", "birds.txt", "--levels", "a,b", "--contact", "nobody"],
         ["build", "--dataset", "cub", "--source", "wikipedia", "--contact", " "],
+        ["build", "--dataset", "cub", "--source", "wikipedia", "--offline", "--name", "x"],
+        ["build", "--dataset", "cub", "--source", "wikipedia", "--offline", "--ragged", "fill"],
+        ["build", "--names", "birds.txt", "--levels", "a,b", "--offline", "--name", "../x"],
+        ["build", "--csv", "birds.txt", "--source", "wikipedia", "--offline"],
         ["build", "--dataset", "cub", "--offline"],
         ["build", "--dataset", "cub", "--review", "r.csv"],
     ],

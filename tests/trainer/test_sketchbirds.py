@@ -10,6 +10,7 @@ import numpy as np
 import pytest
 from PIL import Image
 
+from taxonomy import HiertaxError
 from trainer.sketchbirds import draw_bird, draw_dataset, draw_outline
 from trainer.sketchbirds.fauna import COATS, INKS, PLUMAGES, POSTURES, SHAPES, birds, field_marks
 
@@ -274,7 +275,7 @@ def test_an_existing_target_is_refused_untouched(tmp_path, kind):
     kept = target if kind == "file" else target / "mine.txt"
     kept.parent.mkdir(exist_ok=True)
     kept.write_text("mine")
-    with pytest.raises(FileExistsError, match="remove it or name another folder") as refusal:
+    with pytest.raises(HiertaxError, match="remove it or name another folder") as refusal:
         small(target)
     assert "\n" not in str(refusal.value)
     assert kept.read_text() == "mine"

@@ -4,7 +4,8 @@ Five orders differ in outline, twelve families in proportions, thirty-six specie
 place, light and background vary from picture to picture and say nothing about the species.
 """
 
-from trainer.sketchbirds.dataset import draw_dataset
+from trainer.sketchbirds.dataset import PER_CLASS_TEST, PER_CLASS_TRAIN, draw_dataset
 from trainer.sketchbirds.draw import draw_bird, draw_outline
+from trainer.sketchbirds.fauna import birds
 
-__all__ = ["draw_bird", "draw_dataset", "draw_outline"]
+__all__ = ["PER_CLASS_TEST", "PER_CLASS_TRAIN", "birds", "draw_bird", "draw_dataset", "draw_outline"]

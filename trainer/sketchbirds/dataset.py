@@ -9,19 +9,21 @@ from tempfile import TemporaryDirectory
 
 import numpy as np
 
+from taxonomy import HiertaxError
 from trainer.sketchbirds.draw import SMALLEST, draw_bird
 from trainer.sketchbirds.fauna import birds
 
 FORMAT, VERSION = "hiertax-sketchbirds", 1
 SPLITS = ("train", "test")
 QUALITY = 92
+PER_CLASS_TRAIN, PER_CLASS_TEST = 30, 10
 
 
 def draw_dataset(
     root: Path,
     *,
-    per_class_train: int = 30,
-    per_class_test: int = 10,
+    per_class_train: int = PER_CLASS_TRAIN,
+    per_class_test: int = PER_CLASS_TEST,
     size: int = 128,
     seed: int = 0,
     on_image: Callable[[], None] | None = None,
@@ -47,7 +49,7 @@ def draw_dataset(
 
     Raises
     ------
-    FileExistsError
+    HiertaxError
         If `root` is a file or a folder with something in it.
     ValueError
         If a number is out of range.
@@ -68,7 +70,7 @@ def draw_dataset(
 
 def _check(root: Path, counts: dict[str, int], size: int, seed: int) -> None:
     if root.exists() and (not root.is_dir() or any(root.iterdir())):
-        raise FileExistsError(f"{root} is already there and not empty: remove it or name another folder")
+        raise HiertaxError(f"{root}: is already there and not empty; remove it or name another folder")
     if min(counts.values()) < 1:
         raise ValueError("each split needs at least one picture per class")
     if size < SMALLEST or seed < 0:

@@ -7,7 +7,7 @@ from collections import Counter
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
-from shlex import quote
+from shlex import join, quote
 from typing import Any, Final
 from urllib.parse import urlsplit
 
@@ -66,7 +66,7 @@ def of_dataset(dataset: str) -> Request:
     return Request(subjects, table.levels, table.name, command, table.dataset, table.root, where)
 
 
-def of_names(path: Path, levels: Sequence[str]) -> Request:
+def of_names(path: Path, levels: Sequence[str], name: str | None = None, root: str | None = None) -> Request:
     """Return the request for a user's own list of names.
 
     Parameters
@@ -75,14 +75,21 @@ def of_names(path: Path, levels: Sequence[str]) -> Request:
         The list, see `read_names`.
     levels
         Two or more ranks, coarsest first, in lower case as the taxoboxes label them.
+    name, root
+        What to call the hierarchy (the file's name if not given), and what every class is (the nearest
+        taxon that all pages share).
 
     Raises
     ------
     HiertaxError
         If the list cannot be read.
     """
-    command = f"hiertax build --names {quote(path.name)} --levels {','.join(levels)}"
-    return Request(read_names(path, levels), tuple(levels), path.stem, command, table=path.name)
+    words = ["hiertax", "build", "--names", path.name, "--levels", ",".join(levels)]
+    words += ["--name", name] if name else []
+    words += ["--root-label", root] if root else []
+    return Request(
+        read_names(path, levels), tuple(levels), name or path.stem, join(words), root=root, table=path.name
+    )  # fmt: skip
 
 
 def cache_folder(api_url: str | None) -> Path:

@@ -10,7 +10,7 @@ from typing import Any
 import click
 from click.core import ParameterSource
 
-_SHARED = ("dataset", "levels", "out")
+_SHARED = ("dataset", "levels", "out", "name", "root_label")
 _NEEDED = ("api_url", "cache", "offline", "review")
 
 _OPTIONS = (
@@ -54,7 +54,12 @@ def or_from_wikipedia(build: Callable[..., None]) -> Callable[..., None]:
         from taxonomy.sources.wikipedia.build import of_dataset, of_names
         from taxonomy.sources.wikipedia.command import run
 
-        request = of_names(names, _levels(rest["levels"])) if names else of_dataset(rest["dataset"])
+        if names:
+            request = of_names(names, _levels(rest["levels"]), rest.get("name"), rest.get("root_label"))
+        else:
+            request = of_dataset(rest["dataset"])
+        if rest["out"] is None and Path(request.name).name != request.name:
+            raise click.UsageError(f"{request.name!r} cannot name a file; give --out or another --name.")
         run(request, out=rest["out"], contact=contact, **asked)
 
     for option in reversed(_OPTIONS):
@@ -74,6 +79,8 @@ def _check(source: str | None, names: Path | None, rest: dict[str, Any]) -> None
         raise click.UsageError("give one of --dataset and --names.")
     if (names is None) != (rest["levels"] is None):
         raise click.UsageError("--names and --levels go together.")
+    if names is None and (rest.get("name") or rest.get("root_label")):
+        raise click.UsageError("--name and --root-label go with --names; a dataset has its own.")
 
 
 def _levels(text: str) -> list[str]:
