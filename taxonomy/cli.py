@@ -11,6 +11,7 @@ import click
 from click.core import ParameterSource
 
 from taxonomy.console import Console, invocation
+from taxonomy.sources.wikipedia.options import or_from_wikipedia
 
 if TYPE_CHECKING:
     from taxonomy.hierarchy import Hierarchy
@@ -48,7 +49,9 @@ def main() -> None:
     metavar="FORMAT FILE",
     help=f"File of another tool: {', '.join(READABLE)}.",
 )
-@click.option("--levels", metavar="A,B,...", help="Names of the levels, coarsest first; columns for --csv.")
+@click.option(
+    "--levels", metavar="A,B,...", help="Names of the levels, coarsest first; columns for --csv, ranks for --names."
+)
 @click.option(
     "--ragged",
     type=click.Choice(POLICIES),
@@ -59,24 +62,31 @@ def main() -> None:
 @click.option("--name", help="What to call the hierarchy [the file's or folder's name].")
 @click.option("--root-label", help="What every label is, such as bird [object].")
 @click.option("--out", type=OUTPUT, help="File to write [hierarchies/NAME.json].")
+@or_from_wikipedia
 @click.pass_context
 def build(ctx: click.Context, /, dataset: str | None, out: Path | None, **how: Any) -> None:
-    """Build a hierarchy file, without a network.
+    """Build a hierarchy file: without a network, or from Wikipedia.
 
     From the package's reviewed tables (--dataset), from a dataset's own files (--dataset with --root), from a
     table (--csv), or from the file of another tool (--from). `cub` is the corrected bird tree (13/37/200);
     `cub-paper` the published one (13/38/200), slip included. `folder` takes nested folders of images.
 
+    From Wikipedia, each class's page is asked, at most 200 requests a minute; every fact that two pages state is
+    cross-checked, none is guessed, and NAME.evidence.csv tells who says what. Answers are cached: an interrupted
+    build goes on where it stopped. docs/wikipedia.md tells the rules.
+
     \b
     Example:
       hiertax build --dataset cub --out cub.json
+      hiertax build --dataset cub --source wikipedia --contact you@example.org --review diff.csv
+      hiertax build --names birds.txt --levels order,family,species --contact you@example.org
       hiertax build --dataset aircraft --root fgvc-aircraft-2013b
       hiertax build --dataset folder --root pets --levels group,breed --root-label pet
       hiertax build --csv birds.csv --levels order,family,species --ragged fill
       hiertax build --from newick tree.nwk --levels family,genus,species
     """
     if sum(given is not None for given in (dataset, how["table"], how["imported"])) != 1:
-        raise click.UsageError("give one of --dataset, --csv and --from.", ctx)
+        raise click.UsageError("give one of --dataset, --csv, --from and --names.", ctx)
     hierarchy = _build(ctx, dataset, **how)
     if out is None and Path(hierarchy.name).name != hierarchy.name:
         raise click.UsageError(f"{hierarchy.name!r} cannot name a file; give --out or --name.", ctx)

@@ -82,7 +82,7 @@ def test_the_input_of_convert_is_told_by_suffix_and_content() -> None:
 @pytest.mark.parametrize(
     ("args", "fault"),
     [
-        ("build", "give one of --dataset, --csv and --from"),
+        ("build", "give one of --dataset, --csv, --from and --names"),
         ("build --dataset cub --csv t.csv", "give one of"),
         ("build --dataset folder", "folder needs it"),
         ("build --dataset cub --root .", "--root DIR goes with"),
