@@ -5,6 +5,7 @@ from __future__ import annotations
 import math
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass
+from typing import Any, Protocol
 
 import torch
 from torch import Tensor
@@ -137,9 +138,19 @@ def predict_logits(network: Network, inputs: Tensor, *, batch_size: int, device:
     return [torch.cat(level) for level in zip(*batches, strict=True)]
 
 
+class Embedder(Protocol):
+    """What maps normalised images ``[B, 3, S, S]`` to pooled features ``[B, W]``, such as a `Network`."""
+
+    def eval(self) -> Any:
+        """Stop learning, and answer for each image by itself."""
+
+    def embed(self, images: Tensor) -> Tensor:
+        """Return the features."""
+
+
 @torch.inference_mode()
 def embed(
-    network: Network,
+    network: Embedder,
     images: Tensor,
     *,
     batch_size: int,
