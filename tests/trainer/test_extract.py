@@ -44,19 +44,29 @@ def draw(root: Path, classes=COLOURS, per_class=4) -> None:
 def world(tmp_path_factory):
     """Images of three classes, their hierarchy, and a weight file."""
     root = tmp_path_factory.mktemp("world")
+    torch.set_num_threads(1)  # equal seeds give equal bits
     draw(root / "data")
     lineages = [("warm", "Red"), ("cold", "Teal"), ("cold", "Blue")]
     Hierarchy.from_lineages(
-        lineages, ("tone", "colour"), classes=("b red", "c teal", "a blue"), name="patches", root="patch", dataset="tiny"
+        lineages,
+        ("tone", "colour"),
+        classes=("b red", "c teal", "a blue"),
+        name="patches",
+        root="patch",
+        dataset="tiny",
     ).save(root / "h.json")
     torch.manual_seed(3)
     save_file(Backbone(NETWORK).state_dict(), root / "w.safetensors")
     return root
 
 
-@pytest.fixture
-def options(world, tmp_path, monkeypatch):
+@pytest.fixture(autouse=True)
+def empty_folder(tmp_path, monkeypatch):
     monkeypatch.chdir(tmp_path)
+
+
+@pytest.fixture
+def options(world):
     where = ("--hierarchy", world / "h.json", "--data", world / "data")
     return ("extract", *where, "--backbone", NETWORK, "--weights", world / "w.safetensors", *SMALL)
 
@@ -110,7 +120,7 @@ def test_the_same_again_gives_the_same_bytes(options):
     assert Path("one.npz").read_bytes() == Path("two.npz").read_bytes()
 
 
-def test_an_untrained_network_is_warned_of_and_the_same_every_time(world, options, capsys):
+def test_an_untrained_network_is_warned_of_and_the_same_every_time(options, capsys):
     untrained = [*options[: options.index("--weights")], "--weights", "none", *SMALL]
     for name in ("one.npz", "two.npz"):
         assert hiertrain(*untrained, "--out", name) == 0
@@ -119,7 +129,7 @@ def test_an_untrained_network_is_warned_of_and_the_same_every_time(world, option
 
 
 @pytest.mark.parametrize("method", ["ours", "vanilla_multi"])
-def test_a_run_gives_features_rows_of_its_finest_head_and_confusions_of_unseen_images(world, options, method, capsys):
+def test_a_run_gives_features_rows_of_its_finest_head_and_confusions_of_unseen_images(world, method, capsys):
     run = train(world, Path(f"run-{method}"), "--method", method, "--limit-per-class", 3)
     assert hiertrain("extract", "--run", run, "--device", "cpu", "--out", "f.npz") == 0
     assert "no confusions" not in capsys.readouterr().err
@@ -142,7 +152,7 @@ def test_a_run_gives_features_rows_of_its_finest_head_and_confusions_of_unseen_i
         assert not end.value.code
 
 
-def test_confusions_count_what_the_finest_head_says(world, options):
+def test_confusions_count_what_the_finest_head_says(world):
     run = train(world, Path("run"), "--limit-per-class", 2)
     assert hiertrain("extract", "--run", run, "--device", "cpu", "--out", "f.npz") == 0
     made = read_features(Path("f.npz"))
@@ -157,7 +167,7 @@ def test_confusions_count_what_the_finest_head_says(world, options):
         assert np.bincount(taken_for, minlength=3).tolist() == made.confusion[i].tolist()
 
 
-def test_a_run_that_has_seen_all_images_has_no_confusions_and_says_so(world, options, capsys):
+def test_a_run_that_has_seen_all_images_has_no_confusions_and_says_so(world, capsys):
     run = train(world, Path("run"))
     assert hiertrain("extract", "--run", run, "--device", "cpu") == 0
     assert "no confusions" in capsys.readouterr().err
@@ -166,7 +176,7 @@ def test_a_run_that_has_seen_all_images_has_no_confusions_and_says_so(world, opt
     assert made.weights.shape[0] == 3
 
 
-def test_a_run_serves_classes_it_was_not_trained_on_by_its_features_alone(world, options, tmp_path, capsys):
+def test_a_run_serves_classes_it_was_not_trained_on_by_its_features_alone(world, tmp_path, capsys):
     run = train(world, Path("run"))
     draw(tmp_path / "two", ("a blue", "b red"))
     where = ("--hierarchy", world / "h.json", "--data", tmp_path / "two", "--device", "cpu")
@@ -226,8 +236,7 @@ def test_what_cannot_be_is_one_line_and_leaves_nothing(options, changes, code, m
         (["--run", ".", "--image-size", "64"], "--image-size is the run's own"),
     ],
 )
-def test_wrong_usage_is_told(arguments, message, tmp_path, monkeypatch, capsys):
-    monkeypatch.chdir(tmp_path)
+def test_wrong_usage_is_told(arguments, message, capsys):
     assert hiertrain("extract", *arguments) == 2
     assert message in capsys.readouterr().err
 
@@ -237,7 +246,7 @@ def test_a_folder_without_a_run_is_told(tmp_path, capsys):
     assert "no run with a finished epoch here" in capsys.readouterr().err
 
 
-def test_extract_to_cluster_to_training_needs_no_further_word(world, options, capsys):
+def test_extract_to_cluster_to_training_needs_no_further_word(world, options):
     assert hiertrain(*options) == 0
     with pytest.raises(SystemExit) as end:
         hiertax_main(["cluster", "--method", "dft", "--levels", "2", "--sizes", "2", "--out", "dft.json"])

@@ -13,6 +13,7 @@ from statistics import mean, stdev
 from typing import Any
 
 import torch
+from rich.box import SIMPLE
 from rich.table import Table
 from sklearn.metrics import adjusted_rand_score
 from torch import Tensor
@@ -89,7 +90,13 @@ def run(config: Config, seeds: int, reporter: Reporter) -> dict[str, Any]:
     about = {"hierarchy": task.hierarchy.name, "train": len(train.labels), "test": len(test.labels), "seeds": seeds}
     settings = {name: getattr(config, name) for name in ("backbone", "image_size", "epochs", "batch_size")}
     results = {name: _summary(task.hierarchy, name, found) for name, found in trials.items()}
-    return {**about, "weights": Path(config.weights).name, **settings, "features_sha256": features.sha256, "trees": results}
+    return {
+        **about,
+        "weights": Path(config.weights).name,
+        **settings,
+        "features_sha256": features.sha256,
+        "trees": results,
+    }
 
 
 def _look(config: Config, task: Task, reporter: Reporter) -> tuple[Seen, Seen]:
@@ -190,14 +197,14 @@ def _spread(values: Sequence[float]) -> dict[str, Any]:
 
 
 def result_table(result: Mapping[str, Any]) -> Table:
-    """Lay the result out for a person, in percent; the paper has its own numbers for whole datasets."""
-    table = Table()
+    """Lay the result out for a person, in percent; a found level stands under the manual one whose size it has."""
+    table = Table(box=SIMPLE)
     table.add_column("tree")
     trees: Mapping[str, Any] = result["trees"]
     finest, *above = trees["manual"]["levels"][::-1]
     table.add_column(finest["level"], justify="right")
     for level in above[::-1]:
-        table.add_column(f"{level['level']}, or like it (majority)", justify="right")
+        table.add_column(f"{level['level']} (majority)", justify="right")
         table.add_column("ARI", justify="right")
     for name, found in trees.items():
         *coarse, leaf = found["levels"]
