@@ -31,6 +31,7 @@ def decode(path: Path, size: int) -> NDArray[np.uint8]:
     """
     try:
         with Image.open(path) as image:
+            image.info.pop("transparency", None)  # we pass over it; of some palettes Pillow would warn
             pixels = np.asarray(image.convert("RGB").resize((size, size), Image.Resampling.BILINEAR))
     except (OSError, ValueError, SyntaxError, Image.DecompressionBombError) as error:
         raise HiertaxError(
