@@ -240,7 +240,7 @@ def test_a_failed_download_is_one_line(tmp_path, monkeypatch):
         monkeypatch.setenv(proxy, "http://127.0.0.1:9")  # nobody listens there: a machine without a network
     monkeypatch.delenv("no_proxy", raising=False)
     monkeypatch.delenv("NO_PROXY", raising=False)
-    with pytest.raises(HiertaxError, match="the weights of resnet18 could not be downloaded .*; give --weights a file"):
+    with pytest.raises(HiertaxError, match=r"weights of resnet18 could not be downloaded .*; give --weights a file"):
         load_weights(Backbone("resnet18"), "imagenet")
 
 
