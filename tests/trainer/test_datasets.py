@@ -201,7 +201,8 @@ def test_another_layout_is_told_what_was_expected(tmp_path):
         find_dataset(tmp_path, "cub")
     assert str(caught.value).startswith(
         f"{tmp_path}: no images of cub here, neither in CUB's own layout (classes.txt, images.txt, "
-        "image_class_labels.txt, train_test_split.txt, images/) nor as train/CLASS/*.jpg and test/CLASS/*.jpg; fetch CUB_200_2011"
+        "image_class_labels.txt, train_test_split.txt, images/) nor as train/CLASS/*.jpg and test/CLASS/*.jpg; "
+        "fetch CUB_200_2011"
     )
     assert str(caught.value).endswith("hiertrain --hierarchy hierarchies/sketchbirds.json")
 
