@@ -5,16 +5,18 @@ Exit codes: 0 fine, 1 the work found a fault, 2 wrong usage, 130 interrupted.
 
 from __future__ import annotations
 
+import shlex
 import sys
 from collections.abc import Sequence
 from typing import Any, NoReturn
 
 import click
+from click.core import ParameterSource
 
 from taxonomy.errors import HiertaxError
 
 CONTEXT = {"help_option_names": ["-h", "--help"], "max_content_width": 100}
-EXTRAS = {"torch": "train", "torchvision": "train", "safetensors": "train", "PIL": "train", "matplotlib": "train"}
+EXTRAS = {"torch": "train", "torchvision": "train", "safetensors": "train", "PIL": "train", "matplotlib": "plot"}
 
 
 class Console(click.Group):
@@ -55,6 +57,19 @@ class Console(click.Group):
                 raise
             code = _fail(f"{error.filename or 'system'}: {error.strerror or error}; check the place and try again", 1)
         sys.exit(code if isinstance(code, int) else 0)
+
+
+def invocation(program: str, ctx: click.Context) -> str:
+    """Return the command line that was given to `program`, without ``--out``, as it may be typed again."""
+    words = [program, ctx.info_name or ""]
+    for param in ctx.command.params:
+        value = ctx.params.get(param.name or "")
+        if ctx.get_parameter_source(param.name or "") is not ParameterSource.COMMANDLINE or param.name == "out":
+            continue
+        flag = [] if isinstance(param, click.Argument) else [param.opts[0]]
+        values = value if isinstance(value, tuple) else () if value is True else (value,)
+        words += [*flag, *map(str, values)]
+    return shlex.join(words)
 
 
 def _fail(message: str, code: int) -> int:

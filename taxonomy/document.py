@@ -7,8 +7,7 @@ what a schema cannot say (one parent per taxon, no empty node, ...) is checked b
 
 from __future__ import annotations
 
-from collections.abc import Iterator
-from dataclasses import dataclass
+from collections.abc import Callable, Iterator
 from typing import Annotated, Any, Final, Literal
 
 import msgspec
@@ -16,6 +15,7 @@ import numpy as np
 from msgspec import UNSET, Meta, Struct, UnsetType
 
 from taxonomy.errors import HierarchyError
+from taxonomy.rules import Finding
 
 FORMAT: Final = "hiertax-hierarchy"
 VERSION: Final = 1
@@ -51,23 +51,6 @@ class Document(Struct, omit_defaults=True):
     dataset: Annotated[Text | UnsetType, Meta(description="the dataset whose classes these are")] = UNSET
 
 
-Severity = Literal["error", "warning", "info"]
-
-
-@dataclass(frozen=True)
-class Finding:
-    """One thing noticed about a hierarchy: which rule, where, what is wrong and how to mend it."""
-
-    rule: str
-    place: str
-    message: str
-    cure: str
-    severity: Severity = "error"
-
-    def __str__(self) -> str:
-        return f"{self.place}: {self.message}; {self.cure}"
-
-
 def json_schema() -> dict[str, Any]:
     """Return the JSON Schema (draft 2020-12) of the hierarchy file."""
     schema = msgspec.json.schema(Document)
@@ -82,122 +65,168 @@ def parse(raw: Any) -> Document:
     HierarchyError
         If it is not a hierarchy file of this version, with the place of the first offence.
     """
-    if not isinstance(raw, dict) or raw.get("format") != FORMAT:
-        raise HierarchyError(f'not a hierarchy file: "format" is not "{FORMAT}"; `hiertax build` writes such files')
-    if raw.get("version") != VERSION or isinstance(raw["version"], bool):
-        raise HierarchyError(
-            f"version: {raw.get('version')!r} cannot be read, only {VERSION}; rebuild the file, or upgrade hiertax"
-        )
     try:
-        return msgspec.convert(raw, Document)
+        if isinstance(raw, dict) and not isinstance(raw.get("version"), bool):
+            return msgspec.convert(raw, Document)
+    except msgspec.ValidationError:
+        pass
+    raise HierarchyError(str(next(misshapen(raw))))
+
+
+def misshapen(raw: Any) -> Iterator[Finding]:
+    """Yield why parsed JSON is no `Document`: the first offence of the top, and the first of every level."""
+    if not isinstance(raw, dict) or raw.get("format") != FORMAT:
+        yield Finding("not-a-hierarchy", "top level", f'not a hierarchy file: "format" is not "{FORMAT}"')
+        return
+    if raw.get("version") != VERSION or isinstance(raw["version"], bool):
+        yield Finding("unknown-version", "version", f"{shown(raw.get('version'))} cannot be read, only {VERSION}")
+        return
+    levels = raw.get("levels")
+    if not isinstance(levels, list) or not levels:
+        yield from _misfit(raw, Document, "")
+        return
+    yield from _misfit(raw | {"levels": [{"name": "any", "labels": ["any"]}]}, Document, "")
+    for i, level in enumerate(levels):
+        yield from _misfit(level, LevelDocument, f"levels[{i}]")
+
+
+def _misfit(value: Any, kind: type[Struct], place: str) -> Iterator[Finding]:
+    try:
+        msgspec.convert(value, kind)
     except msgspec.ValidationError as error:
-        message, _, place = str(error).partition(" - at `$.")
-        raise HierarchyError(f"{place.rstrip('`') or 'top level'}: {message}; mend the file or rebuild it") from None
+        message, _, inner = str(error).partition(" - at `$")
+        yield Finding("wrong-shape", (place + inner.rstrip("`")).lstrip(".") or "top level", message)
+
+
+def shown(value: Any) -> str:
+    """Return the repr of a value, cut to a length that fits a line."""
+    text = repr(value)
+    return text if len(text) <= 80 else f"{text[:76]}...{text[0] if text[0] in _QUOTES else ''}"
+
+
+_QUOTES = "'\""
+
+LONGEST: Final = 16  # taxa of a lineage that a finding shows
+
+Place = Callable[[int, str, int | None], str]
+
+
+def json_place(level: int, part: str, index: int | None = None) -> str:
+    """Return the JSON path of a level's part (``labels``, ``parents``, ...) or of one entry of it."""
+    return f"levels[{level}].{part}" + ("" if index is None else f"[{index}]")
 
 
 def misplaced(document: Document) -> Iterator[Finding]:
     """Yield what stands where the format has no place for it."""
     if document.levels[0].parents is not UNSET:
-        yield Finding(
-            "misplaced-parents", "levels[0].parents", "the coarsest level has no level above it",
-            "remove the key, or add the missing coarser level",
-        )  # fmt: skip
+        yield Finding("misplaced-parents", "levels[0].parents", "the coarsest level has no level above it")
     for i, level in enumerate(document.levels[:-1]):
         if level.classes is not UNSET:
-            yield Finding(
-                "misplaced-classes", f"levels[{i}].classes", "only the finest level carries dataset classes",
-                "move the key to the last level",
-            )  # fmt: skip
+            yield Finding("misplaced-classes", f"levels[{i}].classes", "only the finest level carries dataset classes")
 
 
-def unsound(document: Document) -> Iterator[Finding]:
-    """Yield every breach of the rules that make the levels one tree (docs/hierarchy-file.md)."""
+def unsound(document: Document, place: Place = json_place) -> Iterator[Finding]:
+    """Yield every breach of the rules that make the levels one tree (docs/validation.md).
+
+    Parameters
+    ----------
+    place
+        Names the place of an entry, where the document was not read from JSON.
+    """
     if not document.levels or not all(level.labels for level in document.levels):
-        yield Finding("no-labels", "levels", "a hierarchy needs a level and every level a label", "name some")
+        yield Finding("no-labels", "levels", "a hierarchy needs a level and every level a label")
         return
-    yield from _level_names(document)
+    yield from _level_names(document, place)
     for i, level in enumerate(document.levels):
-        above = document.levels[i - 1].labels if i else []
-        yield from _label_names(level, i, above)
+        yield from _label_names(document, i, place)
         if i > 0:
-            yield from _parents(level, i, above)
-    yield from _classes(document.levels[-1], len(document.levels) - 1)
+            yield from _parents(level, i, document.levels[i - 1].labels, place)
+    yield from _classes(document, place)
 
 
-def _level_names(document: Document) -> Iterator[Finding]:
+def lineage(document: Document, level: int, label: int) -> tuple[str, ...]:
+    """Return a taxon's lineage, coarsest first, as far up as the parents lead; no more than `LONGEST` taxa of it."""
+    line = [document.levels[level].labels[label]]
+    while level > 0 and len(line) < LONGEST:
+        parents = document.levels[level].parents
+        if (
+            parents is UNSET
+            or label >= len(parents)
+            or not 0 <= parents[label] < len(document.levels[level - 1].labels)
+        ):
+            break
+        level, label = level - 1, parents[label]
+        line.append(document.levels[level].labels[label])
+    return tuple(reversed(line))
+
+
+def _level_names(document: Document, place: Place) -> Iterator[Finding]:
     names = [level.name for level in document.levels]
-    for i in _repeats(names):
-        yield Finding(
-            "duplicate-level", f"levels[{i}].name", f"two levels are called {names[i]!r}", "rename one of them"
-        )
+    for _, i in _repeats(names):
+        yield Finding("duplicate-level", place(i, "name", None), f"two levels are called {shown(names[i])}")
 
 
-def _label_names(level: LevelDocument, i: int, above: list[str]) -> Iterator[Finding]:
-    for j, label in enumerate(level.labels):
-        if not label.strip():
-            yield Finding(
-                "blank-label", f"levels[{i}].labels[{j}]", f"a {level.name} has no name", "name it or remove it"
-            )
-    for j in _repeats(level.labels):
-        yield _repeated_label(level, i, j, above)
+def _label_names(document: Document, i: int, place: Place) -> Iterator[Finding]:
+    level = document.levels[i]
+    for j in _blank(level.labels):
+        yield Finding("blank-label", place(i, "labels", j), f"a {level.name} has no name")
+    for first, j in _repeats(level.labels):
+        yield _repeated_label(document, i, first, j, place)
 
 
-def _repeated_label(level: LevelDocument, i: int, j: int, above: list[str]) -> Finding:
-    label, place = level.labels[j], f"levels[{i}].labels[{j}]"
-    parents = dict(enumerate([] if level.parents is UNSET else level.parents))
-    one, two = (parents.get(place) for place in (level.labels.index(label), j))
-    if one is not None and two is not None and one != two:
-        names = (repr(above[p]) if 0 <= p < len(above) else f"index {p}" for p in (one, two))
-        return Finding(
-            "two-parents", place, f"{level.name} {label!r} has two parents, {' and '.join(names)}",
-            "keep the right one, or give the two taxa different names",
-        )  # fmt: skip
-    return Finding("duplicate-label", place, f"{level.name} {label!r} is listed twice", "keep one of the two")
+def _repeated_label(document: Document, i: int, first: int, j: int, place: Place) -> Finding:
+    level, lines = document.levels[i], (lineage(document, i, first), lineage(document, i, j))
+    label, parents = shown(level.labels[j]), [] if level.parents is UNSET else level.parents
+    one, two = (parents[k] if k < len(parents) else None for k in (first, j))
+    if one is None or two is None or one == two:
+        message = f"{level.name} {label} is listed twice, first at {place(i, 'labels', first)}"
+        return Finding("duplicate-label", place(i, "labels", j), message, lines)
+    above = document.levels[i - 1].labels
+    names = (shown(above[p]) if 0 <= p < len(above) else f"index {p}" for p in (one, two))
+    message = f"{level.name} {label} has two parents, {' and '.join(names)}; first at {place(i, 'labels', first)}"
+    return Finding("two-parents", place(i, "labels", j), message, lines)
 
 
-def _parents(level: LevelDocument, i: int, above: list[str]) -> Iterator[Finding]:
-    place, parents = f"levels[{i}].parents", [] if level.parents is UNSET else level.parents
+def _parents(level: LevelDocument, i: int, above: list[str], place: Place) -> Iterator[Finding]:
+    parents = [] if level.parents is UNSET else level.parents
     if len(parents) != len(level.labels):
-        yield Finding(
-            "parents-length", place, f"{len(parents)} parents for {len(level.labels)} labels of {level.name!r}",
-            "give every label exactly one parent",
-        )  # fmt: skip
+        message = f"{len(parents)} parents for {len(level.labels)} labels of {shown(level.name)}"
+        yield Finding("parents-length", place(i, "parents", None), message)
         return
     index = np.asarray(parents, dtype=np.int64)
     outside = np.flatnonzero((index < 0) | (index >= len(above)))
-    for j in outside:
-        yield Finding(
-            "parent-range", f"{place}[{j}]",
-            f"{level.name} {level.labels[j]!r} has parent {index[j]}, but the level above has 0 to {len(above) - 1}",
-            "point it at the right label of the level above",
-        )  # fmt: skip
-    if not outside.size:
-        for j in np.flatnonzero(np.bincount(index, minlength=len(above)) == 0):
-            yield Finding(
-                "empty-node", f"levels[{i - 1}].labels[{j}]",
-                f"{above[j]!r} has no {level.name} under it", f"give it a {level.name} or remove it",
-            )  # fmt: skip
-
-
-def _classes(level: LevelDocument, i: int) -> Iterator[Finding]:
-    place, classes = f"levels[{i}].classes", [] if level.classes is UNSET else level.classes
-    if len(classes) != len(level.labels):
-        yield Finding(
-            "classes-length", place, f"{len(classes)} classes for {len(level.labels)} labels of {level.name!r}",
-            "name the dataset class of every label",
-        )  # fmt: skip
-    for j in _repeats(classes):
-        yield Finding(
-            "duplicate-class", f"{place}[{j}]", f"class {classes[j]!r} is listed twice", "keep one of the two"
+    for j in outside.tolist():
+        message = (
+            f"{level.name} {shown(level.labels[j])} has parent {index[j]}, but the level above ends at {len(above) - 1}"
         )
+        yield Finding("parent-range", place(i, "parents", j), message)
+    if not outside.size:
+        for j in np.flatnonzero(np.bincount(index, minlength=len(above)) == 0).tolist():
+            yield Finding("empty-node", place(i - 1, "labels", j), f"{shown(above[j])} has no {level.name} under it")
 
 
-def _repeats(names: list[str]) -> Iterator[int]:
-    """Yield the index of every name that stood earlier in the list."""
+def _classes(document: Document, place: Place) -> Iterator[Finding]:
+    level, i = document.levels[-1], len(document.levels) - 1
+    classes = [] if level.classes is UNSET else level.classes
+    if len(classes) != len(level.labels):
+        message = f"{len(classes)} classes for {len(level.labels)} labels of {shown(level.name)}"
+        yield Finding("classes-length", place(i, "classes", None), message)
+    for j in _blank(classes):
+        yield Finding("blank-class", place(i, "classes", j), "a class has no name")
+    for first, j in _repeats(classes):
+        lines = tuple(lineage(document, i, k) for k in (first, j) if k < len(level.labels))
+        yield Finding("duplicate-class", place(i, "classes", j), f"class {shown(classes[j])} is listed twice", lines)
+
+
+def _blank(names: list[str]) -> list[int]:
+    return [] if all(map(str.strip, names)) else [j for j, name in enumerate(names) if not name.strip()]
+
+
+def _repeats(names: list[str]) -> Iterator[tuple[int, int]]:
+    """Yield the first and the later index of every name that stood earlier in the list."""
     if len(set(names)) == len(names):
         return
-    seen: set[str] = set()
+    first: dict[str, int] = {}
     for i, name in enumerate(names):
-        if name in seen:
-            yield i
-        seen.add(name)
+        if (earlier := first.setdefault(name, i)) != i:
+            yield earlier, i

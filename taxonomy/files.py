@@ -21,16 +21,41 @@ def read_json(path: Path) -> Any:
     HiertaxError
         If the file cannot be read, or is not UTF-8 JSON (a byte order mark and absurdly deep nesting included).
     """
-    try:
-        content = path.read_bytes()
-    except OSError as error:
-        raise HiertaxError(f"{path}: {error.strerror or error}; check the path") from None
+    content = read_bytes(path)
     if content.startswith(codecs.BOM_UTF8):
         raise HiertaxError(f"{path}: not JSON: it starts with a byte order mark; save it as UTF-8 without one")
     try:
         return msgspec.json.decode(content)
     except (msgspec.DecodeError, UnicodeDecodeError, RecursionError) as error:
         raise HiertaxError(f"{path}: not JSON: {error}; restore or rebuild the file") from None
+
+
+def read_bytes(path: Path) -> bytes:
+    """Read a file.
+
+    Raises
+    ------
+    HiertaxError
+        If it cannot be read.
+    """
+    try:
+        return path.read_bytes()
+    except OSError as error:
+        raise HiertaxError(f"{path}: {error.strerror or error}; check the path") from None
+
+
+def read_text(path: Path) -> str:
+    """Read a UTF-8 text file; a byte order mark is dropped.
+
+    Raises
+    ------
+    HiertaxError
+        If it cannot be read or is not UTF-8.
+    """
+    try:
+        return read_bytes(path).decode("utf-8-sig")
+    except UnicodeDecodeError as error:
+        raise HiertaxError(f"{path}: not UTF-8 text (byte {error.start}); save it as UTF-8") from None
 
 
 def write_json(path: Path, value: Any) -> None:

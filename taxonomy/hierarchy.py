@@ -223,8 +223,10 @@ class Hierarchy:
     @cached_property
     def paths(self) -> IntArray:
         """int64 ``[C_K, K]``: for each leaf the label index at every level; the last column counts up."""
-        columns = [self.ancestors(self.depth - 1, k) for k in range(self.depth)]
-        paths = np.stack(columns, axis=1)
+        columns = [np.arange(self.sizes[-1])]
+        for level in reversed(self.levels[1:]):
+            columns.append(level.parents[columns[-1]])
+        paths = np.stack(columns[::-1], axis=1)
         paths.setflags(write=False)
         return paths
 

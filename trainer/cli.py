@@ -97,13 +97,14 @@ def evaluate(run: Path, data: str | None, device: str, as_json: bool) -> None:
     from rich.console import Console as Terminal
 
     from trainer.evaluate import evaluate as score
-    from trainer.evaluate import score_table
+    from trainer.evaluate import heading, score_table
     from trainer.progress import Reporter
 
     scores = score(run, Reporter(), data=data, device=device)
     if as_json:
         click.echo(json.dumps(scores, indent=2))
     else:
+        click.echo(heading(scores))
         Terminal().print(score_table(scores))
 
 

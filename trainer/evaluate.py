@@ -54,9 +54,15 @@ def evaluate(path: Path, reporter: Reporter, *, data: str | None = None, device:
     return {**about, "epoch": checkpoint.epoch, "decoding": "independent", "left_out": left_out, **scores}
 
 
+def heading(scores: dict[str, Any]) -> str:
+    """Say in one line what the scores are of."""
+    about = f"{scores['run']}: {scores['method']}, {scores['backbone']}, epoch {scores['epoch']}, seed {scores['seed']}"
+    return f"{about}; {scores['n']} test images, each level's head by itself"
+
+
 def score_table(scores: dict[str, Any]) -> Table:
     """Lay the scores of `evaluate` out for a person."""
-    table = Table(title=f"{scores['run']}: {scores['method']}, {scores['backbone']}, {scores['n']} test images")
+    table = Table()
     table.add_column("level")
     for heading in ("labels", "accuracy %", "majority %"):
         table.add_column(heading, justify="right")

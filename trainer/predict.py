@@ -18,6 +18,13 @@ from trainer.run import Checkpoint
 from trainer.train import pick_device
 
 
+def percent(probability: float) -> str:
+    """Write a probability so that nothing short of certain reads as certain."""
+    if 0.995 <= probability < 1:
+        return ">99 %"
+    return "<1 %" if 0 < probability < 0.005 else f"{100 * probability:.0f} %"
+
+
 @dataclass(frozen=True)
 class Step:
     """One link of the chain: a taxon of a level and how likely it is."""
@@ -36,7 +43,7 @@ class Answer:
     chain: tuple[Step, ...]
 
     def __str__(self) -> str:
-        links = (f"{step.label} {100 * step.probability:.1f} %" for step in self.chain)
+        links = (f"{step.label} {percent(step.probability)}" for step in self.chain)
         return f"{self.image}\n  {' > '.join([self.root, *links])}"
 
     def to_json(self) -> dict[str, Any]:
@@ -66,7 +73,7 @@ class Predictor:
         answers = []
         for path, labels, probability in zip(paths, *best_paths(hierarchy, logits), strict=True):
             steps = zip(hierarchy.levels, labels, probability, strict=True)
-            chain = tuple(Step(level.name, level.labels[i], round(float(p), 6)) for level, i, p in steps)
+            chain = tuple(Step(level.name, level.labels[i], float(p)) for level, i, p in steps)
             answers.append(Answer(str(path), hierarchy.root, chain))
         return answers
 

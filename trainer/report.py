@@ -17,7 +17,7 @@ from PIL import Image
 from taxonomy import Hierarchy, HiertaxError
 from taxonomy.files import write_atomic
 from trainer.evaluate import evaluate
-from trainer.predict import Answer, Predictor
+from trainer.predict import Answer, Predictor, percent
 from trainer.progress import Reporter
 from trainer.run import Checkpoint, Run
 
@@ -59,6 +59,7 @@ def write_report(paths: Sequence[Path], images: Sequence[Path], out: Path, repor
         (files("trainer") / "templates" / "report.html").read_text(encoding="utf-8")
     )
     page = template.render(
+        percent=percent,
         hierarchy=hierarchy,
         scores=scores,
         colours=dict(zip(scores, COLOURS * len(scores), strict=False)),

@@ -13,7 +13,7 @@ from click.testing import CliRunner
 from trees import WORKED
 
 from taxonomy import Hierarchy
-from taxonomy.cli import DATASETS, main
+from taxonomy.cli import main
 
 ROOT = Path(__file__).parents[2]
 HIERTAX = [sys.executable, "-c", "import sys; sys.argv[0] = 'hiertax'; from taxonomy.cli import main; main()"]
@@ -74,7 +74,7 @@ def test_every_module_of_the_toolkit_imports_without_torch_and_trainer():
 # ---------------------------------------------------------------- build
 
 
-@pytest.mark.parametrize("dataset", DATASETS)
+@pytest.mark.parametrize("dataset", ["cub", "cub-paper", "aircraft", "cars", "sketchbirds"])
 def test_build_reproduces_the_committed_file_byte_for_byte(dataset, tmp_path, monkeypatch):
     monkeypatch.chdir(tmp_path)
     result = hiertax("build", "--dataset", dataset)
@@ -176,7 +176,7 @@ def assert_one_line(result, code, start):
     ("args", "start"),
     [
         (["frobnicate"], "No such command 'frobnicate'. Try: hiertax --help"),
-        (["build"], "Missing option '--dataset'"),
+        (["build"], "give one of --dataset"),
         (["build", "--dataset", "cats"], "Invalid value for '--dataset': 'cats' is not one of 'cub'"),
         (["show"], "Missing argument 'FILE'. Try: hiertax show --help"),
         (["show", "nowhere.json"], "Invalid value for 'FILE': File 'nowhere.json' does not exist"),

@@ -93,7 +93,7 @@ def test_a_byte_order_mark_is_called_by_its_name(tmp_path):
 
 # ---------------------------------------------------------------- JSON, but not of this shape
 
-NOT_OURS = 'not a hierarchy file: "format" is not "hiertax-hierarchy"; `hiertax build` writes such files'
+NOT_OURS = 'top level: not a hierarchy file: "format" is not "hiertax-hierarchy"; `hiertax build` writes such files'
 REBUILD = "; mend the file or rebuild it"
 
 
@@ -155,38 +155,38 @@ RULES = {
     ),
     "two-parents": (
         {(1, "labels"): ["a", "b", "a"]},
-        "levels[1].labels[2]: species 'a' has two parents, 'A' and 'B'; "
+        "levels[1].labels[2]: species 'a' has two parents, 'A' and 'B'; first at levels[1].labels[0]; "
         "keep the right one, or give the two taxa different names",
     ),
     "duplicate-label": (
         {(1, "labels"): ["a", "a", "c"]},
-        "levels[1].labels[1]: species 'a' is listed twice; keep one of the two",
+        "levels[1].labels[1]: species 'a' is listed twice, first at levels[1].labels[0]; keep one of the two",
     ),
     "duplicate-label at the top": (
         {(0, "labels"): ["A", "A"]},
-        "levels[0].labels[1]: order 'A' is listed twice; keep one of the two",
+        "levels[0].labels[1]: order 'A' is listed twice, first at levels[0].labels[0]; keep one of the two",
     ),
     "parents-length": (
         {(1, "parents"): [0, 1]},
-        "levels[1].parents: 2 parents for 3 labels of 'species'; give every label exactly one parent",
+        "levels[1].parents: 2 parents for 3 labels of 'species'; give every label one parent",
     ),
     "parents-length, none": (
         {(1, "parents"): None},
-        "levels[1].parents: 0 parents for 3 labels of 'species'; give every label exactly one parent",
+        "levels[1].parents: 0 parents for 3 labels of 'species'; give every label one parent",
     ),
     "parent-range, above": (
         {(1, "parents"): [0, 0, 2]},
-        "levels[1].parents[2]: species 'c' has parent 2, but the level above has 0 to 1; "
-        "point it at the right label of the level above",
+        "levels[1].parents[2]: species 'c' has parent 2, but the level above ends at 1; "
+        "point it at a label of the level above",
     ),
     "parent-range, negative": (
         {(1, "parents"): [0, -1, 1]},
-        "levels[1].parents[1]: species 'b' has parent -1, but the level above has 0 to 1; "
-        "point it at the right label of the level above",
+        "levels[1].parents[1]: species 'b' has parent -1, but the level above ends at 1; "
+        "point it at a label of the level above",
     ),
     "empty-node": (
         {(1, "parents"): [0, 0, 0]},
-        "levels[0].labels[1]: 'B' has no species under it; give it a species or remove it",
+        "levels[0].labels[1]: 'B' has no species under it; give it a child or remove it",
     ),
     "classes-length": (
         {(1, "classes"): ["1", "2"]},
@@ -195,6 +195,10 @@ RULES = {
     "classes-length, none": (
         {(1, "classes"): None},
         "levels[1].classes: 0 classes for 3 labels of 'species'; name the dataset class of every label",
+    ),
+    "blank-class": (
+        {(1, "classes"): ["1", "", "3"]},
+        "levels[1].classes[1]: a class has no name; write the class name as the dataset has it",
     ),
     "duplicate-class": (
         {(1, "classes"): ["1", "2", "1"]},

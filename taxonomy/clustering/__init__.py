@@ -1,0 +1,1 @@
+"""Hierarchies found in data: features in, `Hierarchy` out."""

@@ -1,0 +1,44 @@
+"""The label array that hiclass trains on: ``.npy`` of text ``[N, K]``, a lineage per class, coarsest first.
+
+Index it by the class numbers of the samples to get their labels: ``y = np.load("y.npy")[class_index]``.
+hiclass pads short lineages with empty text at the end; such cells are read as gaps.
+"""
+
+from __future__ import annotations
+
+import io
+
+import numpy as np
+
+from taxonomy.errors import HierarchyError
+from taxonomy.hierarchy import Hierarchy
+from taxonomy.leveling import Reading, from_table
+
+
+def write(hierarchy: Hierarchy) -> bytes:
+    """Return the bytes of a ``.npy`` file with the labels as fixed-width text ``[N, K]``, N classes in order."""
+    columns = [np.array(level.labels)[hierarchy.paths[:, k]] for k, level in enumerate(hierarchy.levels)]
+    out = io.BytesIO()
+    np.save(out, np.stack(columns, axis=1), allow_pickle=False)
+    return out.getvalue()
+
+
+def read(content: bytes, reading: Reading) -> Hierarchy:
+    """Read such an array; rows that repeat are one class.
+
+    Raises
+    ------
+    HierarchyError
+        If it is not a two-dimensional array of text, or breaks a rule.
+    """
+    try:
+        labels = np.load(io.BytesIO(content), allow_pickle=False)
+    except (ValueError, OSError, EOFError, MemoryError) as error:
+        raise HierarchyError(f"not a .npy array of text: {error}; save it by numpy.save") from None
+    if not isinstance(labels, np.ndarray) or labels.ndim != 2 or labels.dtype.kind != "U" or 0 in labels.shape:
+        raise HierarchyError("not a .npy array of text [N, K]; save labels.astype(str), one column per level")
+    rows = list(dict.fromkeys(tuple(row) for row in labels.tolist()))
+    levels = reading.levels or tuple(f"level {k + 1}" for k in range(labels.shape[1]))
+    if len(levels) != labels.shape[1]:
+        raise HierarchyError(f"{len(levels)} level names ({', '.join(levels)}) for {labels.shape[1]} columns")
+    return from_table(rows, levels, reading)

@@ -1,0 +1,124 @@
+"""The classes to ask Wikipedia about: from a list of names, or a reviewed table such as ``taxonomy/data/cub.csv``."""
+
+from __future__ import annotations
+
+import csv
+import io
+import re
+import unicodedata
+from collections import Counter
+from collections.abc import Sequence
+from dataclasses import dataclass
+from pathlib import Path
+
+from taxonomy.errors import HiertaxError
+
+_NUMBER = re.compile(r"\d+\.(?=\D)")
+
+
+@dataclass(frozen=True)
+class Subject:
+    """One class to place.
+
+    Attributes
+    ----------
+    name
+        The dataset's class name.
+    title
+        The page to ask.
+    label
+        What the class is called in the hierarchy.
+    reviewed
+        Its taxa above the finest level according to a reviewed table, if there is one.
+    fixed
+        Whether the reviewer set these taxa against other sources: then they stand whatever a page says.
+    scientific
+        The scientific name that the page must be about, if known; a genus alone is allowed.
+    """
+
+    name: str
+    title: str
+    label: str
+    reviewed: tuple[str, ...] | None = None
+    fixed: bool = False
+    scientific: str = ""
+
+
+def read_names(path: Path, levels: Sequence[str]) -> list[Subject]:
+    """Read a list of names: a text file with one per line, or a CSV with a column ``class``.
+
+    The CSV may also say ``wikipedia_title``, ``scientific_name``, and a column per level: these are then
+    the reviewed ground that Wikipedia is compared with.
+
+    Raises
+    ------
+    HiertaxError
+        If the file cannot be read, holds no name, or holds one twice.
+    """
+    try:
+        text = path.read_text(encoding="utf-8-sig")
+    except (OSError, UnicodeDecodeError) as error:
+        reason = getattr(error, "strerror", None) or "not UTF-8 text"
+        raise HiertaxError(f"{path}: {reason}; give a file with one name per line") from None
+    if path.suffix.lower() == ".csv":
+        subjects = from_table(_rows(text, path), levels, str(path))
+    else:
+        lines = (line.strip() for line in text.splitlines())
+        subjects = [_bare(line) for line in lines if line and not line.startswith("#")]
+    return _checked(subjects, str(path))
+
+
+def from_table(rows: Sequence[dict[str, str]], levels: Sequence[str], where: str) -> list[Subject]:
+    """Read the rows of a reviewed table; a column ``basis`` says which rows the reviewer corrected."""
+    subjects = []
+    for i, row in enumerate(rows):
+        name = row.get("class", "").strip()
+        if not name:
+            raise HiertaxError(f"{where}: row {i + 1} has no class; fill the column 'class'")
+        reviewed = tuple(row.get(level, "").strip() for level in levels[:-1])
+        subjects.append(
+            Subject(
+                name=name,
+                title=_composed(row.get("wikipedia_title", "").strip()) or title_of(name),
+                label=row.get(levels[-1], "").strip() or name,
+                reviewed=reviewed if all(reviewed) else None,
+                fixed=row.get("basis", "corrected").strip() == "corrected",
+                scientific=row.get("scientific_name", "").strip(),
+            )
+        )
+    return subjects
+
+
+def title_of(name: str) -> str:
+    """Return the page title to ask for a class name: without a leading number, with spaces."""
+    return _composed(_NUMBER.sub("", name, count=1).replace("_", " ").strip())
+
+
+def _composed(title: str) -> str:
+    """Write accents as MediaWiki does (NFC), so that its answer names the title that was asked."""
+    return unicodedata.normalize("NFC", title)
+
+
+def _bare(name: str) -> Subject:
+    return Subject(name=name, title=title_of(name), label=name)
+
+
+def _rows(text: str, path: Path) -> list[dict[str, str]]:
+    try:
+        reader = csv.DictReader(io.StringIO(text, newline=""), strict=True)
+        rows = [{key: value or "" for key, value in row.items() if isinstance(key, str)} for row in reader]
+    except csv.Error as error:
+        raise HiertaxError(f"{path}: {error}; mend the CSV") from None
+    if "class" not in (reader.fieldnames or ()):
+        raise HiertaxError(f"{path}: has no column 'class'; name the columns in the first line")
+    return rows
+
+
+def _checked(subjects: list[Subject], where: str) -> list[Subject]:
+    if not subjects:
+        raise HiertaxError(f"{where}: holds no name; write one per line")
+    for attribute in ("name", "label"):
+        (value, count), *_ = Counter(getattr(subject, attribute) for subject in subjects).most_common(1)
+        if count > 1:
+            raise HiertaxError(f"{where}: the {attribute} {value!r} is there {count} times; keep one")
+    return subjects

@@ -1,0 +1,233 @@
+"""Rules about names: stray characters, variants of one another, and what zoology asks of a rank."""
+
+from __future__ import annotations
+
+import unicodedata
+from collections.abc import Callable, Iterator, Sequence
+from functools import cache, lru_cache
+
+from msgspec import UNSET
+
+from taxonomy.document import Document, Place, lineage, shown
+from taxonomy.errata import all_errata
+from taxonomy.rules import Finding
+from taxonomy.validation.nearby import one_letter_apart
+
+RANKS = frozenset(
+    [
+        *("domain", "kingdom", "subkingdom", "phylum", "subphylum", "superclass", "class", "subclass", "infraclass"),
+        *("superorder", "order", "suborder", "infraorder", "superfamily", "family", "subfamily"),
+        *("supertribe", "tribe", "subtribe", "genus", "species", "subspecies"),
+    ]
+)  # without subgenus: the first of a genus has its name by rule (ICZN, article 44)
+SUFFIXES = {
+    "order": ("iformes", "ales"),
+    "superfamily": ("oidea",),
+    "family": ("idae", "aceae"),
+    "subfamily": ("inae", "oideae"),
+    "tribe": ("ini", "eae"),
+}
+LOOK_ALIKES = str.maketrans(
+    "аеорсухіјѕԁһвкмнтαβεζηικμνορτυχ‐‑‒–—’ʼ`´",  # noqa: RUF001
+    "aeopcyxijsdhbkmhtabezhikmvoptyx-----''''",
+)  # Cyrillic, Greek, dashes, apostrophes: what Unicode does not unite; capitals were folded before
+PUNCTUATION = " -_'.,;:()[]/&"
+CHUNK = 4096  # names that are looked over at once
+JOINERS = "\u200c\u200d"  # spelling needs them in Persian and in the scripts of India
+
+
+def naming(document: Document, place: Place) -> Iterator[Finding]:
+    """Yield what is wrong with the names of levels, labels and classes."""
+    yield from _characters([document.root], lambda _: "root")
+    yield from _characters([level.name for level in document.levels], lambda i: place(i, "name", None))
+    last = len(document.levels) - 1
+    above: list[str] = []
+    for i, level in enumerate(document.levels):
+        keys = _folded(level.labels)
+        yield from _level(document, i, keys, place)
+        yield from _named_as_parent(document, i, keys, above, place)
+        above = keys
+    classes = document.levels[last].classes
+    if classes is not UNSET and classes != document.levels[last].labels:
+        yield from _characters(classes, lambda j: place(last, "classes", j))
+        for rule, one, two, how in _variants(classes, _folded(classes), spelling=False):
+            message = f"class {shown(classes[two])} differs from {shown(classes[one])} {how}"
+            yield Finding(rule, place(last, "classes", two), message)
+
+
+def _level(document: Document, i: int, keys: list[str], place: Place) -> Iterator[Finding]:
+    level = document.levels[i]
+    yield from _characters(level.labels, lambda j: place(i, "labels", j))
+    for rule, one, two, how in _variants(level.labels, keys, spelling=True):
+        message = f"{level.name} {shown(level.labels[two])} differs from {shown(level.labels[one])} {how}"
+        yield Finding(rule, place(i, "labels", two), message, (lineage(document, i, one), lineage(document, i, two)))
+    yield from _suffixes(document, i, place)
+
+
+# ---------------------------------------------------------------- characters
+
+
+def _characters(names: list[str], place: Callable[[int], str]) -> Iterator[Finding]:
+    """Yield the names with spaces that do not belong, and those with unusual characters."""
+    for start in range(0, len(names), CHUNK):
+        chunk = names[start : start + CHUNK]
+        if _plain(chunk):
+            continue
+        for j, name in enumerate(chunk, start):
+            if name != " ".join(name.split()) and name.strip():
+                yield Finding("stray-space", place(j), f"{shown(name)} {_spaces(name)}")
+            if not (name.isascii() and name.isprintable()):
+                for rule, what in _unusual(name):
+                    yield Finding(rule, place(j), f"{shown(name)} {what}")
+
+
+def _plain(names: list[str]) -> bool:
+    """Tell in a few passes over the joined text whether all names are visible ASCII with single spaces inside."""
+    text = "\n".join(names)
+    return (
+        text.isascii()
+        and text.count("\n") == len(names) - 1
+        and text.replace("\n", "").isprintable()
+        and (" " not in text or not any(spaces in f"\n{text}\n" for spaces in ("  ", " \n", "\n ")))
+    )
+
+
+def _folded(names: list[str]) -> list[str]:
+    """Return the names in one case and with single spaces."""
+    text = "\n".join(names)
+    if text.isascii() and "  " not in text and text.count("\n") == len(names) - 1:
+        return [key.strip() for key in text.lower().split("\n")]
+    return [" ".join(name.split()).casefold() for name in names]
+
+
+def _spaces(name: str) -> str:
+    if name != name.strip():
+        return "begins with a space" if name == name.rstrip() else "ends with a space"
+    return "has two spaces in a row" if "  " in name else "has a space that is not a plain one"
+
+
+def _unusual(name: str) -> Iterator[tuple[str, str]]:
+    scripts = {_script(c) for c in name if c.isalpha()}
+    hidden = [c for c in name if not c.isprintable() and not c.isspace() and (c not in JOINERS or "LATIN" in scripts)]
+    if hidden or any(c in name for c in "\r\n\v\f\u2028\u2029"):
+        yield "control-character", f"holds {_character(hidden[0]) if hidden else 'a line break'}"
+    if not unicodedata.is_normalized("NFC", name):
+        yield "not-normalised", "is not in normal form C"
+    for word in name.split():
+        mixed = {_script(c) for c in word if c.isalpha()} & {"LATIN", "CYRILLIC", "GREEK"}
+        if len(mixed) > 1:
+            yield "mixed-script", f"mixes {' and '.join(sorted(mixed)).title()} letters in {shown(word)}"
+
+
+def _character(sign: str) -> str:
+    return f"U+{ord(sign):04X} {unicodedata.name(sign, 'a control character')}"
+
+
+@lru_cache(maxsize=4096)
+def _script(letter: str) -> str:
+    return unicodedata.name(letter, "?").partition(" ")[0]
+
+
+# ---------------------------------------------------------------- variants
+
+
+def _variants(names: list[str], folded: list[str], *, spelling: bool) -> Iterator[tuple[str, int, int, str]]:
+    """Yield rule, index of the first, index of its variant, and how they differ; each pair under one rule."""
+    bare = _bare(folded) if spelling else folded
+    everyday = all(map(str.isascii, names))
+    indices: Sequence[int] = range(len(names))
+    if not (everyday and len(set(bare)) == len(bare)):  # else no two names are alike in any of these ways
+        indices, _ = _collisions(names, indices)
+        indices, pairs = _collisions(folded, indices)
+        yield from (("case-variant", one, two, "only in capitals or spaces") for one, two in pairs)
+        indices, pairs = _collisions([key if key.isascii() else _skeleton(key) for key in folded], indices)
+        yield from (("look-alike", one, two, "only in characters that look the same") for one, two in pairs)
+    else:
+        bare = []
+    if spelling:
+        yield from _respelt(names, folded, bare, indices)
+
+
+def _respelt(
+    names: list[str], folded: list[str], bare: list[str], indices: Sequence[int]
+) -> Iterator[tuple[str, int, int, str]]:
+    pairs = _collisions(bare, indices)[1] if bare else []
+    same = {(one, two) for one, two in pairs if _numbers(folded[one]) == _numbers(folded[two])}
+    yield from (("spelling-variant", *pair, "only in punctuation or accents") for pair in sorted(same))
+    for one, two in one_letter_apart(folded, indices):
+        if (one, two) not in same and frozenset((names[one], names[two])) not in _distinct():
+            yield "near-duplicate", one, two, "by one letter"
+
+
+def _collisions(keys: list[str], indices: Sequence[int]) -> tuple[Sequence[int], list[tuple[int, int]]]:
+    """Return the first index of every key, and every later one with the first that has its key."""
+    first: dict[str, int] = {}
+    pairs = [(first[keys[j]], j) for j in indices if first.setdefault(keys[j], j) != j]
+    return (list(first.values()) if pairs else indices), pairs
+
+
+def _skeleton(key: str) -> str:
+    """Return a name with characters that look alike made the same; plain ASCII is its own skeleton."""
+    visible = "".join(c for c in key if c.isprintable())
+    return " ".join(unicodedata.normalize("NFKC", visible).translate(LOOK_ALIKES).split()).casefold()
+
+
+def _bare(keys: list[str]) -> list[str]:
+    """Return the names without accents and punctuation."""
+    text = "\n".join(keys)
+    if text.isascii() and text.count("\n") == len(keys) - 1:
+        return text.encode().translate(None, PUNCTUATION.encode()).decode().split("\n")
+    return [_bare_of(key) for key in keys]
+
+
+def _bare_of(key: str) -> str:
+    return "".join(
+        c for c in unicodedata.normalize("NFKD", key) if not unicodedata.combining(c) and c not in PUNCTUATION
+    )
+
+
+def _numbers(name: str) -> list[str]:
+    """Return the numbers in a name: 7-1 and 71 are two things, A-10 and A10 perhaps one."""
+    return "".join(c if c.isdigit() else " " for c in name).split()
+
+
+@cache
+def _distinct() -> frozenset[frozenset[str]]:
+    """Return the pairs of names that are known to be two taxa."""
+    return frozenset(frozenset(e.subjects) for e in all_errata() if e.kind == "distinct")
+
+
+# ---------------------------------------------------------------- zoology
+
+
+def _named_as_parent(document: Document, i: int, keys: list[str], above: list[str], place: Place) -> Iterator[Finding]:
+    level, parents = document.levels[i], document.levels[i].parents
+    if i == 0 or parents is UNSET or not parents or min(parents) < 0 or max(parents) >= len(above):
+        return
+    same = [j for j, (key, parent) in enumerate(zip(keys, parents, strict=False)) if key == above[parent]]
+    higher = document.levels[i - 1].name
+    if {level.name.strip().lower(), higher.strip().lower()} <= RANKS:
+        for j in same:
+            message = f"{level.name} {shown(level.labels[j])} has the name of its {higher}"
+            yield Finding("child-named-as-parent", place(i, "labels", j), message, (lineage(document, i, j),))
+    elif same:
+        message = (
+            f"{len(same)} of {len(level.labels)} labels of level {shown(level.name)} have the name of their {higher}: "
+        )
+        yield Finding("shared-name", place(i, "labels", None), message + some([level.labels[j] for j in same]))
+
+
+def _suffixes(document: Document, i: int, place: Place) -> Iterator[Finding]:
+    level = document.levels[i]
+    for suffix in SUFFIXES.get(level.name.strip().lower(), ()):
+        without = [j for j, label in enumerate(level.labels) if not label.strip().lower().endswith(suffix)]
+        if len(level.labels) > 2 and 2 * len(without) < len(level.labels):
+            for j in without:
+                message = f"{level.name} {shown(level.labels[j])} does not end in -{suffix}, as most do"
+                yield Finding("rank-suffix", place(i, "labels", j), message, (lineage(document, i, j),))
+
+
+def some(names: list[str]) -> str:
+    """Return the first few names, and how many more there are."""
+    more = len(names) - 5
+    return ", ".join(shown(name) for name in names[:5]) + (f" and {more} more" if more > 0 else "")
