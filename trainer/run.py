@@ -75,7 +75,7 @@ class Run:
         """
         try:
             with self.log_path.open(encoding="utf-8", newline="") as file:
-                rows = [{key: float(value) for key, value in row.items()} for row in csv.DictReader(file)]
+                rows = [{key: _number(value) for key, value in row.items()} for row in csv.DictReader(file)]
         except (OSError, ValueError, TypeError, csv.Error) as error:
             raise HiertaxError(f"{self.log_path}: not a readable log ({error}); restore it from a copy") from None
         if epochs is not None and len(rows) < epochs:
@@ -103,6 +103,11 @@ class Run:
         }
         tensors = {name: tensor.detach().cpu().contiguous() for name, tensor in tensors.items()}
         write_atomic(self.checkpoint_path, save(tensors, metadata=header))
+
+
+def _number(text: str) -> int | float:
+    """Read a number so that it is written as it was."""
+    return int(text) if text.isdecimal() else float(text)
 
 
 def _csv(rows: list[dict[str, Any]]) -> bytes:
