@@ -215,13 +215,10 @@ def _epoch(
         network, train_samples, optimizer, batch_size=config.batch_size, device=device,
         generator=torch.Generator().manual_seed(draws), on_batch=advance,
     )  # fmt: skip
-    if not np.isfinite(result.loss):
-        raise HiertaxError(
-            f"epoch {epoch + 1}: the loss is {result.loss}; the {epoch} epochs before are saved; "
-            "lower --learning-rate and --backbone-learning-rate"
-        )
     seconds = time.perf_counter() - start
     logits = predict_logits(network, test_samples.inputs, batch_size=config.batch_size, device=device)
+    if not np.isfinite(result.loss) or not all(z.isfinite().all() for z in logits):
+        raise HiertaxError(_diverged(epoch, result.loss))
     accuracy = level_accuracy(test_samples.targets.cpu().numpy(), top_labels(logits).numpy())
     names = [level.name for level in task.hierarchy.levels]
     return {
@@ -233,6 +230,13 @@ def _epoch(
         "seconds": round(seconds, 3),
         "images_per_second": round(len(train_samples.inputs) / seconds, 1),
     }
+
+
+def _diverged(epoch: int, loss: float) -> str:
+    """Say so; a finite loss may leave a network whose next answers are no numbers, which must not be saved."""
+    what = f"the loss is {loss}" if not np.isfinite(loss) else f"after a loss of {loss:.3g} the logits are no numbers"
+    saved = f"the epochs before, {epoch}, are saved" if epoch else "nothing is saved"
+    return f"epoch {epoch + 1}: {what}; {saved}; lower --learning-rate and --backbone-learning-rate"
 
 
 def _note(row: dict[str, Any], epochs: int, hierarchy: Hierarchy) -> str:
