@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import time
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
@@ -147,7 +147,7 @@ def _fit(
         checkpoint.restore(optimizer, network)
         rows = run.read_log(checkpoint.epoch)
     with (
-        _saving_interrupt(run, rows),
+        _explaining_interrupt(run),
         reporter.images("training", (config.epochs - len(rows)) * len(train_samples.inputs)) as advance,
     ):
         for epoch in range(len(rows), config.epochs):
@@ -162,14 +162,16 @@ def _fit(
 
 
 @contextmanager
-def _saving_interrupt(run: Run, rows: Sequence[Any]) -> Iterator[None]:
+def _explaining_interrupt(run: Run) -> Iterator[None]:
+    """Say after Ctrl-C what is on disk: it may have come just before or just after an epoch was saved."""
     try:
         yield
     except KeyboardInterrupt:
-        if not rows:
+        if not run.checkpoint_path.exists():
             raise Interrupted("interrupted in the first epoch; nothing is saved yet, start again") from None
+        epoch = Checkpoint.load(run.path).epoch
         raise Interrupted(
-            f"interrupted in epoch {len(rows) + 1}; {len(rows)} are saved; go on by: hiertrain --resume {run.path}"
+            f"interrupted in epoch {epoch + 1}; {epoch} are saved; go on by: hiertrain --resume {run.path}"
         ) from None
 
 
