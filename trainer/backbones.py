@@ -2,10 +2,13 @@
 
 from __future__ import annotations
 
+import sys
 from collections import OrderedDict
+from contextlib import redirect_stdout
 from pathlib import Path
 
 import torch
+import torchvision
 from safetensors import SafetensorError
 from safetensors.torch import load_file
 from torch import Tensor, nn
@@ -49,10 +52,12 @@ def _trunk(name: str) -> OrderedDict[str, nn.Module]:
     """Return what stands before the pooling and the classifier, by torchvision's own names."""
     if name == "resnet10":
         network = ResNet(BasicBlock, [1, 1, 1, 1])
-    elif name in list_models():
+    elif name in list_models(module=torchvision.models):  # others may fetch weights unasked
         network = get_model(name, weights=None)
     else:
-        raise HiertaxError(f"--backbone {name}: torchvision has no such network; try resnet50 or mobilenet_v2")
+        raise HiertaxError(
+            f"--backbone {name}: torchvision has no such classification network; try resnet50 or mobilenet_v2"
+        )
     children = OrderedDict(network.named_children())
     for classifier in CLASSIFIER_NAMES:
         while classifier in children:
@@ -111,7 +116,14 @@ def load_weights(backbone: Backbone, weights: str) -> None:
 
 def _imagenet(name: str) -> dict[str, Tensor]:
     try:
-        state: dict[str, Tensor] = get_model_weights(name)["IMAGENET1K_V1"].get_state_dict(progress=True)
+        weights = get_model_weights(name)["IMAGENET1K_V1"]
+    except (ValueError, KeyError):
+        raise HiertaxError(
+            f"--weights imagenet: torchvision has none for {name}; give --weights a file, or --weights none"
+        ) from None
+    try:
+        with redirect_stdout(sys.stderr):  # where progress belongs
+            state: dict[str, Tensor] = weights.get_state_dict(progress=True)
     except (OSError, RuntimeError) as error:
         raise HiertaxError(
             f"--weights imagenet: the weights of {name} could not be downloaded ({error}); "
