@@ -139,9 +139,15 @@ def _read_state(path: Path) -> dict[str, Tensor]:
         state = torch.load(path, map_location="cpu", weights_only=True)
     except FileNotFoundError:
         raise HiertaxError(f"--weights {path}: no such file; name a file, `imagenet` or `none`") from None
-    except (OSError, SafetensorError, RuntimeError, ValueError, EOFError, KeyError) as error:
-        raise HiertaxError(f"--weights {path}: not readable as safetensors or a state dict: {error}") from None
-    except Exception as error:  # torch.load raises pickle.UnpicklingError and others on hostile or broken files
-        raise HiertaxError(f"--weights {path}: not a plain state dict: {str(error).splitlines()[0]}") from None
+    except (OSError, SafetensorError) as error:
+        raise HiertaxError(f"--weights {path}: cannot be read ({error}); restore the file or name another") from None
+    except Exception:  # whatever torch.load raises on broken or hostile files, it advises to run what is in them
+        raise HiertaxError(
+            f"--weights {path}: not safetensors, and not a plain state dict; write one by torch.save(net.state_dict())"
+        ) from None
     state = state.get("state_dict", state) if isinstance(state, dict) else {}
-    return {key.removeprefix("module."): value for key, value in state.items() if isinstance(value, Tensor)}
+    return {
+        key.removeprefix("module."): value
+        for key, value in state.items()
+        if isinstance(key, str) and isinstance(value, Tensor)
+    }
