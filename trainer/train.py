@@ -85,7 +85,7 @@ def pick_device(name: str) -> torch.device:
         return torch.device("cuda" if torch.cuda.is_available() else "cpu")
     try:
         device = torch.device(name)
-        torch.empty(0, device=device)
+        torch.zeros(1, device=device).item()
     except (RuntimeError, AssertionError) as error:
         reason = str(error).splitlines()[0]
         raise HiertaxError(f"--device {name}: not on this machine ({reason}); try --device cpu") from None
@@ -110,7 +110,19 @@ def train(config: Config, out: Path, reporter: Reporter) -> Run:
     network = build_network(
         config.method, config.backbone, task.hierarchy.sizes, weights=config.weights, frozen=config.freeze_backbone
     )
+    _check_image_size(network, config)
     return _fit(Run(out), config, task, network, None, reporter)
+
+
+@torch.inference_mode()
+def _check_image_size(network: Network, config: Config) -> None:
+    """Refuse before anything is decoded what would leave no feature map."""
+    try:
+        network.eval().embed(torch.zeros(1, 3, config.image_size, config.image_size))
+    except (RuntimeError, ValueError, AssertionError):
+        raise HiertaxError(
+            f"--image-size {config.image_size}: does not suit {config.backbone}; try 224, or another --backbone"
+        ) from None
 
 
 def resume(path: Path, reporter: Reporter) -> Run:
@@ -139,6 +151,8 @@ def _fit(
     if config.limit_per_class is not None:
         training = training.limit_per_class(config.limit_per_class)
     train_samples = load_samples(training, "training", config, task, network, device, reporter)
+    if len(train_samples.inputs) < 2:
+        raise HiertaxError(f"{task.dataset.root}: one training image; batch normalisation needs two or more, add some")
     test_samples = load_samples(task.dataset.test, "test", config, task, network, device, reporter)
     rows: list[dict[str, Any]] = []
     if checkpoint is None:
