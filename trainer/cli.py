@@ -104,7 +104,7 @@ def evaluate(run: Path, data: str | None, device: str, as_json: bool) -> None:
     if as_json:
         click.echo(json.dumps(scores, indent=2))
     else:
-        Terminal().print(score_table(scores))
+        Terminal(markup=False, emoji=False).print(score_table(scores))  # names are not markup
 
 
 @main.command()
