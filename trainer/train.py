@@ -30,7 +30,7 @@ from trainer.engine import (
     top_labels,
     train_epoch,
 )
-from trainer.images import load_images
+from trainer.images import UndecodableImageError, load_images
 from trainer.methods import Network, build_network
 from trainer.progress import Reporter
 from trainer.run import Checkpoint, Run
@@ -192,7 +192,12 @@ def _explaining_interrupt(run: Run) -> Iterator[None]:
 def decode_split(split: Split, what: str, config: Config, reporter: Reporter) -> tuple[Tensor, list[int]]:
     """Decode a split's images as `load_images` does, telling how far it is and what is left out."""
     with reporter.images(f"decoding {what} images", len(split)) as advance:
-        images, kept = load_images(split.paths, config.image_size, skip_bad=config.skip_bad_images, on_image=advance)
+        try:
+            images, kept = load_images(
+                split.paths, config.image_size, skip_bad=config.skip_bad_images, on_image=advance
+            )
+        except UndecodableImageError as error:
+            raise HiertaxError(f"{error}, or train without such by --skip-bad-images") from None
     if len(kept) < len(split):
         reporter.say(f"{what}: {len(split) - len(kept)} of {len(split)} images cannot be decoded and are left out")
     return images, kept
