@@ -11,6 +11,7 @@ from pathlib import Path
 from typing import Any
 
 from jinja2 import Environment
+from matplotlib import rc_context
 from matplotlib.figure import Figure
 from PIL import Image
 
@@ -98,6 +99,7 @@ def _data_url(path: Path) -> str:
     return f"data:image/jpeg;base64,{base64.b64encode(buffer.getvalue()).decode()}"
 
 
+@rc_context({"text.parse_math": False})  # a dollar in a name is a dollar
 def _curves(logs: Mapping[str, list[dict[str, Any]]], hierarchy: Hierarchy) -> str:
     """Draw test accuracy over epochs, one panel per level and one line per run, as inline SVG."""
     figure = Figure(figsize=(3.4 * hierarchy.depth, 2.9), layout="constrained")
