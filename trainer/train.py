@@ -134,6 +134,8 @@ def resume(path: Path, reporter: Reporter) -> Run:
         If its checkpoint cannot be read, or the dataset is no longer the one it was trained on.
     """
     checkpoint = Checkpoint.load(path)
+    for part in path.glob(".*.part"):
+        part.unlink(missing_ok=True)  # half-written by a process that was killed
     task = Task.prepare(checkpoint.config, checkpoint.hierarchy, reporter)
     if task.hierarchy != checkpoint.hierarchy:
         raise HiertaxError(f"{task.dataset.root}: no longer has the classes {path} was trained on; restore them")

@@ -293,7 +293,10 @@ def test_a_frozen_pretrained_network_learns_photographs_of_birds(hiertrain, tmp_
 
 def link_cub(whole, part, *, train, test):
     """Make a part of CUB in its own layout: the first photographs of every class, as links."""
-    wanted, lines = {"1": train, "0": test}, {"images.txt": [], "image_class_labels.txt": [], "train_test_split.txt": []}
+    wanted, lines = (
+        {"1": train, "0": test},
+        {"images.txt": [], "image_class_labels.txt": [], "train_test_split.txt": []},
+    )
     listed = {name: [line.split(" ", 1) for line in (whole / name).read_text().splitlines()] for name in lines}
     label, split = (dict(listed[name]) for name in ("image_class_labels.txt", "train_test_split.txt"))
     taken = {}
