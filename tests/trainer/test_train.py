@@ -3,7 +3,6 @@
 import csv
 import json
 import math
-import os
 from pathlib import Path
 
 import pytest
@@ -113,7 +112,7 @@ def test_the_small_network_learns_to_tell_colours(hiertrain, patches, tmp_path):
 
 def test_one_level_and_four_levels_train(hiertrain, patches, hierarchy_file, tmp_path):
     flat = [["Red"], ["Orange"], ["Blue"], ["Teal"]]
-    deep = [["all", tone, leaf.lower(), leaf] for tone, leaf in zip("wwcc", sum(flat, []), strict=True)]
+    deep = [["all", tone, leaf.lower(), leaf] for tone, [leaf] in zip("wwcc", flat, strict=True)]
     for lineages in (flat, deep):
         levels = [f"level {k}" for k in range(len(lineages[0]))]
         file = hierarchy_file(tmp_path / f"{len(levels)}.json", lineages, levels=levels)
@@ -149,7 +148,7 @@ def test_one_seed_gives_one_result_and_another_seed_another(hiertrain, patches, 
     assert not same(tensors(tmp_path / "other"), tensors(run))
 
 
-def test_weights_of_a_file_are_where_training_starts(hiertrain, patches, run, tmp_path):
+def test_weights_of_a_file_are_where_training_starts(hiertrain, patches, tmp_path):
     """With rates of zero nothing moves, so the run's backbone must be the file's."""
     from trainer.backbones import Backbone
 
@@ -239,7 +238,7 @@ def test_default_folders_do_not_collide(hiertrain, patches, tmp_path, monkeypatc
 
 def test_the_data_folder_may_come_from_the_environment(hiertrain, patches, tmp_path, monkeypatch):
     monkeypatch.setenv("HIERTAX_DATA", str(patches.data))
-    options = [option for option in patches.options("--freeze-backbone", "--out", tmp_path / "run", epochs=1)]
+    options = list(patches.options("--freeze-backbone", "--out", tmp_path / "run", epochs=1))
     del options[options.index("--data") : options.index("--data") + 2]
     assert hiertrain(*options).code == 0
 
@@ -309,5 +308,5 @@ def link_cub(whole, part, *, train, test):
         kept = [f"{number} {text}\n" for number, text in rows if number in keep]
         (part / name).write_text("".join(kept))
     (part / "classes.txt").write_bytes((whole / "classes.txt").read_bytes())
-    os.symlink(whole / "images", part / "images")
+    (part / "images").symlink_to(whole / "images")
     return part
