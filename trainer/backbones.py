@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+import sys
 from collections import OrderedDict
+from contextlib import redirect_stdout
 from pathlib import Path
 from typing import Any
 
@@ -54,7 +56,9 @@ def _trunk(name: str) -> OrderedDict[str, nn.Module]:
     elif name in list_models(module=models):  # without detection and the like, which download a backbone
         network = get_model(name, weights=None)
     else:
-        raise HiertaxError(f"--backbone {name}: torchvision has no such network; try resnet50 or mobilenet_v2")
+        raise HiertaxError(
+            f"--backbone {name}: torchvision has no such classification network; try resnet50 or mobilenet_v2"
+        )
     children = OrderedDict(network.named_children())
     for classifier in CLASSIFIER_NAMES:
         while classifier in children:
@@ -117,12 +121,13 @@ def load_weights(backbone: Backbone, weights: str) -> None:
 def _imagenet(name: str) -> dict[str, Tensor]:
     try:
         weights = get_model_weights(name)["IMAGENET1K_V1"]
-    except (KeyError, ValueError):
+    except (ValueError, KeyError):
         raise HiertaxError(
-            f"--weights imagenet: torchvision has no such weights of {name}; use --weights none, or a file"
+            f"--weights imagenet: torchvision has none for {name}; give --weights a file, or --weights none"
         ) from None
     try:
-        state: dict[str, Tensor] = weights.get_state_dict(progress=True)
+        with redirect_stdout(sys.stderr):  # where progress belongs
+            state: dict[str, Tensor] = weights.get_state_dict(progress=True)
     except (OSError, RuntimeError) as error:
         raise HiertaxError(
             f"--weights imagenet: the weights of {name} could not be downloaded ({error}); "

@@ -42,7 +42,7 @@ def _default(name: str) -> Any:
 @click.option(
     "--backbone-learning-rate", type=click.FloatRange(0), default=_default("backbone_learning_rate"), show_default=True
 )
-@click.option("--seed", type=click.IntRange(0), default=_default("seed"), show_default=True)
+@click.option("--seed", type=click.IntRange(0, 2**63 - 1), default=_default("seed"), show_default=True)
 @click.option("--limit-per-class", type=click.IntRange(1), help="Train on the first so many images of each class.")
 @click.option("--skip-bad-images", is_flag=True, help="Count images that cannot be decoded, and go on without them.")
 @DEVICE
@@ -105,7 +105,7 @@ def evaluate(run: Path, data: str | None, device: str, as_json: bool) -> None:
         click.echo(json.dumps(scores, indent=2))
     else:
         click.echo(heading(scores))
-        Terminal().print(score_table(scores))
+        Terminal(markup=False, emoji=False).print(score_table(scores))  # names are not markup
 
 
 @main.command()
