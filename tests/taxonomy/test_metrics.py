@@ -8,6 +8,7 @@ from trees import WORKED, hierarchies
 
 from taxonomy import Hierarchy
 from taxonomy.metrics import (
+    calibration_error,
     full_path_accuracy,
     hierarchical_precision_recall,
     inconsistent,
@@ -223,3 +224,11 @@ def test_for_paths_all_node_sets_agree_and_finer_is_never_easier(evaluation):
     assert tree_inconsistency(hierarchy, predicted) == 0
     wrong_levels = (truth != predicted).sum(axis=1)
     assert (lca_height(hierarchy, truth, predicted) == wrong_levels).all()
+
+
+def test_calibration_error_is_the_gap_between_said_and_true():
+    sure = np.array([0.9, 0.9, 0.9, 0.9])
+    assert calibration_error(sure, np.array([True, True, True, False])) == pytest.approx(0.15)
+    assert calibration_error(np.array([1.0, 0.0]), np.array([True, False])) == 0
+    mixed = np.array([0.2, 0.2, 0.8, 0.8])  # one bin too shy by 0.3, one too bold by 0.3: they do not cancel
+    assert calibration_error(mixed, np.array([True, False, True, False])) == pytest.approx(0.3)

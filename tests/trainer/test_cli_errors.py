@@ -130,7 +130,8 @@ def test_a_missing_dataset_of_the_paper_says_what_to_fetch(refused, hierarchy_fi
 def test_another_layout_says_what_was_expected(refused, tmp_path):
     (tmp_path / "odd" / "photos").mkdir(parents=True)
     line = refused("--data", tmp_path / "odd")
-    assert f"{tmp_path}/odd: no dataset of a known layout" in line
+    assert f"{tmp_path}/odd: no images of" in line
+    assert "neither in" in line
     assert "train/CLASS/*.jpg" in line
     assert "images.txt" in line
 

@@ -11,6 +11,7 @@ import pytest
 from PIL import Image
 
 from taxonomy import Hierarchy
+from trainer.predict import percent
 from trainer.sketchbirds import birds
 
 LINK = "\N{SINGLE RIGHT-POINTING ANGLE QUOTATION MARK}"
@@ -52,7 +53,6 @@ def test_scores_carry_baselines_and_what_they_are_about(scores, run):
     assert (scores["method"], scores["backbone"], scores["seed"], scores["epoch"]) == (
         "ours", "shufflenet_v2_x0_5", 0, 2,
     )  # fmt: skip
-    assert scores["decoding"] == "independent"
     assert [(level["level"], level["labels"]) for level in scores["levels"]] == [("tone", 2), ("colour", 4)]
     assert [level["majority"] for level in scores["levels"]] == [6 / 11, 3 / 11]
 
@@ -62,17 +62,23 @@ def test_evaluation_finds_what_the_log_says(scores, run):
     assert [f"{level['accuracy']:.6f}".rstrip("0") for level in scores["levels"]] == [x.rstrip("0") for x in last[5:7]]
 
 
+def test_answers_along_one_path_never_contradict_themselves(scores):
+    assert scores["path"]["tree_inconsistency"] == 0
+    assert all(0 <= level["calibration_error"] <= 1 for level in scores["path"]["levels"])
+
+
 def test_the_table_says_what_json_says(hiertrain, run, scores):
     outcome = hiertrain("evaluate", run)
     assert (outcome.code, outcome.err) == (0, "")
     rows = [[cell.strip() for cell in line.split("│")[1:-1]] for line in outcome.out.splitlines() if "│" in line]
     table = {row[0]: row[1:] for row in rows}
     for level in scores["levels"]:
-        expected = [str(level["labels"]), f"{100 * level['accuracy']:.2f}", f"{100 * level['majority']:.2f}"]
-        assert table[level["level"]] == expected
+        path = next(along for along in scores["path"]["levels"] if along["level"] == level["level"])
+        shares = (level["accuracy"], path["accuracy"], level["majority"])
+        assert table[level["level"]] == [str(level["labels"]), *(f"{100 * share:.2f}" for share in shares)]
     for name in ("average_accuracy", "full_path_accuracy", "tree_inconsistency"):
         assert table[name.replace("_", " ")][1] == f"{100 * scores[name]:.2f}"
-    assert table["mistake severity"][1] == f"{scores['mistake_severity']:.2f} levels"
+    assert table["mistake severity, levels"][1] == f"{scores['mistake_severity']:.2f}"
     assert "11 test images" in " ".join(outcome.out.split())
 
 
@@ -155,7 +161,7 @@ def test_the_json_of_an_answer(chain_of, patches):
 def test_a_person_reads_the_same_chain(hiertrain, run, chain_of, patches):
     image = images_of(patches)[0]
     (answer,) = chain_of(image)
-    steps = [f"{step['label']} {100 * step['probability']:.1f} %" for step in answer["chain"]]
+    steps = [f"{step['label']} {percent(step['probability'])}" for step in answer["chain"]]
     assert hiertrain("predict", run, image).out == f"{image}\n  patch > {' > '.join(steps)}\n"
 
 
@@ -241,7 +247,7 @@ def test_a_report_shows_the_scores_and_the_chains(hiertrain, run, scores, chain_
     assert f"It is: patch {LINK} cold {LINK} Blue" in text  # its folder is named like a class
     (answer,) = chain_of(image)
     for step in answer["chain"]:
-        assert f"{LINK} {step['label']} {100 * step['probability']:.0f}" in text
+        assert f"{LINK} {step['label']} {percent(step['probability'])}" in text
 
 
 def test_a_report_without_images_has_none(hiertrain, run, tmp_path):
