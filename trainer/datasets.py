@@ -49,9 +49,19 @@ class Split:
 
     def limit_per_class(self, count: int) -> Split:
         """Return the first `count` images of every class."""
+        return self.subset(np.flatnonzero(self._rank() < count))
+
+    def beyond(self, count: int) -> Split:
+        """Return what `limit_per_class` leaves out."""
+        return self.subset(np.flatnonzero(self._rank() >= count))
+
+    def _rank(self) -> IntArray:
+        """Count for each image how many of its class come before it."""
         order = np.argsort(self.labels, kind="stable")
         starts = np.searchsorted(self.labels[order], self.labels[order], side="left")
-        return self.subset(np.sort(order[np.arange(len(order)) - starts < count]))
+        rank = np.empty(len(order), dtype=np.int64)
+        rank[order] = np.arange(len(order)) - starts
+        return rank
 
 
 @dataclass(frozen=True)

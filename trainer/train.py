@@ -23,6 +23,7 @@ from trainer.datasets import ImageDataset, Split, find_dataset, join
 from trainer.engine import (
     Samples,
     embed,
+    epoch_seed,
     make_optimizer,
     multi_level_loss,
     predict_logits,
@@ -231,7 +232,7 @@ def _epoch(
 ) -> dict[str, Any]:
     """Train one epoch, score the test images, and return the log's row."""
     set_learning_rate(optimizer, epoch, config.epochs)
-    draws = int(np.random.SeedSequence([config.seed, epoch]).generate_state(1, np.uint64)[0] >> 1)
+    draws = epoch_seed(config.seed, epoch)
     torch.manual_seed(draws)  # dropout and the like
     start = time.perf_counter()
     result = train_epoch(
