@@ -21,6 +21,7 @@ from numpy.typing import ArrayLike, NDArray
 from taxonomy.document import FORMAT, VERSION, Document, LevelDocument, misplaced, parse, restriction, unsound
 from taxonomy.errors import HierarchyError, HiertaxError
 from taxonomy.files import read_json, write_json
+from taxonomy.lca import PathCodes, lca_level, path_codes
 
 IntArray = NDArray[np.int64]
 
@@ -250,12 +251,11 @@ class Hierarchy:
         a, b
             Leaf indices, of shapes that broadcast together.
         """
-        a, b = np.asarray(a), np.asarray(b)
-        level = np.full(np.broadcast_shapes(a.shape, b.shape), -1, dtype=np.int64)
-        for k in range(self.depth):
-            column = np.ascontiguousarray(self.paths[:, k])
-            level += column[a] == column[b]
-        return level
+        return lca_level(self.paths, self._path_codes, a, b)
+
+    @cached_property
+    def _path_codes(self) -> PathCodes | None:
+        return path_codes(self.paths, [level.parents for level in self.levels])
 
     def distance(self, a: ArrayLike, b: ArrayLike) -> IntArray:
         """Return the number of edges between leaves `a` and `b` (0 for the same leaf, 2K at most)."""
