@@ -14,6 +14,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from taxonomy.hierarchy import Hierarchy, IntArray
+from taxonomy.lca import BLOCK
 
 FloatArray = NDArray[np.float64]
 NodeSet = Literal["heads", "leaf+ancestors", "heads+ancestors"]
@@ -122,19 +123,28 @@ def _node_overlap(
     """Return per sample how many predicted nodes are true, and how many distinct nodes are predicted."""
     if nodes == "heads":
         return (truth == predicted).sum(axis=1), np.full(len(truth), hierarchy.depth)
-    heads = range(hierarchy.depth - 1, -1, -1) if nodes == "heads+ancestors" else [hierarchy.depth - 1]
-    hits = np.zeros(len(truth), dtype=np.int64)
-    size = np.zeros(len(truth), dtype=np.int64)
-    for level in range(hierarchy.depth):
-        seen: list[IntArray] = []
-        for head in heads:
-            if head < level:
-                continue
-            node = hierarchy.ancestors(head, level)[predicted[:, head]]
-            fresh = np.logical_and.reduce([node != other for other in seen], axis=0, initial=True)
-            hits += fresh & (node == truth[:, level])
+    hits, size = (np.empty(len(truth), dtype=np.int64) for _ in range(2))
+    for start in range(0, len(truth), BLOCK):
+        block = slice(start, start + BLOCK)
+        columns = (np.ascontiguousarray(labels[block].T) for labels in (truth, predicted))
+        hits[block], size[block] = _overlap_of_columns(hierarchy, *columns, only_leaf=nodes == "leaf+ancestors")
+    return hits, size
+
+
+def _overlap_of_columns(
+    hierarchy: Hierarchy, truth: IntArray, predicted: IntArray, *, only_leaf: bool
+) -> tuple[NDArray[np.int16], NDArray[np.int16]]:
+    """Do the same for labels ``[K, N]``, climbing from every head's answer to the root."""
+    hits, size = (np.zeros(truth.shape[1], dtype=np.int16) for _ in range(2))
+    seen: list[list[IntArray]] = [[] for _ in hierarchy.levels]
+    for head in range(hierarchy.depth - 1, hierarchy.depth - 2 if only_leaf else -1, -1):
+        node = predicted[head]
+        for level in range(head, -1, -1):
+            fresh = np.logical_and.reduce([node != other for other in seen[level]], axis=0, initial=True)
+            hits += fresh & (node == truth[level])
             size += fresh
-            seen.append(node)
+            seen[level].append(node)
+            node = hierarchy.levels[level].parents[node]
     return hits, size
 
 

@@ -2,11 +2,13 @@
 
 from __future__ import annotations
 
+import copy
 import json
 import os
 import subprocess
 import sys
 import time
+from collections.abc import Callable
 from pathlib import Path
 
 import faults
@@ -251,7 +253,27 @@ def test_part_of_the_birds_is_sound_for_that_part_of_the_dataset(tmp_path: Path)
     classes = [line.split()[1] for line in (CUB50 / "classes.txt").read_text().splitlines()]
     curated.build("cub").restrict(classes).save(tmp_path / "cub50.json")
     assert validate(tmp_path / "cub50.json", CUB50).sound(strict=True)
-    assert not validate(tmp_path / "cub50.json").sound()
+    assert validate(tmp_path / "cub50.json").counts["restricted"] == 1
+
+
+def test_a_declared_part_of_a_dataset_is_a_warning_and_any_other_an_error(tmp_path: Path) -> None:
+    def lose_one(content: faults.Tree) -> None:
+        for key in ("labels", "parents", "classes"):
+            del content["levels"][2][key][30]
+
+    part = faults.part_of_the_birds()
+    assert validate(put(tmp_path, faults.as_json(part))).sound()
+    changes: list[Callable[[faults.Tree], object]] = [
+        lose_one,
+        lambda content: content["source"].pop("restricted"),
+        lambda content: content["source"]["restricted"].update(of=100),
+        lambda content: content["source"].update(restricted=True),
+    ]
+    for change in changes:
+        broken = copy.deepcopy(part)
+        change(broken)
+        report = validate(put(tmp_path, faults.as_json(broken)))
+        assert {rule for rule in report.counts if RULES[rule].severity == "error"} == {"missing-class"}
 
 
 # ---------------------------------------------------------------- anything at all
