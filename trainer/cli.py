@@ -106,18 +106,16 @@ def evaluate(run: Path, data: str | None, device: str, as_json: bool) -> None:
     Example:
       hiertrain evaluate runs/cub_wiki-ours-0
     """
-    from rich.console import Console as Terminal
-
     from trainer.evaluate import evaluate as score
     from trainer.evaluate import heading, score_table
-    from trainer.progress import Reporter
+    from trainer.progress import Reporter, print_table
 
     scores = score(run, Reporter(), data=data, device=device)
     if as_json:
         click.echo(json.dumps(scores, indent=2))
     else:
         click.echo(heading(scores))
-        Terminal(markup=False, emoji=False).print(score_table(scores))  # names are not markup
+        print_table(score_table(scores))
 
 
 @main.command()
@@ -270,16 +268,14 @@ def methods(hierarchy: Path, seeds: int, out: Path | None, as_json: bool, **sett
 
 
 def _run_experiment(experiment: Any, config: Config, seeds: int, out: Path | None, as_json: bool) -> None:
-    from rich.console import Console as Terminal
-
     from taxonomy.files import write_json
-    from trainer.progress import Reporter
+    from trainer.progress import Reporter, print_table
 
     result = experiment.run(config, seeds, Reporter())
     if as_json:
         click.echo(json.dumps(result, indent=2, ensure_ascii=False))
     else:
-        Terminal(markup=False, emoji=False).print(experiment.result_table(result))
+        print_table(experiment.result_table(result))
     if out is not None:
         write_json(out, result)
 
