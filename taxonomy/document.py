@@ -7,7 +7,7 @@ what a schema cannot say (one parent per taxon, no empty node, ...) is checked b
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Mapping
 from typing import Annotated, Any, Final, Literal
 
 import msgspec
@@ -49,6 +49,22 @@ class Document(Struct, omit_defaults=True):
     source: Annotated[dict[str, Any], Meta(description="where it comes from; 'kind' and 'command' at least")]
     levels: Annotated[list[LevelDocument], Meta(min_length=1, description="coarsest first")]
     dataset: Annotated[Text | UnsetType, Meta(description="the dataset whose classes these are")] = UNSET
+
+
+class Restriction(Struct, frozen=True):
+    """How many classes a part of a hierarchy has, and how many the whole."""
+
+    classes: Annotated[int, Meta(ge=1)]
+    of: Annotated[int, Meta(ge=2)]
+
+
+def restriction(source: Mapping[str, Any]) -> Restriction | None:
+    """Return what a `source` declares under ``restricted``, None where it declares nothing that makes sense."""
+    try:
+        declared = msgspec.convert(source.get("restricted"), Restriction)
+    except msgspec.ValidationError:
+        return None
+    return declared if declared.classes < declared.of else None
 
 
 def json_schema() -> dict[str, Any]:

@@ -255,6 +255,8 @@ def _unpack(archive: Archive, packed: IO[bytes], staging: Path, progress: Progre
             _check_member(member)
             tar.extract(member, staging, set_attrs=False, filter="data")
             progress("unpacking", packed.tell(), archive.size)
+        while bounded.read(GULP):  # the checksum of gzip stands behind all that tar reads
+            pass
 
 
 def _check_member(member: tarfile.TarInfo) -> None:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import codecs
 import os
 from contextlib import suppress
 from pathlib import Path
@@ -18,10 +19,13 @@ def read_json(path: Path) -> Any:
     Raises
     ------
     HiertaxError
-        If the file cannot be read, or is not UTF-8 JSON (absurdly deep nesting included).
+        If the file cannot be read, or is not UTF-8 JSON (a byte order mark and absurdly deep nesting included).
     """
+    content = read_bytes(path)
+    if content.startswith(codecs.BOM_UTF8):
+        raise HiertaxError(f"{path}: not JSON: it starts with a byte order mark; save it as UTF-8 without one")
     try:
-        return msgspec.json.decode(read_bytes(path))
+        return msgspec.json.decode(content)
     except (msgspec.DecodeError, UnicodeDecodeError, RecursionError) as error:
         raise HiertaxError(f"{path}: not JSON: {error}; restore or rebuild the file") from None
 
@@ -62,22 +66,37 @@ def write_json(path: Path, value: Any) -> None:
 def write_atomic(path: Path, content: bytes) -> None:
     """Write a file so that readers see the old one or the whole new one, never a part.
 
+    A link stays, and the file that it leads to is written. What is there and is no file, such as a pipe or
+    ``/dev/stdout``, is written to as it stands.
+
     Raises
     ------
     HiertaxError
         If it cannot be written (no such folder, read-only, disk full); the old file stays as it was.
     """
-    part = path.with_name(f".{path.name}.{os.getpid()}.part")
+    target = Path(os.path.realpath(path))
     try:
-        path.parent.mkdir(parents=True, exist_ok=True)
+        if path.exists() and not target.is_file():
+            path.write_bytes(content)
+        else:
+            _replace(target, content)
+    except FileExistsError:
+        raise HiertaxError(f"{path}: cannot be written: {target.parent} is no folder; choose another place") from None
+    except OSError as error:
+        reason = error.strerror or error
+        raise HiertaxError(f"{path}: cannot be written: {reason}; free some space or choose another place") from None
+
+
+def _replace(target: Path, content: bytes) -> None:
+    """Write beside the target and rename into place."""
+    part = target.with_name(f".{target.name}.{os.getpid()}.part")
+    try:
+        target.parent.mkdir(parents=True, exist_ok=True)
         with part.open("wb") as file:
             file.write(content)
             file.flush()
             os.fsync(file.fileno())
-        part.replace(path)
-    except OSError as error:
-        reason = error.strerror or error
-        raise HiertaxError(f"{path}: cannot be written: {reason}; free some space or choose another place") from None
+        part.replace(target)
     finally:
         with suppress(OSError):
             part.unlink(missing_ok=True)

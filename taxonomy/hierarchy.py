@@ -18,9 +18,10 @@ import numpy as np
 from msgspec import UNSET
 from numpy.typing import ArrayLike, NDArray
 
-from taxonomy.document import FORMAT, VERSION, Document, LevelDocument, misplaced, parse, unsound
+from taxonomy.document import FORMAT, VERSION, Document, LevelDocument, misplaced, parse, restriction, unsound
 from taxonomy.errors import HierarchyError, HiertaxError
 from taxonomy.files import read_json, write_json
+from taxonomy.lca import PathCodes, lca_level, path_codes
 
 IntArray = NDArray[np.int64]
 
@@ -250,12 +251,11 @@ class Hierarchy:
         a, b
             Leaf indices, of shapes that broadcast together.
         """
-        a, b = np.asarray(a), np.asarray(b)
-        level = np.full(np.broadcast_shapes(a.shape, b.shape), -1, dtype=np.int64)
-        for k in range(self.depth):
-            column = np.ascontiguousarray(self.paths[:, k])
-            level += column[a] == column[b]
-        return level
+        return lca_level(self.paths, self._path_codes, a, b)
+
+    @cached_property
+    def _path_codes(self) -> PathCodes | None:
+        return path_codes(self.paths, [level.parents for level in self.levels])
 
     def distance(self, a: ArrayLike, b: ArrayLike) -> IntArray:
         """Return the number of edges between leaves `a` and `b` (0 for the same leaf, 2K at most)."""
@@ -284,6 +284,9 @@ class Hierarchy:
     def restrict(self, classes: Iterable[str]) -> Hierarchy:
         """Return the hierarchy of some of its classes, in its own order, without the taxa left empty.
 
+        Where classes were left out, ``source["restricted"]`` declares how many are there, and ``of`` how many
+        in the whole hierarchy, however often it was restricted since.
+
         Raises
         ------
         HierarchyError
@@ -299,8 +302,15 @@ class Hierarchy:
         levels = [_subset(level, kept[k], kept[k - 1] if k else None) for k, level in enumerate(self.levels)]
         return Hierarchy(
             name=self.name, root=self.root, levels=tuple(levels), classes=tuple(self.classes[i] for i in leaves),
-            dataset=self.dataset, source=self.source, extras=self.extras,
+            dataset=self.dataset, source=dict(self.source) | self._declaration(len(leaves)), extras=self.extras,
         )  # fmt: skip
+
+    def _declaration(self, classes: int) -> dict[str, Any]:
+        """Return what the `source` of a hierarchy of so many of its classes says of the others."""
+        if classes == len(self.classes):
+            return {}
+        earlier = restriction(self.source)
+        return {"restricted": {"classes": classes, "of": max(len(self.classes), earlier.of if earlier else 0)}}
 
     # ---------------------------------------------------------------- identity
 

@@ -14,6 +14,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from taxonomy.hierarchy import Hierarchy, IntArray
+from taxonomy.lca import BLOCK
 
 FloatArray = NDArray[np.float64]
 NodeSet = Literal["heads", "leaf+ancestors", "heads+ancestors"]
@@ -122,20 +123,46 @@ def _node_overlap(
     """Return per sample how many predicted nodes are true, and how many distinct nodes are predicted."""
     if nodes == "heads":
         return (truth == predicted).sum(axis=1), np.full(len(truth), hierarchy.depth)
-    heads = range(hierarchy.depth - 1, -1, -1) if nodes == "heads+ancestors" else [hierarchy.depth - 1]
-    hits = np.zeros(len(truth), dtype=np.int64)
-    size = np.zeros(len(truth), dtype=np.int64)
-    for level in range(hierarchy.depth):
-        seen: list[IntArray] = []
-        for head in heads:
-            if head < level:
-                continue
-            node = hierarchy.ancestors(head, level)[predicted[:, head]]
-            fresh = np.logical_and.reduce([node != other for other in seen], axis=0, initial=True)
-            hits += fresh & (node == truth[:, level])
-            size += fresh
-            seen.append(node)
+    hits, size = (np.empty(len(truth), dtype=np.int64) for _ in range(2))
+    for start in range(0, len(truth), BLOCK):
+        block = slice(start, start + BLOCK)
+        columns = (np.ascontiguousarray(labels[block].T) for labels in (truth, predicted))
+        hits[block], size[block] = _overlap_of_columns(hierarchy, *columns, only_leaf=nodes == "leaf+ancestors")
     return hits, size
+
+
+def _overlap_of_columns(
+    hierarchy: Hierarchy, truth: IntArray, predicted: IntArray, *, only_leaf: bool
+) -> tuple[NDArray[np.int16], NDArray[np.int16]]:
+    """Do the same for labels ``[K, N]``, climbing from every head's answer to the root."""
+    hits, size = (np.zeros(truth.shape[1], dtype=np.int16) for _ in range(2))
+    seen: list[list[IntArray]] = [[] for _ in hierarchy.levels]
+    for head in range(hierarchy.depth - 1, hierarchy.depth - 2 if only_leaf else -1, -1):
+        node = predicted[head]
+        for level in range(head, -1, -1):
+            fresh = np.logical_and.reduce([node != other for other in seen[level]], axis=0, initial=True)
+            hits += fresh & (node == truth[level])
+            size += fresh
+            seen[level].append(node)
+            node = hierarchy.levels[level].parents[node]
+    return hits, size
+
+
+def calibration_error(probability: FloatArray, right: NDArray[np.bool_], bins: int = 15) -> float:
+    """Return the expected calibration error: how far stated probability and share of right answers lie apart.
+
+    Parameters
+    ----------
+    probability
+        float64 ``[N]``: how likely each answer was said to be.
+    right
+        bool ``[N]``: whether it was right.
+    bins
+        The number of equal bins of probability over which the absolute gaps are averaged (Guo et al. 2017).
+    """
+    which = np.minimum((probability * bins).astype(np.int64), bins - 1)
+    gaps = np.bincount(which, weights=probability - right, minlength=bins)
+    return float(np.abs(gaps).sum() / len(probability))
 
 
 def summary(hierarchy: Hierarchy, truth: IntArray, predicted: IntArray) -> dict[str, Any]:

@@ -196,7 +196,12 @@ RULES: Final[dict[str, Rule]] = {
     # ------------------------------------------------------------ the dataset
     "missing-class": Rule(
         _DATA, "error", "classes of the dataset are not in the hierarchy",
-        "add them; for a part of the dataset, say where it is with --root DIR",
+        "add them; for a part of the dataset restrict the whole hierarchy, which declares it (docs/hierarchy-file.md), "
+        "or say where the part is with --root DIR",
+    ),
+    "restricted": Rule(
+        _DATA, "warning", "classes of the dataset are not in the hierarchy, as many as its `source` declares",
+        "take the whole hierarchy, if all classes are wanted",
     ),
     "unknown-class": Rule(
         _DATA, "error", "classes of the hierarchy are not in the data", "write them as the dataset does, or remove them"

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import time
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
@@ -31,7 +31,7 @@ from trainer.engine import (
     top_labels,
     train_epoch,
 )
-from trainer.images import load_images
+from trainer.images import UndecodableImageError, load_images
 from trainer.methods import Network, build_network
 from trainer.progress import Reporter
 from trainer.run import Checkpoint, Run
@@ -86,7 +86,7 @@ def pick_device(name: str) -> torch.device:
         return torch.device("cuda" if torch.cuda.is_available() else "cpu")
     try:
         device = torch.device(name)
-        torch.empty(0, device=device)
+        torch.zeros(1, device=device).item()
     except (RuntimeError, AssertionError) as error:
         reason = str(error).splitlines()[0]
         raise HiertaxError(f"--device {name}: not on this machine ({reason}); try --device cpu") from None
@@ -111,7 +111,19 @@ def train(config: Config, out: Path, reporter: Reporter) -> Run:
     network = build_network(
         config.method, config.backbone, task.hierarchy.sizes, weights=config.weights, frozen=config.freeze_backbone
     )
+    _check_image_size(network, config)
     return _fit(Run(out), config, task, network, None, reporter)
+
+
+@torch.inference_mode()
+def _check_image_size(network: Network, config: Config) -> None:
+    """Refuse before anything is decoded what would leave no feature map."""
+    try:
+        network.eval().embed(torch.zeros(1, 3, config.image_size, config.image_size))
+    except (RuntimeError, ValueError, AssertionError):
+        raise HiertaxError(
+            f"--image-size {config.image_size}: does not suit {config.backbone}; try 224, or another --backbone"
+        ) from None
 
 
 def resume(path: Path, reporter: Reporter) -> Run:
@@ -123,6 +135,8 @@ def resume(path: Path, reporter: Reporter) -> Run:
         If its checkpoint cannot be read, or the dataset is no longer the one it was trained on.
     """
     checkpoint = Checkpoint.load(path)
+    for part in path.glob(".*.part"):
+        part.unlink(missing_ok=True)  # half-written by a process that was killed
     task = Task.prepare(checkpoint.config, checkpoint.hierarchy, reporter)
     if task.hierarchy != checkpoint.hierarchy:
         raise HiertaxError(f"{task.dataset.root}: no longer has the classes {path} was trained on; restore them")
@@ -140,6 +154,8 @@ def _fit(
     if config.limit_per_class is not None:
         training = training.limit_per_class(config.limit_per_class)
     train_samples = load_samples(training, "training", config, task, network, device, reporter)
+    if len(train_samples.inputs) < 2:
+        raise HiertaxError(f"{task.dataset.root}: one training image; batch normalisation needs two or more, add some")
     test_samples = load_samples(task.dataset.test, "test", config, task, network, device, reporter)
     rows: list[dict[str, Any]] = []
     if checkpoint is None:
@@ -148,7 +164,7 @@ def _fit(
         checkpoint.restore(optimizer, network)
         rows = run.read_log(checkpoint.epoch)
     with (
-        _saving_interrupt(run, rows),
+        _explaining_interrupt(run),
         reporter.images("training", (config.epochs - len(rows)) * len(train_samples.inputs)) as advance,
     ):
         for epoch in range(len(rows), config.epochs):
@@ -163,21 +179,28 @@ def _fit(
 
 
 @contextmanager
-def _saving_interrupt(run: Run, rows: Sequence[Any]) -> Iterator[None]:
+def _explaining_interrupt(run: Run) -> Iterator[None]:
+    """Say after Ctrl-C what is on disk: it may have come just before or just after an epoch was saved."""
     try:
         yield
     except KeyboardInterrupt:
-        if not rows:
+        if not run.checkpoint_path.exists():
             raise Interrupted("interrupted in the first epoch; nothing is saved yet, start again") from None
+        epoch = Checkpoint.load(run.path).epoch
         raise Interrupted(
-            f"interrupted in epoch {len(rows) + 1}; {len(rows)} are saved; go on by: hiertrain --resume {run.path}"
+            f"interrupted in epoch {epoch + 1}; {epoch} are saved; go on by: hiertrain --resume {run.path}"
         ) from None
 
 
 def decode_split(split: Split, what: str, config: Config, reporter: Reporter) -> tuple[Tensor, list[int]]:
     """Decode a split's images as `load_images` does, telling how far it is and what is left out."""
     with reporter.images(f"decoding {what} images", len(split)) as advance:
-        images, kept = load_images(split.paths, config.image_size, skip_bad=config.skip_bad_images, on_image=advance)
+        try:
+            images, kept = load_images(
+                split.paths, config.image_size, skip_bad=config.skip_bad_images, on_image=advance
+            )
+        except UndecodableImageError as error:
+            raise HiertaxError(f"{error}, or train without such by --skip-bad-images") from None
     if len(kept) < len(split):
         reporter.say(f"{what}: {len(split) - len(kept)} of {len(split)} images cannot be decoded and are left out")
     return images, kept
@@ -216,13 +239,10 @@ def _epoch(
         network, train_samples, optimizer, batch_size=config.batch_size, device=device,
         generator=torch.Generator().manual_seed(draws), on_batch=advance,
     )  # fmt: skip
-    if not np.isfinite(result.loss):
-        raise HiertaxError(
-            f"epoch {epoch + 1}: the loss is {result.loss}; the {epoch} epochs before are saved; "
-            "lower --learning-rate and --backbone-learning-rate"
-        )
     seconds = time.perf_counter() - start
     logits = predict_logits(network, test_samples.inputs, batch_size=config.batch_size, device=device)
+    if not np.isfinite(result.loss) or not all(z.isfinite().all() for z in logits):
+        raise HiertaxError(_diverged(epoch, result.loss))
     accuracy = level_accuracy(test_samples.targets.cpu().numpy(), top_labels(logits).numpy())
     names = [level.name for level in task.hierarchy.levels]
     return {
@@ -234,6 +254,13 @@ def _epoch(
         "seconds": round(seconds, 3),
         "images_per_second": round(len(train_samples.inputs) / seconds, 1),
     }
+
+
+def _diverged(epoch: int, loss: float) -> str:
+    """Say so; a finite loss may leave a network whose next answers are no numbers, which must not be saved."""
+    what = f"the loss is {loss}" if not np.isfinite(loss) else f"after a loss of {loss:.3g} the logits are no numbers"
+    saved = f"the epochs before, {epoch}, are saved" if epoch else "nothing is saved"
+    return f"epoch {epoch + 1}: {what}; {saved}; lower --learning-rate and --backbone-learning-rate"
 
 
 def _note(row: dict[str, Any], epochs: int, hierarchy: Hierarchy) -> str:

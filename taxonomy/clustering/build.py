@@ -11,6 +11,7 @@ from taxonomy.clustering import control, dft, hc, naming, report, sizes
 from taxonomy.clustering.features import Features, Float64
 from taxonomy.clustering.partition import Rule
 from taxonomy.clustering.representation import Kind, Representation, represent
+from taxonomy.document import restriction
 from taxonomy.errors import HiertaxError
 from taxonomy.hierarchy import Hierarchy, IntArray
 
@@ -136,6 +137,7 @@ def to_hierarchy(
     dataset = like.dataset if like is not None and like.dataset else known.get("dataset")
     parameters = settings.used() | ({"delta": found.delta} if found.delta is not None else {})
     about: Mapping[str, Any] = {"sha256": features.sha256, "provenance": dict(known)}
+    restricted = {"restricted": known["restricted"]} if restriction(known) else {}
     return Hierarchy.from_lineages(
         [
             [*(names[i] for names, i in zip(groups, path, strict=True)), leaf]
@@ -148,7 +150,8 @@ def to_hierarchy(
         dataset=str(dataset) if dataset else None,
         source={
             "kind": "clustered", "command": command, "method": settings.method, "parameters": parameters,
-            "features": about, **({"like": {"name": like.name, "content_hash": like.content_hash}} if like else {}),
+            "features": about, **restricted,
+            **({"like": {"name": like.name, "content_hash": like.content_hash}} if like else {}),
         },
     )  # fmt: skip
 

@@ -9,7 +9,7 @@ from pathlib import Path
 import numpy as np
 from msgspec import UNSET
 
-from taxonomy.document import Document, Place, shown
+from taxonomy.document import Document, Place, Restriction, restriction, shown
 from taxonomy.errata import KINDS, known
 from taxonomy.errors import HiertaxError
 from taxonomy.hierarchy import Hierarchy, IntArray
@@ -51,9 +51,11 @@ def facts(document: Document, place: Place, root: Path | None) -> Iterator[Findi
     if root and listed is None:
         yield Finding("no-class-list", "--root", f"{root}: no class list and no folders of images")
     if listed:
-        yield from _membership(classes, _as_written(listed.names, classes), str(listed.where), at)
+        names, where = _as_written(listed.names, classes), str(listed.where)
+        yield from _membership(classes, names, where, at, restriction(document.source))
     elif ours and not root:
-        yield from _membership(classes, _theirs(ours, classes), f"dataset {dataset}", at)
+        names, where = _theirs(ours, classes), f"dataset {dataset}"
+        yield from _membership(classes, names, where, at, restriction(document.source))
     if ours:
         yield from _against_reviewed(document, place, ours)
     if listed or (ours and set(classes) & set(ours.classes)) or classes != document.levels[-1].labels:
@@ -78,11 +80,14 @@ def _as_written(folders: list[str], classes: list[str]) -> list[str]:
     return last if len(set(last) & set(classes)) > len(set(folders) & set(classes)) else folders
 
 
-def _membership(classes: list[str], known: list[str], where: str, at: str) -> Iterator[Finding]:
+def _membership(
+    classes: list[str], known: list[str], where: str, at: str, declared: Restriction | None
+) -> Iterator[Finding]:
     missing, unknown = (sorted(set(a) - set(b)) for a, b in ((known, classes), (classes, known)))
     if missing:
         message = f"{len(missing)} of {len(known)} classes of {where} are missing: {some(missing)}"
-        yield Finding("missing-class", at, message)
+        as_declared = declared == Restriction(len(classes), len(known))
+        yield Finding("restricted" if as_declared else "missing-class", at, message)
     if unknown:
         yield Finding(
             "unknown-class", at, f"{len(unknown)} of {len(classes)} classes are not in {where}: {some(unknown)}"

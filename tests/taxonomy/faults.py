@@ -298,6 +298,12 @@ def _seeded_files() -> list[Fault]:
     ]
 
 
+def part_of_the_birds() -> Tree:
+    """Return 50 of the 200 birds, declared as such."""
+    whole = curated.build("cub")
+    return whole.restrict(whole.classes[:50]).to_json()
+
+
 # ---------------------------------------------------------------- the others
 
 
@@ -445,6 +451,7 @@ def _facts() -> list[Fault]:
 
     return [
         fault("a class too many", "unknown-class", "levels[2].classes", _set(2, "classes", 0, "001.Albatross")),
+        Fault("part of the birds", ".json", as_json(part_of_the_birds()), "restricted", "levels[2].classes"),
         fault("no family level", "expected-levels", "levels[0].name", no_family),
         fault("12 orders", "expected-count", "levels[0].labels", to_clements),
         fault("other order", "differs-from-reviewed", "levels[2].labels[66]", to_clements, 2),

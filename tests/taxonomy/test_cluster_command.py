@@ -168,3 +168,14 @@ def test_help_needs_neither_scipy_nor_numpy() -> None:
     done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True)
     assert "hiertax cluster --method hc --levels 3" in done.stdout
     assert not {"numpy", "scipy", "sklearn", "matplotlib", "torch"} & set(done.stdout.split())
+
+
+def test_the_part_of_a_dataset_that_features_declare_is_declared_by_the_tree(features: Path) -> None:
+    made, _ = planted_tree(samples=5)
+    declared = {"classes": len(made.classes), "of": 200}
+    for restricted in (declared, None, "some"):
+        provenance = {**made.provenance, "restricted": restricted}
+        write_features(features, made.features, made.labels, made.classes, provenance)
+        assert hiertax("--method", "hc", "--features", str(features), "--out", "tree.json") == 0
+        source = Hierarchy.load("tree.json").source
+        assert source.get("restricted") == (declared if restricted == declared else None)

@@ -70,8 +70,8 @@ def test_every_tree_has_the_manual_sizes_and_scores_of_every_seed(result):
         assert [level["labels"] for level in levels] == ([6] if name == "flat" else [3, 6])
         assert levels[-1]["level"] == "shade"
         for level in levels:
-            assert level["mean"] == pytest.approx(np.mean(level["accuracy"]))
-            assert level["sd"] == pytest.approx(np.std(level["accuracy"], ddof=1))
+            assert level["mean"] == pytest.approx(np.mean(level["values"]))
+            assert level["sd"] == pytest.approx(np.std(level["values"], ddof=1))
     assert result["trees"]["manual"]["levels"][0]["ari"] == 1
     assert result["trees"]["hc"]["levels"][0]["level"] == "like colour"
 
@@ -81,7 +81,7 @@ def test_the_manual_tree_scores_as_a_frozen_run_of_hiertrain(world, result, seed
     run = world / f"run-{seed}"
     assert hiertrain(*common(world), "--out", run, "--seed", seed, "--freeze-backbone") == 0
     last = list(csv.DictReader((run / "log.csv").read_text().splitlines()))[-1]
-    found = [level["accuracy"][seed] for level in result["trees"]["manual"]["levels"]]
+    found = [level["values"][seed] for level in result["trees"]["manual"]["levels"]]
     assert found == pytest.approx([float(last["test_colour"]), float(last["test_shade"])], abs=1e-6)
     assert found[0] > 0.5  # it has learnt something
 
@@ -133,3 +133,18 @@ def test_missing_images_and_hierarchy_are_one_line(world, tmp_path, capsys):
     assert hiertrain("reproduce", "hierarchy-ablation") == 2
     assert "--hierarchy" in capsys.readouterr().err
     assert not Path(tmp_path / "result.json").exists()
+
+
+def test_the_methods_score_as_frozen_runs_of_hiertrain(world, capsys):
+    assert hiertrain("reproduce", "methods", *common(world), "--seeds", 1, "--out", world / "methods.json") == 0
+    told = capsys.readouterr().out
+    assert all(method in told for method in ("ours", "ours_single", "vanilla_single", "vanilla_multi", "one path"))
+    result = json.loads((world / "methods.json").read_text())
+    assert result["majority"] == pytest.approx({"colour": 1 / 3, "shade": 1 / 6})
+    for method, rules in result["methods"].items():
+        run = world / method
+        assert hiertrain(*common(world), "--out", run, "--method", method, "--freeze-backbone") == 0
+        last = list(csv.DictReader((run / "log.csv").read_text().splitlines()))[-1]
+        found = [rules["heads"]["levels"][level]["values"][0] for level in ("colour", "shade")]
+        assert found == pytest.approx([float(last["test_colour"]), float(last["test_shade"])], abs=1e-6)
+        assert rules["path"]["tree_inconsistency"]["mean"] == 0

@@ -6,61 +6,28 @@ of the same shape and on the finest labels alone. The backbone is frozen, so one
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping, Sequence
-from dataclasses import dataclass, replace
+from collections.abc import Iterator, Mapping
+from dataclasses import replace
 from pathlib import Path
-from statistics import mean, stdev
+from statistics import mean
 from typing import Any
 
-import torch
 from rich.box import SIMPLE
 from rich.table import Table
 from sklearn.metrics import adjusted_rand_score
-from torch import Tensor
-from torch.nn.functional import adaptive_max_pool2d
 
 from taxonomy import Hierarchy, HiertaxError
 from taxonomy.clustering.build import METHODS, Method, Settings, cluster, to_hierarchy
 from taxonomy.clustering.features import Features, make_features
-from taxonomy.hierarchy import IntArray
 from taxonomy.metrics import level_accuracy, majority_baseline
-from trainer.backbones import Backbone, load_weights
 from trainer.config import Config
-from trainer.datasets import Split
-from trainer.engine import (
-    Samples,
-    embed,
-    epoch_seed,
-    make_optimizer,
-    predict_logits,
-    set_learning_rate,
-    top_labels,
-    train_epoch,
-)
-from trainer.extract import AveragePooled
-from trainer.methods import build_network
+from trainer.engine import top_labels
+from trainer.experiments.frozen import Seen, look, targets, train_heads
+from trainer.experiments.spread import percent, spread
 from trainer.progress import Reporter
-from trainer.train import Task, decode_split, pick_device
+from trainer.train import Task
 
 TREES = ("manual", *METHODS, "flat")
-
-
-class BothPoolings(AveragePooled):
-    """A backbone under average pooling, for clustering, and under max pooling, for the network (docs/methods.md)."""
-
-    def embed(self, images: Tensor) -> Tensor:
-        """Map normalised images ``[B, 3, S, S]`` to ``[B, 2W]``: averages, then maxima."""
-        maps = self.backbone(images)
-        return torch.cat([maps.mean(dim=(2, 3)), adaptive_max_pool2d(maps, 1).flatten(1)], dim=1)
-
-
-@dataclass(frozen=True)
-class Seen:
-    """A split as the frozen backbone sees it: features ``[N, W]`` of both poolings, and class indices ``[N]``."""
-
-    average: Tensor
-    maximum: Tensor
-    labels: IntArray
 
 
 def run(config: Config, seeds: int, reporter: Reporter) -> dict[str, Any]:
@@ -78,13 +45,16 @@ def run(config: Config, seeds: int, reporter: Reporter) -> dict[str, Any]:
     if manual_file.depth < 2:
         raise HiertaxError(f"{config.hierarchy}: has one level only; the ablation varies what is above the finest")
     task = Task.prepare(config, manual_file, reporter)
-    train, test = _look(config, task, reporter)
+    train, test = look(config, task, reporter)
     features = make_features(train.average.cpu().numpy(), train.labels, task.dataset.classes)
     trials: dict[str, list[dict[str, Any]]] = {name: [] for name in TREES}
     with reporter.images("training", seeds * len(TREES) * config.epochs * len(train.labels)) as advance:
         for seed in range(seeds):
             for name, tree in _trees(task.hierarchy, features, seed):
-                accuracy = _train(replace(config, seed=seed), tree, task.dataset.classes, train, test, advance)
+                seeded = replace(config, seed=seed)
+                logits = train_heads(seeded, tree, task.dataset.classes, train, test, advance)
+                truth = targets(tree, task.dataset.classes, test)
+                accuracy = level_accuracy(truth, top_labels(logits).numpy()).tolist()
                 trials[name].append(_trial(tree, task, test, accuracy))
                 reporter.say(f"seed {seed}, {name}: {tree.levels[-1].name} {100 * accuracy[-1]:.2f} %")
     about = {"hierarchy": task.hierarchy.name, "train": len(train.labels), "test": len(test.labels), "seeds": seeds}
@@ -97,28 +67,6 @@ def run(config: Config, seeds: int, reporter: Reporter) -> dict[str, Any]:
         "features_sha256": features.sha256,
         "trees": results,
     }
-
-
-def _look(config: Config, task: Task, reporter: Reporter) -> tuple[Seen, Seen]:
-    """Pass both splits through the backbone once."""
-    torch.manual_seed(config.seed)
-    backbone = Backbone(config.backbone)
-    load_weights(backbone, config.weights)
-    network = BothPoolings(backbone).to(pick_device(config.device)).to(memory_format=torch.channels_last)
-    limit = config.limit_per_class
-    training = task.dataset.train if limit is None else task.dataset.train.limit_per_class(limit)
-    return _see(training, "training", network, config, reporter), _see(
-        task.dataset.test, "test", network, config, reporter
-    )
-
-
-def _see(split: Split, what: str, network: BothPoolings, config: Config, reporter: Reporter) -> Seen:
-    images, kept = decode_split(split, what, config, reporter)
-    device = pick_device(config.device)
-    with reporter.images(f"features of {what} images", len(images)) as advance:
-        both = embed(network, images, batch_size=config.batch_size, device=device, on_batch=advance)
-    average, maximum = both.chunk(2, dim=1)
-    return Seen(average.clone(), maximum.clone(), split.labels[kept])
 
 
 def _trees(manual: Hierarchy, features: Features, seed: int) -> Iterator[tuple[str, Hierarchy]]:
@@ -141,37 +89,12 @@ def _found(manual: Hierarchy, features: Features, method: Method, seed: int) -> 
     return to_hierarchy(features, settings, found, like=manual, command="hiertrain reproduce hierarchy-ablation")
 
 
-def _train(
-    config: Config, tree: Hierarchy, classes: Sequence[str], train: Seen, test: Seen, advance: Any
-) -> list[float]:
-    """Train neck and heads as `hiertrain --freeze-backbone` does; return the test accuracy of every level."""
-    device = pick_device(config.device)
-    samples = Samples(train.maximum, torch.from_numpy(_targets(tree, classes, train)).to(device))
-    torch.manual_seed(config.seed)
-    network = build_network(config.method, config.backbone, tree.sizes, frozen=True).to(device)
-    optimizer = make_optimizer(network, config)
-    for epoch in range(config.epochs):
-        set_learning_rate(optimizer, epoch, config.epochs)
-        train_epoch(
-            network, samples, optimizer, batch_size=config.batch_size, device=device,
-            generator=torch.Generator().manual_seed(epoch_seed(config.seed, epoch)), on_batch=advance,
-        )  # fmt: skip
-    logits = predict_logits(network, test.maximum, batch_size=config.batch_size, device=device)
-    accuracy: list[float] = level_accuracy(_targets(tree, classes, test), top_labels(logits).numpy()).tolist()
-    return accuracy
-
-
-def _targets(tree: Hierarchy, classes: Sequence[str], seen: Seen) -> IntArray:
-    """Return the label of every sample at every level, ``[N, K]``; classes are joined by name."""
-    return tree.paths[[tree.class_index[name] for name in classes]][seen.labels]
-
-
 def _trial(tree: Hierarchy, task: Task, test: Seen, accuracy: list[float]) -> dict[str, Any]:
     """Return what one training gave, with what always guessing the commonest label would, and the tree's ARI."""
     classes = task.dataset.classes
     own, manual = (each.paths[[each.class_index[name] for name in classes]] for each in (tree, task.hierarchy))
     agreement = [adjusted_rand_score(a, b) for a, b in zip(manual.T[:-1], own.T[:-1], strict=False)]
-    majority = majority_baseline(_targets(tree, classes, test)).tolist()
+    majority = majority_baseline(targets(tree, classes, test)).tolist()
     return {"sizes": tree.sizes, "accuracy": accuracy, "majority": majority, "ari": list(map(float, agreement))}
 
 
@@ -182,18 +105,13 @@ def _summary(manual: Hierarchy, name: str, trials: list[dict[str, Any]]) -> dict
         {
             "level": level if k == len(names) - 1 or name == "manual" else f"like {level}",
             "labels": trials[0]["sizes"][k],
-            **_spread([trial["accuracy"][k] for trial in trials]),
+            **spread([trial["accuracy"][k] for trial in trials]),
             "majority": mean(trial["majority"][k] for trial in trials),
             "ari": mean(trial["ari"][k] for trial in trials) if k < len(names) - 1 else None,
         }
         for k, level in enumerate(names)
     ]
     return {"levels": levels}
-
-
-def _spread(values: Sequence[float]) -> dict[str, Any]:
-    """Return the values, their mean and their standard deviation (n-1; None of one value)."""
-    return {"accuracy": list(values), "mean": mean(values), "sd": stdev(values) if len(values) > 1 else None}
 
 
 def result_table(result: Mapping[str, Any]) -> Table:
@@ -214,5 +132,4 @@ def result_table(result: Mapping[str, Any]) -> Table:
 
 
 def _cell(level: Mapping[str, Any], *, majority: bool = False) -> str:
-    spread = "" if level["sd"] is None else f" ± {100 * level['sd']:.2f}"
-    return f"{100 * level['mean']:.2f}{spread}" + (f" ({100 * level['majority']:.0f})" if majority else "")
+    return percent(level) + (f" ({100 * level['majority']:.0f})" if majority else "")

@@ -1,0 +1,33 @@
+"""``hiertax show``: a hierarchy as text."""
+
+from __future__ import annotations
+
+import json
+from pathlib import Path
+
+import click
+
+from taxonomy.commands.parameters import HIERARCHY
+
+
+@click.command()
+@click.argument("file", type=HIERARCHY)
+@click.option("--json", "as_json", is_flag=True, help="Print levels and sizes for a machine.")
+def show(file: Path, as_json: bool) -> None:
+    """Print a hierarchy: its levels, their sizes, a readable outline, and what is known wrong with its dataset.
+
+    \b
+    Example:
+      hiertax show hierarchies/cub_wiki.json
+    """
+    from taxonomy.errata import in_words, known_of
+    from taxonomy.hierarchy import Hierarchy
+    from taxonomy.outline import describe, outline
+
+    hierarchy = Hierarchy.load(file)
+    errata = known_of(hierarchy)
+    if as_json:
+        about = describe(hierarchy) | {"errata": [erratum._asdict() for erratum in errata]}
+        click.echo(json.dumps(about, indent=2, ensure_ascii=False))
+    else:
+        click.echo("\n".join([outline(hierarchy), *in_words(errata)]))
