@@ -21,13 +21,22 @@ from trainer.run import Checkpoint
 
 NETWORK = "shufflenet_v2_x0_5"
 SMALL = ("--image-size", "32", "--device", "cpu")
+CUB50 = Path(__file__).parents[2].parent / "shared" / "data" / "cub50"
 COLOURS = {"b red": (200, 40, 40), "a blue": (40, 60, 200), "c teal": (30, 160, 150)}  # in no particular order
 
 
-def hiertrain(*arguments) -> int:
+def call(command, arguments) -> int:
     with pytest.raises(SystemExit) as end:
-        main(list(map(str, arguments)))
+        command(list(map(str, arguments)))
     return int(end.value.code or 0)
+
+
+def hiertrain(*arguments) -> int:
+    return call(main, arguments)
+
+
+def hiertax(*arguments) -> int:
+    return call(hiertax_main, arguments)
 
 
 def draw(root: Path, classes=COLOURS, per_class=4) -> None:
@@ -144,12 +153,8 @@ def test_a_run_gives_features_rows_of_its_finest_head_and_confusions_of_unseen_i
     assert (about["run"], about["method"], about["epoch"], about["seed"]) == (run.name, method, 1, 0)
     assert about["checkpoint_sha256"] == hashlib.sha256((run / "checkpoint.safetensors").read_bytes()).hexdigest()
     for representation in ("weights", "confusion"):
-        with pytest.raises(SystemExit) as end:
-            hiertax_main([
-                "cluster", "--method", "hc", "--features", "f.npz", "--out", "t.json", "--sizes", "2",
-                "--levels", "2", "--linkage", "average", "--representation", representation,
-            ])  # fmt: skip
-        assert not end.value.code
+        how = ("--levels", "2", "--sizes", "2", "--linkage", "average", "--representation", representation)
+        assert hiertax("cluster", "--method", "hc", "--features", "f.npz", "--out", "t.json", *how) == 0
 
 
 def test_confusions_count_what_the_finest_head_says(world):
@@ -248,9 +253,27 @@ def test_a_folder_without_a_run_is_told(tmp_path, capsys):
 
 def test_extract_to_cluster_to_training_needs_no_further_word(world, options):
     assert hiertrain(*options) == 0
-    with pytest.raises(SystemExit) as end:
-        hiertax_main(["cluster", "--method", "dft", "--levels", "2", "--sizes", "2", "--out", "dft.json"])
-    assert not end.value.code
+    assert hiertax("cluster", "--method", "dft", "--levels", "2", "--sizes", "2", "--out", "dft.json") == 0
     assert json.loads(Path("dft.json").read_text())["dataset"] == "tiny"
     where = ("--hierarchy", "dft.json", "--data", world / "data", "--out", "run", "--epochs", 1)
     assert hiertrain(*where, "--backbone", NETWORK, "--weights", "none", "--freeze-backbone", *SMALL) == 0
+
+
+def test_a_part_of_a_dataset_is_declared_as_such_all_the_way(world, tmp_path):
+    draw(tmp_path / "two", ("a blue", "b red"))
+    where = ("--hierarchy", world / "h.json", "--data", tmp_path / "two", "--backbone", NETWORK, "--weights", "none")
+    assert hiertrain("extract", *where, *SMALL) == 0
+    part = {"classes": 2, "of": 3}
+    assert read_features(Path("features.npz")).provenance["restricted"] == part
+    assert hiertax("cluster", "--method", "hc", "--levels", "2", "--sizes", "1", "--out", "hc.json") == 0
+    assert Hierarchy.load("hc.json").source["restricted"] == part
+
+
+@pytest.mark.skipif(not CUB50.is_dir(), reason="needs photographs of 50 species in CUB's layout")
+def test_trees_found_in_a_part_of_cub_pass_validation(capsys):
+    manual = Path(__file__).parents[2] / "hierarchies" / "cub_wiki.json"
+    where = ("--hierarchy", manual, "--data", CUB50, "--limit-per-class", 2)
+    assert hiertrain("extract", *where, "--backbone", NETWORK, "--weights", "none", *SMALL) == 0
+    for method in ("hc", "dft", "random"):
+        assert hiertax("cluster", "--method", method, "--levels", "3", "--out", f"{method}.json") == 0
+        assert hiertax("validate", f"{method}.json") == 0, capsys.readouterr()
