@@ -25,7 +25,7 @@ from trainer.methods import Network
 from trainer.methods.multi import MultiNetwork
 from trainer.progress import Reporter
 from trainer.run import Checkpoint
-from trainer.train import Task, decode_split, pick_device
+from trainer.train import Task, check_image_size, decode_split, pick_device
 
 
 class AveragePooled(nn.Module):
@@ -70,6 +70,7 @@ def extract(config: Config, out: Path, command: str, reporter: Reporter) -> Feat
     torch.manual_seed(config.seed)  # decides an untrained network
     backbone = Backbone(config.backbone)
     load_weights(backbone, config.weights)
+    check_image_size(AveragePooled(backbone), config)
     if config.weights == "none":
         reporter.say("warning: --weights none: these will be features of a network that has learnt nothing")
     task = Task.prepare(config, hierarchy, reporter)

@@ -21,6 +21,7 @@ from taxonomy.metrics import level_accuracy
 from trainer.config import Config
 from trainer.datasets import ImageDataset, Split, find_dataset, join
 from trainer.engine import (
+    Embedder,
     Samples,
     embed,
     epoch_seed,
@@ -111,13 +112,19 @@ def train(config: Config, out: Path, reporter: Reporter) -> Run:
     network = build_network(
         config.method, config.backbone, task.hierarchy.sizes, weights=config.weights, frozen=config.freeze_backbone
     )
-    _check_image_size(network, config)
+    check_image_size(network, config)
     return _fit(Run(out), config, task, network, None, reporter)
 
 
 @torch.inference_mode()
-def _check_image_size(network: Network, config: Config) -> None:
-    """Refuse before anything is decoded what would leave no feature map."""
+def check_image_size(network: Embedder, config: Config) -> None:
+    """Refuse before anything is decoded what would leave no feature map.
+
+    Raises
+    ------
+    HiertaxError
+        If images of that size are too small for the network, or of a size that it does not take.
+    """
     try:
         network.eval().embed(torch.zeros(1, 3, config.image_size, config.image_size))
     except (RuntimeError, ValueError, AssertionError):

@@ -13,6 +13,7 @@ from safetensors.torch import save_file
 from taxonomy import Hierarchy
 from taxonomy.cli import main as hiertax_main
 from taxonomy.clustering.features import read_features
+from trainer import extract
 from trainer.augment import normalise
 from trainer.backbones import Backbone
 from trainer.cli import main
@@ -244,6 +245,23 @@ def test_what_cannot_be_is_one_line_and_leaves_nothing(options, changes, code, m
 def test_wrong_usage_is_told(arguments, message, capsys):
     assert hiertrain("extract", *arguments) == 2
     assert message in capsys.readouterr().err
+
+
+def test_an_interrupt_is_one_line_and_leaves_nothing(options, monkeypatch, capsys):
+    def interrupt(*_, **__):
+        raise KeyboardInterrupt
+
+    monkeypatch.setattr(extract, "embed", interrupt)
+    assert hiertrain(*options) == 130
+    assert capsys.readouterr().err == "error: interrupted\n"
+    assert list(Path().iterdir()) == []
+
+
+@pytest.mark.parametrize("command", [("extract",), ("reproduce", "hierarchy-ablation")], ids=lambda words: words[-1])
+def test_images_too_small_for_the_network_are_refused(world, command, capsys):
+    where = ("--hierarchy", world / "h.json", "--data", world / "data")
+    assert hiertrain(*command, *where, "--backbone", "alexnet", "--weights", "none", *SMALL) == 1
+    assert "--image-size 32: does not suit alexnet" in capsys.readouterr().err.splitlines()[-1]
 
 
 def test_a_folder_without_a_run_is_told(tmp_path, capsys):

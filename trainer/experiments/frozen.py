@@ -18,7 +18,7 @@ from trainer.engine import Samples, embed, epoch_seed, make_optimizer, predict_l
 from trainer.extract import AveragePooled
 from trainer.methods import build_network
 from trainer.progress import Reporter
-from trainer.train import Task, decode_split, pick_device
+from trainer.train import Task, check_image_size, decode_split, pick_device
 
 
 class BothPoolings(AveragePooled):
@@ -44,6 +44,7 @@ def look(config: Config, task: Task, reporter: Reporter) -> tuple[Seen, Seen]:
     torch.manual_seed(config.seed)
     backbone = Backbone(config.backbone)
     load_weights(backbone, config.weights)
+    check_image_size(BothPoolings(backbone), config)
     network = BothPoolings(backbone).to(pick_device(config.device)).to(memory_format=torch.channels_last)
     limit = config.limit_per_class
     training = task.dataset.train if limit is None else task.dataset.train.limit_per_class(limit)
