@@ -10,6 +10,7 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
+from taxonomy.console import visible
 from taxonomy.hierarchy import Hierarchy, IntArray, Level
 
 MOST_CELLS = 10_000_000  # of the table of two levels' taxa, for which AMI is affordable
@@ -247,7 +248,7 @@ def summary(c: Comparison) -> str:
         f"  {level.level:<{width}}  {level.sizes[0]:>7} {level.sizes[1]:>7} {_score(level.ari)} {_score(level.ami)}"
         for level in c.levels
     ]
-    return "\n".join(lines)
+    return "\n".join(visible(line) for line in lines)
 
 
 def _taxa(level: LevelComparison) -> Iterator[str]:

@@ -14,7 +14,9 @@ from taxonomy.commands.parameters import HIERARCHY
 @click.argument("file", type=HIERARCHY)
 @click.option("--json", "as_json", is_flag=True, help="Print levels and sizes for a machine.")
 def show(file: Path, as_json: bool) -> None:
-    """Print a hierarchy: its levels, their sizes, a readable outline, and what is known wrong with its dataset.
+    """Print a hierarchy as an outline.
+
+    Its levels and their sizes, the tree, and what is known to be wrong with its dataset.
 
     \b
     Example:
