@@ -47,7 +47,7 @@ class LevelComparison:
     ari, ami
         Adjusted Rand index (Hubert and Arabie 1985) and adjusted mutual information (Vinh et al. 2010,
         arithmetic mean) of the two groupings of the shared classes: 1 if they are the same, about 0 by
-        chance. `ami` is None where the level has too many taxa for it.
+        chance. `ami` is None where the level has too many taxa for it, both are where no class is shared.
     """
 
     level: str
@@ -57,7 +57,7 @@ class LevelComparison:
     merged: tuple[tuple[tuple[str, ...], str], ...]
     removed: tuple[str, ...]
     added: tuple[str, ...]
-    ari: float
+    ari: float | None
     ami: float | None
 
 
@@ -186,8 +186,10 @@ def _parted(whole: IntArray, part: IntArray, fresh: set[int]) -> Iterator[tuple[
             yield i, parts
 
 
-def _agreement(one: IntArray, two: IntArray) -> tuple[float, float | None]:
-    """Return ARI and AMI of two groupings; 1 where they are the same."""
+def _agreement(one: IntArray, two: IntArray) -> tuple[float | None, float | None]:
+    """Return ARI and AMI of two groupings; 1 where they are the same, None where they group nothing."""
+    if not one.size:
+        return None, None
     from sklearn.metrics import adjusted_mutual_info_score, adjusted_rand_score
 
     overlap = _overlap(one, two)

@@ -68,3 +68,8 @@ def test_an_error_cannot_drive_the_terminal(tmp_path: Path) -> None:
     done = CliRunner().invoke(main, ["build", "--csv", str(tmp_path / "t.csv")])
     assert done.exit_code == 1
     assert done.stderr.rstrip("\n").isprintable()
+
+
+def test_a_table_is_shown_without_building_a_file_first(tmp_path: Path) -> None:
+    (tmp_path / "cats.csv").write_text("family,species\nFelidae,Lion\nFelidae,Tiger\nCanidae,Wolf\n")
+    assert "├─ Felidae (2)\n│  Lion, Tiger" in run("show", str(tmp_path / "cats.csv"))
