@@ -10,6 +10,7 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
+from taxonomy.console import visible
 from taxonomy.hierarchy import Hierarchy, IntArray, Level
 
 MOST_CELLS = 10_000_000  # of the table of two levels' taxa, for which AMI is affordable
@@ -46,7 +47,7 @@ class LevelComparison:
     ari, ami
         Adjusted Rand index (Hubert and Arabie 1985) and adjusted mutual information (Vinh et al. 2010,
         arithmetic mean) of the two groupings of the shared classes: 1 if they are the same, about 0 by
-        chance. `ami` is None where the level has too many taxa for it.
+        chance. `ami` is None where the level has too many taxa for it, both are where no class is shared.
     """
 
     level: str
@@ -56,7 +57,7 @@ class LevelComparison:
     merged: tuple[tuple[tuple[str, ...], str], ...]
     removed: tuple[str, ...]
     added: tuple[str, ...]
-    ari: float
+    ari: float | None
     ami: float | None
 
 
@@ -185,8 +186,10 @@ def _parted(whole: IntArray, part: IntArray, fresh: set[int]) -> Iterator[tuple[
             yield i, parts
 
 
-def _agreement(one: IntArray, two: IntArray) -> tuple[float, float | None]:
-    """Return ARI and AMI of two groupings; 1 where they are the same."""
+def _agreement(one: IntArray, two: IntArray) -> tuple[float | None, float | None]:
+    """Return ARI and AMI of two groupings; 1 where they are the same, None where they group nothing."""
+    if not one.size:
+        return None, None
     from sklearn.metrics import adjusted_mutual_info_score, adjusted_rand_score
 
     overlap = _overlap(one, two)
@@ -247,7 +250,7 @@ def summary(c: Comparison) -> str:
         f"  {level.level:<{width}}  {level.sizes[0]:>7} {level.sizes[1]:>7} {_score(level.ari)} {_score(level.ami)}"
         for level in c.levels
     ]
-    return "\n".join(lines)
+    return "\n".join(visible(line) for line in lines)
 
 
 def _taxa(level: LevelComparison) -> Iterator[str]:

@@ -72,6 +72,12 @@ def invocation(program: str, ctx: click.Context) -> str:
     return shlex.join(words)
 
 
+def visible(text: str, most: int | None = None) -> str:
+    """Return text as one line for a terminal: nothing that does not print, nothing longer than `most`."""
+    text = text if most is None or len(text) <= most else text[: most - 3] + "..."
+    return text if text.isprintable() else "".join(c if c.isprintable() else repr(c)[1:-1] for c in text)
+
+
 def _fail(message: str, code: int) -> int:
-    click.echo(f"error: {' '.join(message.split())}", err=True)
+    click.echo(f"error: {visible(' '.join(message.split()))}", err=True)
     return code

@@ -36,6 +36,7 @@ MARGIN: Final = 0.2
 BAND: Final = 0.1  # of the coloured ring outside the names
 TOP_GAP, INNER_GAP = 1.5, 0.6  # empty slots between groups of the top level, and of the levels below it
 MOST_CLASSES: Final = 2000
+MOST_LEVELS: Final = 30
 LONGEST: Final = 60  # characters drawn of a name
 _UNDRAWABLE = re.compile(r"[\x00-\x1f\x7f-\x9f\ufffe\uffff]")
 INK, SOFT = "#1d2330", "#5c6577"
@@ -106,6 +107,8 @@ def save(hierarchy: Hierarchy, path: Path) -> None:
             f"{hierarchy.name!r} has {count} classes, more than the {MOST_CLASSES} that a picture can show; "
             "`hiertax convert --to html` gives a page to search"
         )
+    if hierarchy.depth > MOST_LEVELS:
+        raise HiertaxError(f"{hierarchy.name!r} has {hierarchy.depth} levels, more than the {MOST_LEVELS} of a picture")
     import matplotlib as mpl  # an extra, and slow to import
 
     out = io.BytesIO()

@@ -193,7 +193,7 @@ def _load(path: Path) -> dict[str, NDArray[Any]]:
     except OSError as error:
         raise HiertaxError(f"{path}: {os.strerror(error.errno) if error.errno else error}; check the path") from None
     except (ValueError, EOFError, KeyError, zipfile.BadZipFile, zlib.error, NotImplementedError) as error:
-        reason = "it holds Python objects" if "allow_pickle" in str(error) else "it is damaged or of another kind"
+        reason = "it holds Python objects" if "Object arrays" in str(error) else "it is damaged or of another kind"
         raise HiertaxError(f"{path}: not a feature file: {reason}; write it anew with `hiertrain extract`") from None
 
 

@@ -13,7 +13,7 @@ import click
 from click.core import ParameterSource
 
 from taxonomy.commands.parameters import HIERARCHY, OUTPUT, READABLE
-from taxonomy.console import invocation
+from taxonomy.console import invocation, visible
 
 if TYPE_CHECKING:
     from taxonomy.hierarchy import Hierarchy
@@ -165,7 +165,7 @@ def _save(hierarchy: Hierarchy, out: Path | None) -> None:
         )
         click.echo(f"--ragged {ragged['policy']}: lineages with a gap: {ragged['lineages']}; {done}", err=True)
     sizes = ", ".join(f"{len(level)} {level.name}" for level in hierarchy.levels)
-    click.echo(f"{out}: {hierarchy.root} > {sizes}")
+    click.echo(visible(f"{out}: {hierarchy.root} > {sizes}"))
 
 
 def _from_wikipedia(

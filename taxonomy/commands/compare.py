@@ -15,8 +15,9 @@ from taxonomy.commands.parameters import HIERARCHY
 @click.argument("b", type=HIERARCHY)
 @click.option("--json", "as_json", is_flag=True, help="Print the differences for a machine.")
 def compare(a: Path, b: Path, as_json: bool) -> None:
-    """Say how hierarchy B differs from hierarchy A: classes moved, taxa renamed, split, merged, gone, come.
+    """Say how hierarchy B differs from hierarchy A.
 
+    Classes that moved, taxa that were renamed, split, merged, that went or came, and the agreement of each level:
     ARI and AMI tell how well two levels group the shared classes alike: 1 the same, about 0 by chance.
 
     \b

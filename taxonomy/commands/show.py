@@ -14,17 +14,20 @@ from taxonomy.commands.parameters import HIERARCHY
 @click.argument("file", type=HIERARCHY)
 @click.option("--json", "as_json", is_flag=True, help="Print levels and sizes for a machine.")
 def show(file: Path, as_json: bool) -> None:
-    """Print a hierarchy: its levels, their sizes, a readable outline, and what is known wrong with its dataset.
+    """Print a hierarchy as an outline.
+
+    Its levels and their sizes, the tree, and what is known to be wrong with its dataset. FILE is a hierarchy
+    file or, told by its suffix, any format that `hiertax build --from` reads.
 
     \b
     Example:
       hiertax show hierarchies/cub_wiki.json
     """
+    from taxonomy import formats
     from taxonomy.errata import in_words, known_of
-    from taxonomy.hierarchy import Hierarchy
     from taxonomy.outline import describe, outline
 
-    hierarchy = Hierarchy.load(file)
+    hierarchy = formats.load(file)
     errata = known_of(hierarchy)
     if as_json:
         about = describe(hierarchy) | {"errata": [erratum._asdict() for erratum in errata]}

@@ -19,7 +19,9 @@ import click
 @click.option("--json", "as_json", is_flag=True, help="Print the findings for a machine.")
 @click.pass_context
 def validate(context: click.Context, files: tuple[Path, ...], root: Path | None, strict: bool, as_json: bool) -> None:
-    """Say everything that is wrong with hierarchies; exit with 1 if one has an error.
+    """Say everything that is wrong with hierarchies.
+
+    The exit code is 1 if one has an error.
 
     Reads hierarchy files, lineage tables (CSV: a header of level names, one row per class) and parent-child
     tables (CSV: child,parent[,level]), however broken, and what `hiertax build --from` reads.

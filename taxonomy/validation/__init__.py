@@ -12,6 +12,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
+from taxonomy.console import visible
 from taxonomy.document import Document, Place, json_place, unsound
 from taxonomy.rules import RULES, Finding, Severity
 from taxonomy.validation import drafts
@@ -79,12 +80,6 @@ class Report:
         ]
         totals = ", ".join(f"{word}: {self.number(kind):,}" for kind, word in _TOTALS.items())
         return "\n".join([*lines, f"  {totals}"])
-
-
-def visible(text: str, most: int) -> str:
-    """Return text as one line for a terminal: nothing that does not print, nothing longer than `most`."""
-    text = text if len(text) <= most else text[: most - 3] + "..."
-    return "".join(c if c.isprintable() else repr(c)[1:-1] for c in text)
 
 
 _TOTALS: dict[Severity, str] = {"error": "errors", "warning": "warnings", "info": "notes"}

@@ -94,9 +94,8 @@ def _plain(names: list[str]) -> bool:
 
 def _folded(names: list[str]) -> list[str]:
     """Return the names in one case and with single spaces."""
-    text = "\n".join(names)
-    if text.isascii() and "  " not in text and text.count("\n") == len(names) - 1:
-        return [key.strip() for key in text.lower().split("\n")]
+    if all(_plain(names[start : start + CHUNK]) for start in range(0, len(names), CHUNK)):
+        return "\n".join(names).lower().split("\n") if names else []
     return [" ".join(name.split()).casefold() for name in names]
 
 

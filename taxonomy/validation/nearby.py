@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterator, Sequence
 from itertools import chain, islice, pairwise
-from typing import NamedTuple
+from typing import Any, NamedTuple
 
 import numpy as np
 from numpy.typing import NDArray
@@ -17,7 +17,7 @@ LOOKED_AT = 50_000  # candidates of a level, lest a tree of single-letter words 
 PARTS = 4
 
 HashArray = NDArray[np.uint64]
-CharArray = NDArray[np.uint32]
+CharArray = NDArray[np.unsignedinteger[Any]]
 IntArray = NDArray[np.int64]
 _BASE = np.uint64(0x9E3779B97F4A7C15)
 
@@ -65,7 +65,7 @@ def _candidates(names: list[str], indices: Sequence[int]) -> Iterator[tuple[int,
 
 
 class _Group(NamedTuple):
-    """Names of one length: which they are, int64 ``[n]``, and their characters, uint32 ``[length, n]``."""
+    """Names of one length: which they are, int64 ``[n]``, and their characters, uint8 or uint32 ``[length, n]``."""
 
     which: IntArray
     chars: CharArray
@@ -73,7 +73,8 @@ class _Group(NamedTuple):
     @classmethod
     def of(cls, members: list[int], names: list[str], length: int) -> _Group:
         joined = "".join(map(names.__getitem__, members))
-        text = np.frombuffer(joined.encode("utf-32-le", "surrogatepass"), dtype="<u4")
+        code, kind = ("ascii", "u1") if joined.isascii() else ("utf-32-le", "<u4")
+        text = np.frombuffer(joined.encode(code, "surrogatepass"), dtype=kind)
         return cls(np.array(members, dtype=np.int64), np.ascontiguousarray(text.reshape(len(members), length).T))
 
 
@@ -82,9 +83,9 @@ def _by_length(names: list[str], indices: Sequence[int]) -> dict[int, list[int]]
     index = np.asarray(indices, dtype=np.int64)
     lengths = np.fromiter(map(len, map(names.__getitem__, indices)), dtype=np.int64, count=len(index))
     index = index[np.argsort(lengths, kind="stable")]
-    values, counts = np.unique(lengths, return_counts=True)
-    groups = zip(values.tolist(), np.split(index, np.cumsum(counts)[:-1]), strict=True)
-    return {length: group.tolist() for length, group in groups if SHORTEST - 1 <= length <= LONGEST}
+    counts = np.bincount(np.minimum(lengths, LONGEST + 1))
+    groups = enumerate(np.split(index, np.cumsum(counts)[:-1]))
+    return {length: group.tolist() for length, group in groups if len(group) and SHORTEST - 1 <= length <= LONGEST}
 
 
 def _hash(seed: HashArray, *columns: CharArray) -> HashArray:
@@ -139,7 +140,8 @@ def _equal(hashes: HashArray, index: IntArray) -> Iterator[tuple[int, int]]:
 def _repeated(hashes: HashArray) -> HashArray:
     """Return the values that occur more than once, ascending."""
     ordered = np.sort(hashes)
-    return np.unique(ordered[1:][ordered[1:] == ordered[:-1]])
+    repeated = ordered[1:][ordered[1:] == ordered[:-1]]
+    return np.asarray(repeated[np.diff(repeated, prepend=repeated[:1] + np.uint64(1)) != 0])
 
 
 def _among(hashes: HashArray, some: HashArray) -> NDArray[np.bool_]:

@@ -159,3 +159,10 @@ def test_command_prints_words_or_json(tmp_path: Path) -> None:
     content = json.loads(CliRunner().invoke(main, ["compare", "--json", *paths]).output)
     assert content["moved"][0]["levels"] == ["order", "family"]
     assert content["levels"][1]["removed"] == ["Laridae (as Coraciiformes)"]
+
+
+def test_trees_that_share_no_class_neither_agree_nor_disagree() -> None:
+    cub, cars = (compare(curated.build("cub"), curated.build(name)) for name in ("cub", "cars"))
+    assert [(level.ari, level.ami) for level in cub.levels] == [(1.0, 1.0)] * 3
+    assert [(level.ari, level.ami) for level in cars.levels] == [(None, None)]
+    assert summary(cars).splitlines()[-1].split()[-2:] == ["-", "-"]

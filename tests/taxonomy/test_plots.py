@@ -140,6 +140,9 @@ def test_pictures_that_cannot_be_are_refused(tmp_path: Path) -> None:
         plots.save(TREES["one"], tmp_path / "t.pdf")
     with pytest.raises(HiertaxError, match="has 2001 classes, more than the 2000"):
         plots.save(tree(2001), tmp_path / "t.svg")
+    deep = Hierarchy.from_lineages([[str(k) for k in range(31)]], [f"level{k}" for k in range(31)], name="d", root="r")
+    with pytest.raises(HiertaxError, match="has 31 levels, more than the 30"):
+        plots.save(deep, tmp_path / "t.svg")
     assert list(tmp_path.iterdir()) == []
 
 
