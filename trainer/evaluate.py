@@ -18,7 +18,7 @@ from trainer.decode import best_paths
 from trainer.engine import predict_logits, top_labels
 from trainer.progress import Reporter
 from trainer.run import Checkpoint
-from trainer.train import decode_split, pick_device
+from trainer.task import decode_split, pick_device
 
 
 def evaluate(path: Path, reporter: Reporter, *, data: str | None = None, device: str = "auto") -> dict[str, Any]:

@@ -25,7 +25,7 @@ from trainer.methods import Network
 from trainer.methods.multi import MultiNetwork
 from trainer.progress import Reporter
 from trainer.run import Checkpoint
-from trainer.train import Task, check_image_size, decode_split, pick_device
+from trainer.task import Task, check_image_size, decode_split, pick_device
 
 
 class AveragePooled(nn.Module):

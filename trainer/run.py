@@ -58,14 +58,25 @@ class Run:
             If there is a run in it already, or it cannot be written.
         """
         run = cls(path)
-        if run.checkpoint_path.exists():
-            raise HiertaxError(
-                f"{path}: there is a run here; go on with it by hiertrain --resume {path}, or choose another --out"
-            )
+        run.refuse_if_trained()
         write_json(path / "config.json", config.to_json())
         hierarchy.save(path / "hierarchy.json")
         run.log_path.unlink(missing_ok=True)
         return run
+
+    def refuse_if_trained(self) -> None:
+        """Refuse a folder with a run in it, before any work is done for another.
+
+        Raises
+        ------
+        HiertaxError
+            If an epoch was finished here.
+        """
+        if self.checkpoint_path.exists():
+            raise HiertaxError(
+                f"{self.path}: there is a run here; go on with it by hiertrain --resume {self.path}, "
+                "or choose another --out"
+            )
 
     def read_log(self, epochs: int | None = None) -> list[dict[str, Any]]:
         """Read the log back, or its first `epochs` rows; numbers are numbers.

@@ -18,7 +18,7 @@ from trainer.engine import Samples, embed, epoch_seed, make_optimizer, predict_l
 from trainer.extract import AveragePooled
 from trainer.methods import build_network
 from trainer.progress import Reporter
-from trainer.train import Task, check_image_size, decode_split, pick_device
+from trainer.task import Task, check_image_size, decode_split, pick_device
 
 
 class BothPoolings(AveragePooled):

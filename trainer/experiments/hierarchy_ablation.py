@@ -25,7 +25,7 @@ from trainer.engine import top_labels
 from trainer.experiments.frozen import Seen, look, targets, train_heads
 from trainer.experiments.spread import percent, spread
 from trainer.progress import Reporter
-from trainer.train import Task
+from trainer.task import Task
 
 TREES = ("manual", *METHODS, "flat")
 

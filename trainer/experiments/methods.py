@@ -22,7 +22,7 @@ from trainer.engine import top_labels
 from trainer.experiments.frozen import look, targets, train_heads
 from trainer.experiments.spread import percent, spread
 from trainer.progress import Reporter
-from trainer.train import Task
+from trainer.task import Task
 
 SHARED = ("average_accuracy", "full_path_accuracy", "tree_inconsistency")
 
