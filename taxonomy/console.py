@@ -34,6 +34,9 @@ class Console(click.Group):
         debug = "--debug" in args
         try:
             code = super().main([a for a in args if a != "--debug"], *rest, **{**extra, "standalone_mode": False})
+        except click.exceptions.NoArgsIsHelpError as error:
+            click.echo(error.format_message(), err=True)
+            code = 2
         except click.UsageError as error:
             command = error.ctx.command_path if error.ctx else self.name
             code = _fail(f"{error.format_message()} Try: {command} --help", 2)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import codecs
 import os
 from contextlib import suppress
 from pathlib import Path
@@ -18,10 +19,13 @@ def read_json(path: Path) -> Any:
     Raises
     ------
     HiertaxError
-        If the file cannot be read, or is not UTF-8 JSON (absurdly deep nesting included).
+        If the file cannot be read, or is not UTF-8 JSON (a byte order mark and absurdly deep nesting included).
     """
+    content = read_bytes(path)
+    if content.startswith(codecs.BOM_UTF8):
+        raise HiertaxError(f"{path}: not JSON: it starts with a byte order mark; save it as UTF-8 without one")
     try:
-        return msgspec.json.decode(read_bytes(path))
+        return msgspec.json.decode(content)
     except (msgspec.DecodeError, UnicodeDecodeError, RecursionError) as error:
         raise HiertaxError(f"{path}: not JSON: {error}; restore or rebuild the file") from None
 

@@ -148,6 +148,23 @@ def _overlap_of_columns(
     return hits, size
 
 
+def calibration_error(probability: FloatArray, right: NDArray[np.bool_], bins: int = 15) -> float:
+    """Return the expected calibration error: how far stated probability and share of right answers lie apart.
+
+    Parameters
+    ----------
+    probability
+        float64 ``[N]``: how likely each answer was said to be.
+    right
+        bool ``[N]``: whether it was right.
+    bins
+        The number of equal bins of probability over which the absolute gaps are averaged (Guo et al. 2017).
+    """
+    which = np.minimum((probability * bins).astype(np.int64), bins - 1)
+    gaps = np.bincount(which, weights=probability - right, minlength=bins)
+    return float(np.abs(gaps).sum() / len(probability))
+
+
 def summary(hierarchy: Hierarchy, truth: IntArray, predicted: IntArray) -> dict[str, Any]:
     """Return the scores of one evaluation, as fractions: those of the paper and the hierarchical ones.
 

@@ -2,13 +2,17 @@
 
 from __future__ import annotations
 
+import sys
 from collections import OrderedDict
+from contextlib import redirect_stdout
 from pathlib import Path
+from typing import Any
 
 import torch
 from safetensors import SafetensorError
 from safetensors.torch import load_file
 from torch import Tensor, nn
+from torchvision import models
 from torchvision.models import ResNet, get_model, get_model_weights, list_models
 from torchvision.models.resnet import BasicBlock
 
@@ -49,10 +53,12 @@ def _trunk(name: str) -> OrderedDict[str, nn.Module]:
     """Return what stands before the pooling and the classifier, by torchvision's own names."""
     if name == "resnet10":
         network = ResNet(BasicBlock, [1, 1, 1, 1])
-    elif name in list_models():
+    elif name in list_models(module=models):  # without detection and the like, which download a backbone
         network = get_model(name, weights=None)
     else:
-        raise HiertaxError(f"--backbone {name}: torchvision has no such network; try resnet50 or mobilenet_v2")
+        raise HiertaxError(
+            f"--backbone {name}: torchvision has no such classification network; try resnet50 or mobilenet_v2"
+        )
     children = OrderedDict(network.named_children())
     for classifier in CLASSIFIER_NAMES:
         while classifier in children:
@@ -83,7 +89,7 @@ def load_weights(backbone: Backbone, weights: str) -> None:
     weights
         ``imagenet`` (torchvision's first ImageNet-1k weights, those of the paper's time), ``none``, or a
         file: safetensors, or a torch state dict read without executing pickled code. A classifier in the
-        file is passed over, whatever its classes.
+        file is passed over, whatever its classes; other layers that the backbone lacks are not.
 
     Raises
     ------
@@ -95,10 +101,13 @@ def load_weights(backbone: Backbone, weights: str) -> None:
     state = _imagenet(backbone.name) if weights == "imagenet" else _read_state(Path(weights))
     wanted = backbone.state_dict()
     missing = [key for key in wanted if key not in state and not key.endswith("num_batches_tracked")]
-    if missing:
+    children = dict(backbone.named_children())
+    foreign = [key for key in state if key not in wanted and key.partition(".")[0] in children]
+    if missing or foreign:
+        odd = f"lacks {missing[0]!r}" if missing else f"has {foreign[0]!r}, which {backbone.name} lacks"
         raise HiertaxError(
             f"--weights {weights}: not weights of {backbone.name}: {len(missing)} of its {len(wanted)} tensors are "
-            f"missing, the first is {missing[0]!r}; name the --backbone they belong to"
+            f"missing, {len(foreign)} are foreign; the file {odd}; name the --backbone they belong to"
         )
     for key, tensor in wanted.items():
         if key in state and state[key].shape != tensor.shape:
@@ -111,7 +120,14 @@ def load_weights(backbone: Backbone, weights: str) -> None:
 
 def _imagenet(name: str) -> dict[str, Tensor]:
     try:
-        state: dict[str, Tensor] = get_model_weights(name)["IMAGENET1K_V1"].get_state_dict(progress=True)
+        weights = get_model_weights(name)["IMAGENET1K_V1"]
+    except (ValueError, KeyError):
+        raise HiertaxError(
+            f"--weights imagenet: torchvision has none for {name}; give --weights a file, or --weights none"
+        ) from None
+    try:
+        with redirect_stdout(sys.stderr):  # where progress belongs
+            state: dict[str, Tensor] = weights.get_state_dict(progress=True)
     except (OSError, RuntimeError) as error:
         raise HiertaxError(
             f"--weights imagenet: the weights of {name} could not be downloaded ({error}); "
@@ -122,14 +138,25 @@ def _imagenet(name: str) -> dict[str, Tensor]:
 
 def _read_state(path: Path) -> dict[str, Tensor]:
     try:
-        if path.suffix == ".safetensors":
-            return load_file(path)
-        state = torch.load(path, map_location="cpu", weights_only=True)
+        state = load_file(path) if path.suffix == ".safetensors" else _load_without_code(path)
     except FileNotFoundError:
         raise HiertaxError(f"--weights {path}: no such file; name a file, `imagenet` or `none`") from None
-    except (OSError, SafetensorError, RuntimeError, ValueError, EOFError, KeyError) as error:
-        raise HiertaxError(f"--weights {path}: not readable as safetensors or a state dict: {error}") from None
-    except Exception as error:  # torch.load raises pickle.UnpicklingError and others on hostile or broken files
-        raise HiertaxError(f"--weights {path}: not a plain state dict: {str(error).splitlines()[0]}") from None
-    state = state.get("state_dict", state) if isinstance(state, dict) else {}
-    return {key.removeprefix("module."): value for key, value in state.items() if isinstance(value, Tensor)}
+    except (OSError, SafetensorError) as error:
+        raise HiertaxError(f"--weights {path}: cannot be read ({error}); restore the file or name another") from None
+    state = state.get("state_dict", state) if isinstance(state, dict) else state
+    if not isinstance(state, dict):
+        raise HiertaxError(f"--weights {path}: holds no state dict; save the network's state_dict()")
+    return {str(key).removeprefix("module."): value for key, value in state.items() if isinstance(value, Tensor)}
+
+
+def _load_without_code(path: Path) -> Any:
+    """Load what `torch.save` wrote, but for anything that would have to be executed."""
+    try:
+        return torch.load(path, map_location="cpu", weights_only=True)
+    except OSError:
+        raise
+    except Exception:  # on broken and hostile files torch raises whatever comes up, with advice to trust them
+        raise HiertaxError(
+            f"--weights {path}: not a plain state dict, or damaged; nothing in it was executed; "
+            "save the network's state_dict() anew, best as safetensors"
+        ) from None

@@ -3,48 +3,60 @@
 from __future__ import annotations
 
 import json
+from collections.abc import Callable
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
 import click
+from click.core import ParameterSource as Source
 
-from taxonomy.console import Console
+from taxonomy.console import Console, invocation
 from trainer.config import METHODS, Config
-
-FILE = click.Path(exists=True, dir_okay=False, path_type=Path)
-RUN = click.Path(exists=True, file_okay=False, path_type=Path)
-DEVICE = click.option("--device", default="auto", show_default=True, help="cpu, cuda or auto.")
-JSON = click.option("--json", "as_json", is_flag=True, help="Print for a machine.")
 
 
 def _default(name: str) -> Any:
     return Config.__dataclass_fields__[name].default
 
 
+FILE = click.Path(exists=True, dir_okay=False, path_type=Path)
+RUN = click.Path(exists=True, file_okay=False, path_type=Path)
+DATA = click.option(
+    "--data", envvar="HIERTAX_DATA", default="data", show_default=True, show_envvar=True, help="The dataset's folder."
+)
+BACKBONE = click.option("--backbone", default=_default("backbone"), show_default=True, help="A torchvision network.")
+WEIGHTS = click.option("--weights", default=_default("weights"), show_default=True, help="imagenet, none, or a file.")
+IMAGE_SIZE = click.option("--image-size", type=click.IntRange(32), default=_default("image_size"), show_default=True)
+BATCH_SIZE = click.option("--batch-size", type=click.IntRange(2), default=_default("batch_size"), show_default=True)
+SKIP_BAD_IMAGES = click.option(
+    "--skip-bad-images", is_flag=True, help="Count images that cannot be decoded, and go on without them."
+)
+DEVICE = click.option("--device", default="auto", show_default=True, help="cpu, cuda or auto.")
+JSON = click.option("--json", "as_json", is_flag=True, help="Print for a machine.")
+
+
 @click.group(cls=Console, invoke_without_command=True)
 @click.version_option(package_name="hiertax")
 @click.option("--hierarchy", type=FILE, help="Hierarchy file, as `hiertax build` writes it.")
-@click.option(
-    "--data", envvar="HIERTAX_DATA", default="data", show_default=True, show_envvar=True, help="The dataset's folder."
-)
+@DATA
 @click.option(
     "--out", type=click.Path(file_okay=False, path_type=Path), help="Run folder [runs/HIERARCHY-METHOD-SEED]."
 )
 @click.option("--resume", type=RUN, help="Go on with a run; all other options are its own.")
 @click.option("--method", type=click.Choice(METHODS), default=_default("method"), show_default=True)
-@click.option("--backbone", default=_default("backbone"), show_default=True, help="A torchvision network.")
-@click.option("--weights", default=_default("weights"), show_default=True, help="imagenet, none, or a file.")
+@BACKBONE
+@WEIGHTS
 @click.option("--freeze-backbone", is_flag=True, help="Train neck and heads alone, on features computed once.")
-@click.option("--image-size", type=click.IntRange(32), default=_default("image_size"), show_default=True)
+@IMAGE_SIZE
 @click.option("--epochs", type=click.IntRange(1), default=_default("epochs"), show_default=True)
-@click.option("--batch-size", type=click.IntRange(2), default=_default("batch_size"), show_default=True)
+@BATCH_SIZE
 @click.option("--learning-rate", type=click.FloatRange(0), default=_default("learning_rate"), show_default=True)
 @click.option(
     "--backbone-learning-rate", type=click.FloatRange(0), default=_default("backbone_learning_rate"), show_default=True
 )
-@click.option("--seed", type=click.IntRange(0), default=_default("seed"), show_default=True)
+@click.option("--seed", type=click.IntRange(0, 2**63 - 1), default=_default("seed"), show_default=True)
 @click.option("--limit-per-class", type=click.IntRange(1), help="Train on the first so many images of each class.")
-@click.option("--skip-bad-images", is_flag=True, help="Count images that cannot be decoded, and go on without them.")
+@SKIP_BAD_IMAGES
 @DEVICE
 @click.pass_context
 def main(ctx: click.Context, /, hierarchy: Path | None, out: Path | None, resume: Path | None, **settings: Any) -> None:
@@ -94,18 +106,16 @@ def evaluate(run: Path, data: str | None, device: str, as_json: bool) -> None:
     Example:
       hiertrain evaluate runs/cub_wiki-ours-0
     """
-    from rich.console import Console as Terminal
-
     from trainer.evaluate import evaluate as score
     from trainer.evaluate import heading, score_table
-    from trainer.progress import Reporter
+    from trainer.progress import Reporter, print_table
 
     scores = score(run, Reporter(), data=data, device=device)
     if as_json:
         click.echo(json.dumps(scores, indent=2))
     else:
         click.echo(heading(scores))
-        Terminal().print(score_table(scores))
+        print_table(score_table(scores))
 
 
 @main.command()
@@ -168,3 +178,122 @@ def draw(out: Path, **settings: int) -> None:
     with Reporter().images("drawing", total) as advance:
         draw_dataset(out, on_image=advance, **settings)
     click.echo(f"{out}: {total} images of {len(birds())} species")
+
+
+@main.command()
+@click.option("--hierarchy", type=FILE, help="Hierarchy file of the dataset's classes [that of the run].")
+@DATA
+@BACKBONE
+@WEIGHTS
+@click.option("--run", type=RUN, help="Take the network of a trained run.")
+@click.option("--out", default="features.npz", show_default=True, type=click.Path(dir_okay=False, path_type=Path))
+@IMAGE_SIZE
+@BATCH_SIZE
+@click.option("--limit-per-class", type=click.IntRange(1), help="Take the first so many images of each class.")
+@SKIP_BAD_IMAGES
+@DEVICE
+@click.pass_context
+def extract(ctx: click.Context, /, hierarchy: Path | None, run: Path | None, out: Path, **settings: Any) -> None:
+    """Write deep features of a dataset's training images, for `hiertax cluster`.
+
+    One row per training image: the average-pooled last feature map of a pretrained backbone, or of a trained
+    run's; of a run also what its finest head knows of each class. docs/clustering.md describes the file.
+
+    \b
+    Example:
+      hiertrain extract --hierarchy hierarchies/cub_wiki.json --data CUB_200_2011 --out features.npz
+      hiertrain extract --run runs/cub_wiki-ours-0 --out features.npz
+      hiertax cluster --method hc --features features.npz
+    """
+    given = {name for name in settings if ctx.get_parameter_source(name) not in (Source.DEFAULT, Source.DEFAULT_MAP)}
+    if run is None and hierarchy is None:
+        raise click.UsageError("name a hierarchy file by --hierarchy, or a run by --run.", ctx)
+    if run is not None and (own := sorted(given & {"backbone", "weights", "image_size"})):
+        raise click.UsageError(f"--{own[0].replace('_', '-')} is the run's own; leave it out.", ctx)
+    from trainer.extract import extract as from_backbone
+    from trainer.extract import extract_from_run
+    from trainer.progress import Reporter
+    from trainer.run import Checkpoint
+
+    command = invocation("hiertrain", ctx)
+    if run is None:
+        made = from_backbone(Config(hierarchy=str(hierarchy), **settings), out, command, Reporter())
+    else:
+        trained = Checkpoint.load(run).config
+        changes = {name: settings[name] for name in ("device", "limit_per_class", "skip_bad_images", *given)}
+        made = extract_from_run(run, hierarchy, replace(trained, **changes), out, command, Reporter())
+    images, width = made.features.shape
+    click.echo(f"{out}: {images} x {width} features of {len(made.classes)} classes")
+    click.echo(f"next: hiertax cluster --method hc --features {out}")
+
+
+@main.group()
+def reproduce() -> None:
+    """Repeat an experiment of the paper on images that you have."""
+
+
+def _on_frozen_features(command: Callable[..., None]) -> Callable[..., None]:
+    """Give a command the options of an experiment on a frozen backbone."""
+    options = (
+        click.option("--hierarchy", required=True, type=FILE, help="The hierarchy file."),
+        *(DATA, BACKBONE, WEIGHTS, IMAGE_SIZE, BATCH_SIZE),
+        click.option("--epochs", type=click.IntRange(1), default=_default("epochs"), show_default=True),
+        click.option("--seeds", type=click.IntRange(1), default=3, show_default=True, help="How many seeds, from 0."),
+        click.option("--limit-per-class", type=click.IntRange(1), help="Train on the first so many of each class."),
+        SKIP_BAD_IMAGES,
+        click.option("--out", type=click.Path(dir_okay=False, path_type=Path), help="Write the scores to a JSON file."),
+        *(DEVICE, JSON),
+    )
+    for option in reversed(options):
+        command = option(command)
+    return command
+
+
+@reproduce.command("methods")
+@_on_frozen_features
+def methods(hierarchy: Path, seeds: int, out: Path | None, as_json: bool, **settings: Any) -> None:
+    """Compare the four methods on one hierarchy.
+
+    Backbone frozen, all else the same: on frozen features the methods hardly differ. Every method is scored twice,
+    each head answering for itself (as in the paper) and along one consistent path (as `hiertrain predict` answers).
+    Mean ± standard deviation over seeds, in percent.
+
+    \b
+    Example:
+      hiertrain reproduce methods --hierarchy hierarchies/cub_wiki.json --data CUB_200_2011
+    """
+    from trainer.experiments import methods as experiment
+
+    _run_experiment(experiment, Config(hierarchy=str(hierarchy), freeze_backbone=True, **settings), seeds, out, as_json)
+
+
+def _run_experiment(experiment: Any, config: Config, seeds: int, out: Path | None, as_json: bool) -> None:
+    from taxonomy.files import write_json
+    from trainer.progress import Reporter, print_table
+
+    result = experiment.run(config, seeds, Reporter())
+    if as_json:
+        click.echo(json.dumps(result, indent=2, ensure_ascii=False))
+    else:
+        print_table(experiment.result_table(result))
+    if out is not None:
+        write_json(out, result)
+
+
+@reproduce.command("hierarchy-ablation")
+@_on_frozen_features
+def hierarchy_ablation(hierarchy: Path, seeds: int, out: Path | None, as_json: bool, **settings: Any) -> None:
+    """Compare what hierarchies of different origin are worth.
+
+    Trains on the manual tree, on trees found in deep features of the training images (hc, dft), on random trees
+    of the same shape and on the finest labels alone (flat). Backbone frozen, all else the same. Accuracies are
+    mean ± standard deviation over seeds, in percent; (majority) is what always guessing the commonest label
+    scores; ARI compares a level with the manual one.
+
+    \b
+    Example:
+      hiertrain reproduce hierarchy-ablation --hierarchy hierarchies/cub_wiki.json --data CUB_200_2011
+    """
+    from trainer.experiments import hierarchy_ablation as experiment
+
+    _run_experiment(experiment, Config(hierarchy=str(hierarchy), freeze_backbone=True, **settings), seeds, out, as_json)

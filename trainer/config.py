@@ -65,7 +65,7 @@ class Config:
         Raises
         ------
         HiertaxError
-            If a setting is missing, unknown or of the wrong type.
+            If a setting is of the wrong type, or one without a default is missing; unknown ones are passed over.
         """
         try:
             config: Config = msgspec.convert(raw, cls)

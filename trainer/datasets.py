@@ -49,9 +49,19 @@ class Split:
 
     def limit_per_class(self, count: int) -> Split:
         """Return the first `count` images of every class."""
+        return self.subset(np.flatnonzero(self._rank() < count))
+
+    def beyond(self, count: int) -> Split:
+        """Return what `limit_per_class` leaves out."""
+        return self.subset(np.flatnonzero(self._rank() >= count))
+
+    def _rank(self) -> IntArray:
+        """Count for each image how many of its class come before it."""
         order = np.argsort(self.labels, kind="stable")
         starts = np.searchsorted(self.labels[order], self.labels[order], side="left")
-        return self.subset(np.sort(order[np.arange(len(order)) - starts < count]))
+        rank = np.empty(len(order), dtype=np.int64)
+        rank[order] = np.arange(len(order)) - starts
+        return rank
 
 
 @dataclass(frozen=True)
@@ -89,19 +99,17 @@ def find_dataset(data: Path, dataset: str | None) -> ImageDataset:
 
 
 def _not_found(data: Path, dataset: str | None) -> str:
-    expected = (
-        "expected CUB's own layout (images.txt, image_class_labels.txt, train_test_split.txt, classes.txt, images/) "
-        "or train/CLASS/*.jpg and test/CLASS/*.jpg"
+    layouts = (
+        f", neither in CUB's own layout ({', '.join(CUB_FILES)}, images/) nor as train/CLASS/*.jpg and test/CLASS/*.jpg"
     )
-    if data.is_dir() and any(data.iterdir()):
-        return f"{data}: no dataset of a known layout here; {expected}"
+    seen = layouts if data.is_dir() and any(data.iterdir()) else ""
     fetch = {
         "cub": f"fetch CUB_200_2011.tgz from data.caltech.edu/records/65de6-vp158, unpack it in {data}/",
         "aircraft": f"sort the FGVC-Aircraft images into {data}/train/VARIANT/ and {data}/test/VARIANT/",
         "cars": f"sort the Stanford Cars images into {data}/train/CLASS/ and {data}/test/CLASS/",
     }.get(dataset or "", f"put images into {data}/train/CLASS/ and {data}/test/CLASS/")
     return (
-        f"{data}: no images of {dataset or 'the dataset'} here; {fetch} or name their folder by --data; "
+        f"{data}: no images of {dataset or 'the dataset'} here{seen}; {fetch} or name their folder by --data; "
         "to try without: hiertrain --hierarchy hierarchies/sketchbirds.json"
     )
 
@@ -121,13 +129,18 @@ def read_cub(root: Path) -> ImageDataset:
             raise HiertaxError(
                 f"{root / name}: image {odd!r} is not in both this list and images.txt; restore the lists"
             )
+    for image, kind in training.items():
+        if kind not in ("0", "1"):
+            raise HiertaxError(f"{root / CUB_FILES[3]}: image {image!r} has {kind!r}, not 1 (train) or 0 (test)")
     position = {number: i for i, number in enumerate(names)}
     for image, number in labels.items():
         if number not in position:
             raise HiertaxError(f"{root / CUB_FILES[2]}: image {image!r} has class {number!r}, which classes.txt lacks")
     paths = tuple(root / "images" / file for file in files.values())
     classes = np.array([position[labels[image]] for image in files], dtype=np.int64)
-    is_train = np.array([training[image] == "1" for image in files])
+    is_train = np.array([training[image] == "1" for image in files], dtype=np.bool_)
+    if is_train.all() or not is_train.any():
+        raise HiertaxError(f"{root / CUB_FILES[3]}: no {'test' if is_train.any() else 'training'} images; add some")
     every = Split(paths, classes)
     return ImageDataset(
         root, tuple(names.values()), every.subset(np.flatnonzero(is_train)), every.subset(np.flatnonzero(~is_train))

@@ -5,7 +5,9 @@ from __future__ import annotations
 import math
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass
+from typing import Any, Protocol
 
+import numpy as np
 import torch
 from torch import Tensor
 from torch.nn.functional import cross_entropy
@@ -59,6 +61,11 @@ def set_learning_rate(optimizer: Optimizer, epoch: int, epochs: int) -> None:
     """Set each group's rate to its peak times ``(1 + cos(pi t / T)) / 2``, as the paper's code does."""
     for group in optimizer.param_groups:
         group["lr"] = group["peak"] * 0.5 * (1 + math.cos(math.pi * epoch / epochs))
+
+
+def epoch_seed(seed: int, epoch: int) -> int:
+    """Return what the random numbers of an epoch are drawn from, so that there is no generator state to keep."""
+    return int(np.random.SeedSequence([seed, epoch]).generate_state(1, np.uint64)[0] >> 1)
 
 
 def multi_level_loss(logits: list[Tensor], targets: Tensor) -> Tensor:
@@ -137,9 +144,19 @@ def predict_logits(network: Network, inputs: Tensor, *, batch_size: int, device:
     return [torch.cat(level) for level in zip(*batches, strict=True)]
 
 
+class Embedder(Protocol):
+    """What maps normalised images ``[B, 3, S, S]`` to pooled features ``[B, W]``, such as a `Network`."""
+
+    def eval(self) -> Any:
+        """Stop learning, and answer for each image by itself."""
+
+    def embed(self, images: Tensor) -> Tensor:
+        """Return the features."""
+
+
 @torch.inference_mode()
 def embed(
-    network: Network,
+    network: Embedder,
     images: Tensor,
     *,
     batch_size: int,

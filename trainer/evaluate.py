@@ -8,18 +8,21 @@ from typing import Any
 
 import torch
 from rich.table import Table
+from torch import Tensor
 
-from taxonomy import HiertaxError
-from taxonomy.metrics import summary
+from taxonomy import Hierarchy, HiertaxError
+from taxonomy.hierarchy import IntArray
+from taxonomy.metrics import calibration_error, summary
 from trainer.datasets import find_dataset, join
+from trainer.decode import best_paths
 from trainer.engine import predict_logits, top_labels
 from trainer.progress import Reporter
 from trainer.run import Checkpoint
-from trainer.train import decode_split, pick_device
+from trainer.task import decode_split, pick_device
 
 
 def evaluate(path: Path, reporter: Reporter, *, data: str | None = None, device: str = "auto") -> dict[str, Any]:
-    """Score a run on every test image, each head answering for itself, as the paper does.
+    """Score a run on every test image.
 
     Parameters
     ----------
@@ -28,7 +31,9 @@ def evaluate(path: Path, reporter: Reporter, *, data: str | None = None, device:
 
     Returns
     -------
-    The scores of `taxonomy.metrics.summary`, with the run's epoch, method, seed and decoding rule.
+    The scores of `taxonomy.metrics.summary` where each head answers for itself, as in the paper; beside them,
+    under ``path``, the same of the consistent paths that `hiertrain predict` gives, with the calibration error
+    of their probabilities at every level; and the run's method, backbone, seed and epoch.
 
     Raises
     ------
@@ -48,30 +53,40 @@ def evaluate(path: Path, reporter: Reporter, *, data: str | None = None, device:
     network = checkpoint.network().to(where).to(memory_format=torch.channels_last)
     images, kept = decode_split(dataset.test, "test", config, reporter)
     logits = predict_logits(network, images, batch_size=config.batch_size, device=where)
-    scores = summary(hierarchy, paths[dataset.test.labels[kept]], top_labels(logits).numpy())
+    truth = paths[dataset.test.labels[kept]]
     about = {"run": str(path), "method": config.method, "backbone": config.backbone, "seed": config.seed}
     left_out = len(dataset.test) - len(kept)
-    return {**about, "epoch": checkpoint.epoch, "decoding": "independent", "left_out": left_out, **scores}
+    heads = summary(hierarchy, truth, top_labels(logits).numpy())
+    return {**about, "epoch": checkpoint.epoch, "left_out": left_out, **heads, "path": _path(hierarchy, truth, logits)}
+
+
+def _path(hierarchy: Hierarchy, truth: IntArray, logits: list[Tensor]) -> dict[str, Any]:
+    labels, probability = best_paths(hierarchy, logits)
+    scores = summary(hierarchy, truth, labels)
+    for level, p, right in zip(scores["levels"], probability.T, (labels == truth).T, strict=True):
+        level["calibration_error"] = calibration_error(p, right)
+    return scores
 
 
 def heading(scores: dict[str, Any]) -> str:
     """Say in one line what the scores are of."""
     about = f"{scores['run']}: {scores['method']}, {scores['backbone']}, epoch {scores['epoch']}, seed {scores['seed']}"
-    return f"{about}; {scores['n']} test images, each level's head by itself"
+    return f"{about}; {scores['n']} test images"
 
 
 def score_table(scores: dict[str, Any]) -> Table:
-    """Lay the scores of `evaluate` out for a person."""
+    """Lay the scores of `evaluate` out for a person, in percent."""
     table = Table()
     table.add_column("level")
-    for heading in ("labels", "accuracy %", "majority %"):
-        table.add_column(heading, justify="right")
-    for level in scores["levels"]:
-        accuracy, majority = (f"{100 * level[key]:.2f}" for key in ("accuracy", "majority"))
-        table.add_row(level["level"], str(level["labels"]), accuracy, majority)
+    for column in ("labels", "each head", "one path", "majority"):
+        table.add_column(column, justify="right")
+    path = scores["path"]
+    for level, along in zip(scores["levels"], path["levels"], strict=True):
+        shares = (level["accuracy"], along["accuracy"], level["majority"])
+        table.add_row(level["level"], str(level["labels"]), *(f"{100 * share:.2f}" for share in shares))
     table.add_section()
     for name in ("average_accuracy", "full_path_accuracy", "tree_inconsistency"):
-        table.add_row(name.replace("_", " "), "", f"{100 * scores[name]:.2f}", "")
-    severity = scores["mistake_severity"]
-    table.add_row("mistake severity", "", "none wrong" if severity is None else f"{severity:.2f} levels", "")
+        table.add_row(name.replace("_", " "), "", *(f"{100 * each[name]:.2f}" for each in (scores, path)))
+    severities = (each["mistake_severity"] for each in (scores, path))
+    table.add_row("mistake severity, levels", "", *("none" if s is None else f"{s:.2f}" for s in severities))
     return table

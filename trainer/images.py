@@ -17,6 +17,10 @@ from torch import Tensor
 from taxonomy import HiertaxError
 
 
+class UndecodableImageError(HiertaxError):
+    """An image file that cannot be read or decoded."""
+
+
 def decode(path: Path, size: int) -> NDArray[np.uint8]:
     """Decode an image file to RGB at exactly ``size x size``, whatever its aspect (the paper's recipe).
 
@@ -26,16 +30,15 @@ def decode(path: Path, size: int) -> NDArray[np.uint8]:
 
     Raises
     ------
-    HiertaxError
+    UndecodableImageError
         If it cannot be read or decoded: the file and the reason.
     """
     try:
         with Image.open(path) as image:
+            image.info.pop("transparency", None)  # we pass over it; of some palettes Pillow would warn
             pixels = np.asarray(image.convert("RGB").resize((size, size), Image.Resampling.BILINEAR))
     except (OSError, ValueError, SyntaxError, Image.DecompressionBombError) as error:
-        raise HiertaxError(
-            f"{path}: cannot be decoded ({error}); replace the file or go on without it by --skip-bad-images"
-        ) from None
+        raise UndecodableImageError(f"{path}: cannot be decoded ({error}); replace the file") from None
     return np.ascontiguousarray(pixels.transpose(2, 0, 1))
 
 
@@ -73,7 +76,7 @@ def load_images(
     def place(i: int) -> bool:
         try:
             images[i] = torch.from_numpy(decode(paths[i], size))
-        except HiertaxError:
+        except UndecodableImageError:
             if not skip_bad:
                 raise
             return False

@@ -15,7 +15,7 @@ from trainer.decode import best_paths
 from trainer.engine import predict_logits
 from trainer.images import load_images
 from trainer.run import Checkpoint
-from trainer.train import pick_device
+from trainer.task import pick_device
 
 
 def percent(probability: float) -> str:

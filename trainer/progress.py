@@ -1,4 +1,4 @@
-"""What a person sees while the machine works: lines and bars on stderr."""
+"""What a person sees: lines and bars on stderr while the machine works, tables on stdout."""
 
 from __future__ import annotations
 
@@ -7,6 +7,7 @@ from contextlib import contextmanager
 
 from rich.console import Console
 from rich.progress import BarColumn, Progress, ProgressColumn, Task, TextColumn, TimeRemainingColumn
+from rich.table import Table
 from rich.text import Text
 
 
@@ -44,3 +45,9 @@ class Reporter:
                 bar.update(task, advance=count, description=note)
 
             yield advance
+
+
+def print_table(table: Table) -> None:
+    """Print a table on stdout at its full width: a narrow terminal wraps it, and a file gets all of it."""
+    width = Console(width=1000).measure(table).maximum
+    Console(markup=False, emoji=False, width=width).print(table)  # names are not markup

@@ -11,6 +11,7 @@ from pathlib import Path
 from typing import Any
 
 from jinja2 import Environment
+from matplotlib import rc_context
 from matplotlib.figure import Figure
 from PIL import Image
 
@@ -50,11 +51,12 @@ def write_report(paths: Sequence[Path], images: Sequence[Path], out: Path, repor
     HiertaxError
         If a run or image cannot be read, or the runs are on different hierarchies.
     """
+    runs = _labelled(paths)
     hierarchies = {Checkpoint.load(path).hierarchy for path in paths}
     if len(hierarchies) != 1:
         raise HiertaxError(f"{', '.join(map(str, paths))}: trained on different hierarchies; report on one at a time")
     hierarchy = hierarchies.pop()
-    scores = {_label(path): evaluate(path, reporter) for path in paths}
+    scores = {label: evaluate(path, reporter) for label, path in runs.items()}
     template = Environment(autoescape=True).from_string(
         (files("trainer") / "templates" / "report.html").read_text(encoding="utf-8")
     )
@@ -63,18 +65,21 @@ def write_report(paths: Sequence[Path], images: Sequence[Path], out: Path, repor
         hierarchy=hierarchy,
         scores=scores,
         colours=dict(zip(scores, COLOURS * len(scores), strict=False)),
-        curves=_curves({_label(path): Run(path).read_log() for path in paths}, hierarchy),
-        images=_shown(paths, images, hierarchy),
+        curves=_curves({label: Run(path).read_log() for label, path in runs.items()}, hierarchy),
+        images=_shown(runs, images, hierarchy),
     )
     write_atomic(out, page.encode())
 
 
-def _label(path: Path) -> str:
-    return path.resolve().name
+def _labelled(paths: Sequence[Path]) -> dict[str, Path]:
+    """Call each run by its folder's name, or by its path where two folders have one name."""
+    places = list(dict.fromkeys(path.resolve() for path in paths))
+    names = [place.name for place in places]
+    return dict(zip(names if len(set(names)) == len(names) else map(str, places), places, strict=True))
 
 
-def _shown(paths: Sequence[Path], images: Sequence[Path], hierarchy: Hierarchy) -> list[Shown]:
-    answers = {_label(path): Predictor(path).answer(images) if images else [] for path in paths}
+def _shown(runs: Mapping[str, Path], images: Sequence[Path], hierarchy: Hierarchy) -> list[Shown]:
+    answers = {label: Predictor(path).answer(images) if images else [] for label, path in runs.items()}
     return [
         Shown(
             name=image.name,
@@ -95,6 +100,7 @@ def _data_url(path: Path) -> str:
     return f"data:image/jpeg;base64,{base64.b64encode(buffer.getvalue()).decode()}"
 
 
+@rc_context({"text.parse_math": False})  # a dollar in a name is a dollar
 def _curves(logs: Mapping[str, list[dict[str, Any]]], hierarchy: Hierarchy) -> str:
     """Draw test accuracy over epochs, one panel per level and one line per run, as inline SVG."""
     figure = Figure(figsize=(3.4 * hierarchy.depth, 2.9), layout="constrained")

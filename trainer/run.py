@@ -9,6 +9,7 @@ is no generator state to keep, and a resumed run goes on exactly as it would hav
 from __future__ import annotations
 
 import csv
+import hashlib
 import io
 from collections.abc import Mapping
 from dataclasses import dataclass
@@ -16,6 +17,7 @@ from pathlib import Path
 from typing import Any
 
 import msgspec
+import torch
 from safetensors import SafetensorError, safe_open
 from safetensors.torch import save
 from torch import Tensor
@@ -56,14 +58,25 @@ class Run:
             If there is a run in it already, or it cannot be written.
         """
         run = cls(path)
-        if run.checkpoint_path.exists():
-            raise HiertaxError(
-                f"{path}: there is a run here; go on with it by hiertrain --resume {path}, or choose another --out"
-            )
+        run.refuse_if_trained()
         write_json(path / "config.json", config.to_json())
         hierarchy.save(path / "hierarchy.json")
         run.log_path.unlink(missing_ok=True)
         return run
+
+    def refuse_if_trained(self) -> None:
+        """Refuse a folder with a run in it, before any work is done for another.
+
+        Raises
+        ------
+        HiertaxError
+            If an epoch was finished here.
+        """
+        if self.checkpoint_path.exists():
+            raise HiertaxError(
+                f"{self.path}: there is a run here; go on with it by hiertrain --resume {self.path}, "
+                "or choose another --out"
+            )
 
     def read_log(self, epochs: int | None = None) -> list[dict[str, Any]]:
         """Read the log back, or its first `epochs` rows; numbers are numbers.
@@ -75,7 +88,7 @@ class Run:
         """
         try:
             with self.log_path.open(encoding="utf-8", newline="") as file:
-                rows = [{key: float(value) for key, value in row.items()} for row in csv.DictReader(file)]
+                rows = [{key: _number(value) for key, value in row.items()} for row in csv.DictReader(file)]
         except (OSError, ValueError, TypeError, csv.Error) as error:
             raise HiertaxError(f"{self.log_path}: not a readable log ({error}); restore it from a copy") from None
         if epochs is not None and len(rows) < epochs:
@@ -99,10 +112,26 @@ class Run:
             "epoch": str(len(log)),
             "config": msgspec.json.encode(config.to_json()).decode(),
             "hierarchy": msgspec.json.encode(hierarchy.to_json()).decode(),
-            "hierarchy_hash": hierarchy.content_hash,
         }
         tensors = {name: tensor.detach().cpu().contiguous() for name, tensor in tensors.items()}
+        header["sha256"] = _digest(header, tensors)
         write_atomic(self.checkpoint_path, save(tensors, metadata=header))
+
+
+def _digest(header: Mapping[str, str], tensors: Mapping[str, Tensor]) -> str:
+    """Return the SHA-256 (hex) of all that a checkpoint says but this."""
+    about = sorted((key, value) for key, value in header.items() if key != "sha256")
+    digest = hashlib.sha256(msgspec.json.encode(about))
+    for name in sorted(tensors):
+        tensor = tensors[name]
+        digest.update(f"{name} {tensor.dtype} {list(tensor.shape)}".encode())
+        digest.update(tensor.reshape(-1).view(torch.uint8).numpy().data)
+    return digest.hexdigest()
+
+
+def _number(text: str) -> int | float:
+    """Read a number so that it is written as it was."""
+    return int(text) if text.isdecimal() else float(text)
 
 
 def _csv(rows: list[dict[str, Any]]) -> bytes:
@@ -142,13 +171,13 @@ class Checkpoint:
                 if header.get("format") != FORMAT:
                     raise HiertaxError(f"{file}: not a checkpoint of hiertrain; name a run folder")
                 tensors = {name: stored.get_tensor(name) for name in stored.keys()}  # noqa: SIM118 - not a dict
+            if header.get("sha256") != _digest(header, tensors):
+                raise HiertaxError(f"{file}: was changed after it was written; restore it, or train anew")
             config = Config.from_json(msgspec.json.decode(header["config"]))
             hierarchy = Hierarchy.from_json(msgspec.json.decode(header["hierarchy"]))
             epoch = int(header["epoch"])
         except (OSError, SafetensorError, msgspec.DecodeError, KeyError, ValueError) as error:
             raise HiertaxError(f"{file}: truncated or changed ({error}); restore it, or train anew") from None
-        if hierarchy.content_hash != header.get("hierarchy_hash"):
-            raise HiertaxError(f"{file}: its hierarchy was changed since it was trained; restore the file")
         weights, momentum = (
             {name.removeprefix(kind): tensor for name, tensor in tensors.items() if name.startswith(kind)}
             for kind in (WEIGHTS, MOMENTUM)

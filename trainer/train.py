@@ -3,26 +3,22 @@
 from __future__ import annotations
 
 import time
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator
 from contextlib import contextmanager
-from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
 import numpy as np
 import torch
-from torch import Tensor
 from torch.optim import Optimizer
 
 from taxonomy import Hierarchy, HiertaxError
 from taxonomy.errors import Interrupted
-from taxonomy.hierarchy import IntArray
 from taxonomy.metrics import level_accuracy
 from trainer.config import Config
-from trainer.datasets import ImageDataset, Split, find_dataset, join
 from trainer.engine import (
     Samples,
-    embed,
+    epoch_seed,
     make_optimizer,
     multi_level_loss,
     predict_logits,
@@ -30,66 +26,12 @@ from trainer.engine import (
     top_labels,
     train_epoch,
 )
-from trainer.images import load_images
 from trainer.methods import Network, build_network
 from trainer.progress import Reporter
 from trainer.run import Checkpoint, Run
-from trainer.sketchbirds import PER_CLASS_TEST, PER_CLASS_TRAIN, birds, draw_dataset
+from trainer.task import Task, check_image_size, load_samples, pick_device
 
 LONG_RUN = 3600  # seconds on a CPU above which a user is told at once
-
-
-@dataclass(frozen=True)
-class Task:
-    """What there is to learn: a dataset joined to its hierarchy."""
-
-    hierarchy: Hierarchy
-    dataset: ImageDataset
-    paths: IntArray  # [classes, K]
-
-    @classmethod
-    def prepare(cls, config: Config, hierarchy: Hierarchy, reporter: Reporter) -> Task:
-        """Find the dataset and join it, saying aloud where it has fewer classes than the hierarchy."""
-        if hierarchy.dataset == "sketchbirds":
-            draw_if_missing(Path(config.data), reporter)
-        dataset = find_dataset(Path(config.data), hierarchy.dataset)
-        restricted, paths = join(dataset, hierarchy)
-        if restricted.sizes != hierarchy.sizes:
-            pairs = zip(restricted.levels, hierarchy.levels, strict=True)
-            sizes = ", ".join(f"{len(kept)} of {len(whole)} {whole.name}" for kept, whole in pairs)
-            reporter.say(f"{dataset.root}: not all classes of {hierarchy.name} have images; restricted to {sizes}")
-        return cls(restricted, dataset, paths)
-
-
-def draw_if_missing(data: Path, reporter: Reporter) -> None:
-    """Draw the embedded dataset into ``data/sketchbirds`` where `data` holds no images yet."""
-    folder = data / "sketchbirds"
-    if (data / "train").is_dir() or (folder / "train").is_dir():
-        return
-    reporter.say(
-        f"{folder}: drawing the sketchbirds, {PER_CLASS_TRAIN} training and {PER_CLASS_TEST} test images a class"
-    )
-    with reporter.images("drawing", len(birds()) * (PER_CLASS_TRAIN + PER_CLASS_TEST)) as advance:
-        draw_dataset(folder, on_image=advance)
-
-
-def pick_device(name: str) -> torch.device:
-    """Return the device of that name; ``auto`` is the GPU if there is one.
-
-    Raises
-    ------
-    HiertaxError
-        If this machine has no such device.
-    """
-    if name == "auto":
-        return torch.device("cuda" if torch.cuda.is_available() else "cpu")
-    try:
-        device = torch.device(name)
-        torch.empty(0, device=device)
-    except (RuntimeError, AssertionError) as error:
-        reason = str(error).splitlines()[0]
-        raise HiertaxError(f"--device {name}: not on this machine ({reason}); try --device cpu") from None
-    return device
 
 
 def train(config: Config, out: Path, reporter: Reporter) -> Run:
@@ -102,14 +44,14 @@ def train(config: Config, out: Path, reporter: Reporter) -> Run:
     Interrupted
         After Ctrl-C; the finished epochs are saved.
     """
-    if Run(out).checkpoint_path.exists():
-        Run.create(out, config, Hierarchy.load(config.hierarchy))  # says what to do instead
+    Run(out).refuse_if_trained()
     hierarchy = Hierarchy.load(config.hierarchy)
     task = Task.prepare(config, hierarchy, reporter)
     torch.manual_seed(config.seed)
     network = build_network(
         config.method, config.backbone, task.hierarchy.sizes, weights=config.weights, frozen=config.freeze_backbone
     )
+    check_image_size(network, config)
     return _fit(Run(out), config, task, network, None, reporter)
 
 
@@ -122,6 +64,8 @@ def resume(path: Path, reporter: Reporter) -> Run:
         If its checkpoint cannot be read, or the dataset is no longer the one it was trained on.
     """
     checkpoint = Checkpoint.load(path)
+    for part in path.glob(".*.part"):
+        part.unlink(missing_ok=True)  # half-written by a process that was killed
     task = Task.prepare(checkpoint.config, checkpoint.hierarchy, reporter)
     if task.hierarchy != checkpoint.hierarchy:
         raise HiertaxError(f"{task.dataset.root}: no longer has the classes {path} was trained on; restore them")
@@ -139,6 +83,8 @@ def _fit(
     if config.limit_per_class is not None:
         training = training.limit_per_class(config.limit_per_class)
     train_samples = load_samples(training, "training", config, task, network, device, reporter)
+    if len(train_samples.inputs) < 2:
+        raise HiertaxError(f"{task.dataset.root}: one training image; batch normalisation needs two or more, add some")
     test_samples = load_samples(task.dataset.test, "test", config, task, network, device, reporter)
     rows: list[dict[str, Any]] = []
     if checkpoint is None:
@@ -147,7 +93,7 @@ def _fit(
         checkpoint.restore(optimizer, network)
         rows = run.read_log(checkpoint.epoch)
     with (
-        _saving_interrupt(run, rows),
+        _explaining_interrupt(run),
         reporter.images("training", (config.epochs - len(rows)) * len(train_samples.inputs)) as advance,
     ):
         for epoch in range(len(rows), config.epochs):
@@ -162,37 +108,17 @@ def _fit(
 
 
 @contextmanager
-def _saving_interrupt(run: Run, rows: Sequence[Any]) -> Iterator[None]:
+def _explaining_interrupt(run: Run) -> Iterator[None]:
+    """Say after Ctrl-C what is on disk: it may have come just before or just after an epoch was saved."""
     try:
         yield
     except KeyboardInterrupt:
-        if not rows:
+        if not run.checkpoint_path.exists():
             raise Interrupted("interrupted in the first epoch; nothing is saved yet, start again") from None
+        epoch = Checkpoint.load(run.path).epoch
         raise Interrupted(
-            f"interrupted in epoch {len(rows) + 1}; {len(rows)} are saved; go on by: hiertrain --resume {run.path}"
+            f"interrupted in epoch {epoch + 1}; {epoch} are saved; go on by: hiertrain --resume {run.path}"
         ) from None
-
-
-def decode_split(split: Split, what: str, config: Config, reporter: Reporter) -> tuple[Tensor, list[int]]:
-    """Decode a split's images as `load_images` does, telling how far it is and what is left out."""
-    with reporter.images(f"decoding {what} images", len(split)) as advance:
-        images, kept = load_images(split.paths, config.image_size, skip_bad=config.skip_bad_images, on_image=advance)
-    if len(kept) < len(split):
-        reporter.say(f"{what}: {len(split) - len(kept)} of {len(split)} images cannot be decoded and are left out")
-    return images, kept
-
-
-def load_samples(
-    split: Split, what: str, config: Config, task: Task, network: Network, device: torch.device, reporter: Reporter
-) -> Samples:
-    """Decode a split's images and, for a frozen backbone, replace them by their features."""
-    images, kept = decode_split(split, what, config, reporter)
-    targets = torch.from_numpy(task.paths[split.labels[kept]])
-    if not config.freeze_backbone:
-        return Samples(images, targets)
-    with reporter.images(f"features of {what} images", len(images)) as advance:
-        features = embed(network, images, batch_size=config.batch_size, device=device, on_batch=advance)
-    return Samples(features.clone(), targets.to(device))
 
 
 def _epoch(
@@ -208,20 +134,17 @@ def _epoch(
 ) -> dict[str, Any]:
     """Train one epoch, score the test images, and return the log's row."""
     set_learning_rate(optimizer, epoch, config.epochs)
-    draws = int(np.random.SeedSequence([config.seed, epoch]).generate_state(1, np.uint64)[0] >> 1)
+    draws = epoch_seed(config.seed, epoch)
     torch.manual_seed(draws)  # dropout and the like
     start = time.perf_counter()
     result = train_epoch(
         network, train_samples, optimizer, batch_size=config.batch_size, device=device,
         generator=torch.Generator().manual_seed(draws), on_batch=advance,
     )  # fmt: skip
-    if not np.isfinite(result.loss):
-        raise HiertaxError(
-            f"epoch {epoch + 1}: the loss is {result.loss}; the {epoch} epochs before are saved; "
-            "lower --learning-rate and --backbone-learning-rate"
-        )
     seconds = time.perf_counter() - start
     logits = predict_logits(network, test_samples.inputs, batch_size=config.batch_size, device=device)
+    if not np.isfinite(result.loss) or not all(z.isfinite().all() for z in logits):
+        raise HiertaxError(_diverged(epoch, result.loss))
     accuracy = level_accuracy(test_samples.targets.cpu().numpy(), top_labels(logits).numpy())
     names = [level.name for level in task.hierarchy.levels]
     return {
@@ -233,6 +156,13 @@ def _epoch(
         "seconds": round(seconds, 3),
         "images_per_second": round(len(train_samples.inputs) / seconds, 1),
     }
+
+
+def _diverged(epoch: int, loss: float) -> str:
+    """Say so; a finite loss may leave a network whose next answers are no numbers, which must not be saved."""
+    what = f"the loss is {loss}" if not np.isfinite(loss) else f"after a loss of {loss:.3g} the logits are no numbers"
+    saved = f"the epochs before, {epoch}, are saved" if epoch else "nothing is saved"
+    return f"epoch {epoch + 1}: {what}; {saved}; lower --learning-rate and --backbone-learning-rate"
 
 
 def _note(row: dict[str, Any], epochs: int, hierarchy: Hierarchy) -> str:

@@ -1,0 +1,234 @@
+"""The metrics: one example worked by hand (docs/methods.md, "Metrics"), and what holds for all labels."""
+
+import numpy as np
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+from trees import WORKED, hierarchies
+
+from taxonomy import Hierarchy
+from taxonomy.metrics import (
+    calibration_error,
+    full_path_accuracy,
+    hierarchical_precision_recall,
+    inconsistent,
+    lca_f1,
+    lca_height,
+    level_accuracy,
+    majority_baseline,
+    mistake_severity,
+    summary,
+    tree_inconsistency,
+    tree_induced_error,
+    weighted_average_accuracy,
+)
+
+NODE_SETS = ("heads", "leaf+ancestors", "heads+ancestors")
+
+# Six samples: the true leaf, and the order, family and species predicted. The 3rd and 4th contradict themselves.
+SAMPLES = [
+    ("a", "O1", "F1", "a"),
+    ("b", "O1", "F1", "a"),
+    ("c", "O1", "F1", "c"),
+    ("c", "O1", "F2", "d"),
+    ("d", "O2", "F3", "e"),
+    ("e", "O1", "F1", "b"),
+]
+LEAVES = WORKED.levels[-1].labels
+TRUTH = WORKED.paths[[LEAVES.index(leaf) for leaf, *_ in SAMPLES]]
+PREDICTED = np.array(
+    [[level.labels.index(label) for level, label in zip(WORKED.levels, labels, strict=True)] for _, *labels in SAMPLES]
+)
+
+
+def near(*values):
+    return pytest.approx(values if len(values) > 1 else values[0], abs=5e-7)
+
+
+# ---------------------------------------------------------------- the worked example
+
+
+def test_accuracy_at_each_level():
+    assert tuple(level_accuracy(TRUTH, PREDICTED)) == near(0.833333, 0.666667, 0.333333)
+
+
+def test_weighted_average_accuracy_weighs_a_level_by_its_number_of_labels():
+    assert weighted_average_accuracy(WORKED, TRUTH, PREDICTED) == near(0.533333)
+
+
+def test_full_path_accuracy_wants_every_level_right():
+    assert full_path_accuracy(TRUTH, PREDICTED) == near(0.166667)
+
+
+def test_tree_inconsistency_is_about_contradiction_not_about_truth():
+    assert tree_inconsistency(WORKED, PREDICTED) == near(0.333333)
+
+
+def test_inconsistency_is_told_for_each_pair_of_neighbouring_levels():
+    assert tuple(inconsistent(WORKED, PREDICTED).mean(axis=0)) == near(0.0, 0.333333)
+    assert inconsistent(WORKED, PREDICTED)[:, 1].tolist() == [False, False, True, True, False, False]
+
+
+@pytest.mark.parametrize(
+    ("nodes", "average", "expected"),
+    [
+        ("heads", "micro", (0.611111, 0.611111, 0.611111)),
+        ("leaf+ancestors", "micro", (0.555556, 0.555556, 0.555556)),
+        ("leaf+ancestors", "macro", (0.555556, 0.555556, 0.555556)),
+        ("heads+ancestors", "micro", (0.571429, 0.666667, 0.615385)),
+        ("heads+ancestors", "macro", (0.580556, 0.666667, 0.615079)),
+    ],
+)
+def test_hierarchical_precision_recall_and_f1(nodes, average, expected):
+    score = hierarchical_precision_recall(WORKED, TRUTH, PREDICTED, nodes=nodes, average=average)
+    assert (score.precision, score.recall, score.f1) == near(*expected)
+
+
+def test_the_union_of_heads_and_ancestors_is_averaged_over_all_samples_at_once_unless_asked_otherwise():
+    assert hierarchical_precision_recall(WORKED, TRUTH, PREDICTED).f1 == near(0.615385)
+
+
+def test_lca_height_of_each_sample():
+    assert lca_height(WORKED, TRUTH, PREDICTED).tolist() == [0, 1, 0, 3, 1, 3]
+
+
+def test_mistake_severity_is_over_the_wrong_leaves_only():
+    assert mistake_severity(WORKED, TRUTH, PREDICTED) == near(2.0)
+    assert np.isnan(mistake_severity(WORKED, TRUTH, TRUTH))
+
+
+def test_tree_induced_error_counts_edges():
+    assert tree_induced_error(WORKED, TRUTH, PREDICTED) == near(2.666667)
+
+
+def test_lca_f1():
+    assert lca_f1(WORKED, TRUTH, PREDICTED) == near(0.583333)
+
+
+def test_the_majority_baseline_is_what_the_commonest_label_of_each_level_scores():
+    assert tuple(majority_baseline(TRUTH)) == near(0.666667, 0.333333, 0.333333)
+
+
+def test_the_summary_holds_the_scores_of_one_evaluation():
+    scores = summary(WORKED, TRUTH, PREDICTED)
+    levels = scores.pop("levels")
+    assert [(level["level"], level["labels"]) for level in levels] == [("order", 2), ("family", 3), ("species", 5)]
+    assert tuple(level["accuracy"] for level in levels) == near(0.833333, 0.666667, 0.333333)
+    assert tuple(level["majority"] for level in levels) == near(0.666667, 0.333333, 0.333333)
+    assert scores == pytest.approx(
+        {
+            "n": 6,
+            "average_accuracy": 0.611111,
+            "weighted_average_accuracy": 0.533333,
+            "full_path_accuracy": 0.166667,
+            "tree_inconsistency": 0.333333,
+            "mistake_severity": 2.0,
+            "mean_lca_height": 1.333333,
+            "hierarchical_f1": 0.615385,
+        },
+        abs=5e-7,
+    )
+
+
+def test_the_summary_has_no_severity_where_nothing_is_wrong():
+    assert summary(WORKED, TRUTH, TRUTH)["mistake_severity"] is None
+
+
+def test_a_flat_hierarchy_has_all_its_scores():
+    flat = Hierarchy.from_lineages([("a",), ("b",)], ("species",), name="flat", root="bird")
+    scores = summary(flat, np.array([[0], [1]]), np.array([[0], [0]]))
+    assert scores["average_accuracy"] == scores["hierarchical_f1"] == 0.5
+    assert scores["tree_inconsistency"] == 0
+    assert scores["mistake_severity"] == 1
+
+
+# ---------------------------------------------------------------- for all trees and labels
+
+
+@st.composite
+def evaluations(draw, consistent=False):
+    """A tree, true paths, and predictions of independent heads or of paths."""
+    hierarchy = draw(hierarchies())
+    leaf = st.integers(0, hierarchy.sizes[-1] - 1)
+    truth = hierarchy.paths[draw(st.lists(leaf, min_size=1, max_size=8))]
+    if consistent:
+        rows = hierarchy.paths[draw(st.lists(leaf, min_size=len(truth), max_size=len(truth)))]
+    else:
+        heads = st.tuples(*(st.integers(0, size - 1) for size in hierarchy.sizes))
+        rows = np.array(draw(st.lists(heads, min_size=len(truth), max_size=len(truth))))
+    return hierarchy, truth, rows
+
+
+def with_ancestors(hierarchy, labels):
+    """The nodes named by K heads and all above them, as a plain set."""
+    return {
+        (above, int(hierarchy.ancestors(level, above)[label]))
+        for level, label in enumerate(labels)
+        for above in range(level + 1)
+    }
+
+
+@given(evaluations())
+def test_precision_and_recall_are_those_of_plain_sets(evaluation):
+    hierarchy, truth, predicted = evaluation
+    pairs = [
+        (with_ancestors(hierarchy, t), with_ancestors(hierarchy, p)) for t, p in zip(truth, predicted, strict=True)
+    ]
+    micro = hierarchical_precision_recall(hierarchy, truth, predicted)
+    hits = sum(len(t & p) for t, p in pairs)
+    assert micro.precision == pytest.approx(hits / sum(len(p) for _, p in pairs))
+    assert micro.recall == pytest.approx(hits / sum(len(t) for t, _ in pairs))
+    macro = hierarchical_precision_recall(hierarchy, truth, predicted, average="macro")
+    assert macro.f1 == pytest.approx(np.mean([2 * len(t & p) / (len(t) + len(p)) for t, p in pairs]))
+
+
+@given(evaluations())
+def test_scores_of_heads_alone_equal_the_average_accuracy(evaluation):
+    hierarchy, truth, predicted = evaluation
+    score = hierarchical_precision_recall(hierarchy, truth, predicted, nodes="heads")
+    assert score.precision == score.recall == pytest.approx(level_accuracy(truth, predicted).mean())
+
+
+@given(evaluations())
+def test_scores_are_fractions_and_do_not_depend_on_the_order_of_samples(evaluation):
+    hierarchy, truth, predicted = evaluation
+    scores = summary(hierarchy, truth, predicted)
+    other = summary(hierarchy, truth[::-1], predicted[::-1])
+    for name in scores.keys() - {"n", "levels", "mistake_severity", "mean_lca_height"}:
+        assert 0 <= scores[name] <= 1
+        assert scores[name] == pytest.approx(other[name])
+    assert scores["full_path_accuracy"] <= min(level["accuracy"] for level in scores["levels"])
+    assert scores["full_path_accuracy"] <= 1 - scores["tree_inconsistency"]  # a right path is a path
+    severity = scores["mistake_severity"]
+    assert severity is None or 1 <= severity <= hierarchy.depth
+
+
+@given(evaluations())
+def test_the_truth_scores_perfectly(evaluation):
+    hierarchy, truth, _ = evaluation
+    scores = summary(hierarchy, truth, truth)
+    assert scores["average_accuracy"] == scores["full_path_accuracy"] == scores["hierarchical_f1"] == 1
+    assert scores["tree_inconsistency"] == scores["mean_lca_height"] == 0
+    assert tree_induced_error(hierarchy, truth, truth) == 0
+    assert lca_f1(hierarchy, truth, truth) == 1
+
+
+@given(evaluations(consistent=True))
+def test_for_paths_all_node_sets_agree_and_finer_is_never_easier(evaluation):
+    hierarchy, truth, predicted = evaluation
+    f1 = {hierarchical_precision_recall(hierarchy, truth, predicted, nodes=nodes).f1 for nodes in NODE_SETS}
+    assert max(f1) == pytest.approx(min(f1))
+    accuracy = level_accuracy(truth, predicted)
+    assert (np.diff(accuracy) <= 0).all()
+    assert full_path_accuracy(truth, predicted) == accuracy[-1]
+    assert tree_inconsistency(hierarchy, predicted) == 0
+    wrong_levels = (truth != predicted).sum(axis=1)
+    assert (lca_height(hierarchy, truth, predicted) == wrong_levels).all()
+
+
+def test_calibration_error_is_the_gap_between_said_and_true():
+    sure = np.array([0.9, 0.9, 0.9, 0.9])
+    assert calibration_error(sure, np.array([True, True, True, False])) == pytest.approx(0.15)
+    assert calibration_error(np.array([1.0, 0.0]), np.array([True, False])) == 0
+    mixed = np.array([0.2, 0.2, 0.8, 0.8])  # one bin too shy by 0.3, one too bold by 0.3: they do not cancel
+    assert calibration_error(mixed, np.array([True, False, True, False])) == pytest.approx(0.3)

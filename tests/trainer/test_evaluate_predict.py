@@ -1,0 +1,326 @@
+"""Using a run: its scores on the whole test set, its answers, the report, and the command that draws."""
+
+import base64
+import json
+import re
+import shutil
+from html.parser import HTMLParser
+from io import BytesIO
+
+import pytest
+from PIL import Image
+
+from taxonomy import Hierarchy
+from trainer.predict import percent
+from trainer.sketchbirds import birds
+
+LINK = "\N{SINGLE RIGHT-POINTING ANGLE QUOTATION MARK}"
+
+
+@pytest.fixture(scope="module")
+def scores(hiertrain, run):
+    outcome = hiertrain("evaluate", run, "--json")
+    assert (outcome.code, outcome.err) == (0, "")
+    return json.loads(outcome.out)
+
+
+@pytest.fixture
+def chain_of(hiertrain, run):
+    """Return a function that predicts, and gives the parsed answers."""
+
+    def predict(*images):
+        outcome = hiertrain("predict", run, *images, "--json")
+        assert (outcome.code, outcome.err) == (0, "")
+        return json.loads(outcome.out)
+
+    return predict
+
+
+def images_of(patches):
+    return sorted(patches.data.glob("test/*/*.png"))
+
+
+# Evaluate
+
+
+def test_every_test_image_is_scored(scores, patches):
+    assert scores["n"] == len(images_of(patches)) == 11  # batches of 8 leave 3 over
+    assert scores["left_out"] == 0
+
+
+def test_scores_carry_baselines_and_what_they_are_about(scores, run):
+    assert scores["run"] == str(run)
+    assert (scores["method"], scores["backbone"], scores["seed"], scores["epoch"]) == (
+        "ours", "shufflenet_v2_x0_5", 0, 2,
+    )  # fmt: skip
+    assert [(level["level"], level["labels"]) for level in scores["levels"]] == [("tone", 2), ("colour", 4)]
+    assert [level["majority"] for level in scores["levels"]] == [6 / 11, 3 / 11]
+
+
+def test_evaluation_finds_what_the_log_says(scores, run):
+    last = (run / "log.csv").read_text().splitlines()[-1].split(",")
+    assert [f"{level['accuracy']:.6f}".rstrip("0") for level in scores["levels"]] == [x.rstrip("0") for x in last[5:7]]
+
+
+def test_answers_along_one_path_never_contradict_themselves(scores):
+    assert scores["path"]["tree_inconsistency"] == 0
+    assert all(0 <= level["calibration_error"] <= 1 for level in scores["path"]["levels"])
+
+
+def test_the_table_says_what_json_says(hiertrain, run, scores):
+    outcome = hiertrain("evaluate", run)
+    assert (outcome.code, outcome.err) == (0, "")
+    rows = [[cell.strip() for cell in line.split("│")[1:-1]] for line in outcome.out.splitlines() if "│" in line]
+    table = {row[0]: row[1:] for row in rows}
+    for level in scores["levels"]:
+        path = next(along for along in scores["path"]["levels"] if along["level"] == level["level"])
+        shares = (level["accuracy"], path["accuracy"], level["majority"])
+        assert table[level["level"]] == [str(level["labels"]), *(f"{100 * share:.2f}" for share in shares)]
+    for name in ("average_accuracy", "full_path_accuracy", "tree_inconsistency"):
+        assert table[name.replace("_", " ")][1] == f"{100 * scores[name]:.2f}"
+    assert table["mistake severity, levels"][1] == f"{scores['mistake_severity']:.2f}"
+    assert "11 test images" in " ".join(outcome.out.split())
+
+
+def test_the_batch_size_of_the_run_does_not_change_its_scores(hiertrain, patches, tmp_path):
+    """Trained without moving, runs differ in their batch alone."""
+    still = ("--learning-rate", 0, "--backbone-learning-rate", 0, "--freeze-backbone")
+    found = []
+    for size in (11, 4):
+        run = tmp_path / str(size)
+        hiertrain(*patches.options(*still, "--batch-size", size, "--limit-per-class", 1, "--out", run, epochs=1))
+        found.append(json.loads(hiertrain("evaluate", run, "--json").out))
+    assert found[0]["n"] == found[1]["n"] == 11
+    # Four training images make one batch in both runs, so that batch statistics agree too.
+    assert found[0]["levels"] == found[1]["levels"]
+
+
+def test_data_that_has_moved_is_found_by_its_new_place(hiertrain, patches, run, scores, tmp_path):
+    moved = shutil.copytree(patches.data, tmp_path / "moved")
+    assert json.loads(hiertrain("evaluate", run, "--data", moved, "--json").out) == scores
+    shutil.rmtree(moved)
+    assert str(moved) in hiertrain("evaluate", run, "--data", moved).error()
+
+
+def test_data_with_other_classes_is_refused(hiertrain, run, part_of_patches, own_patches):
+    line = hiertrain("evaluate", run, "--data", part_of_patches).error()
+    assert f"{part_of_patches}: has 2 classes" in line
+    assert "was trained on 4" in line
+    for split in ("train", "test"):
+        shutil.copytree(own_patches / split / "red", own_patches / split / "rad")
+    assert "'rad' (nearest: 'red')" in hiertrain("evaluate", run, "--data", own_patches).error()
+
+
+def test_a_bad_test_image_is_named_after_training_too(hiertrain, run, own_patches):
+    bad = own_patches / "test" / "blue" / "0.png"
+    bad.write_bytes(b"no picture")
+    assert f"{bad}: cannot be decoded" in hiertrain("evaluate", run, "--data", own_patches).error()
+
+
+# Predict
+
+
+def test_a_chain_is_a_path_of_the_tree_and_never_surer_further_down(chain_of, patches):
+    hierarchy = Hierarchy.load(patches.hierarchy)
+    lineages = {hierarchy.lineage(name) for name in hierarchy.classes}
+    for answer in chain_of(*images_of(patches)):
+        assert tuple(step["label"] for step in answer["chain"]) in lineages
+        probability = [step["probability"] for step in answer["chain"]]
+        assert all(0 < p <= 1 for p in probability)
+        assert probability == sorted(probability, reverse=True)
+
+
+def test_answers_keep_the_order_of_the_images(chain_of, patches):
+    images = images_of(patches)
+    there, back = chain_of(*images), chain_of(*reversed(images))
+    assert [answer["image"] for answer in there] == [str(image) for image in images]
+    assert [answer["image"] for answer in back] == [str(image) for image in reversed(images)]
+    by_image = {answer["image"]: answer["chain"] for answer in back}
+    for answer in there:
+        for one, other in zip(answer["chain"], by_image[answer["image"]], strict=True):
+            assert one["label"] == other["label"]
+            assert one["probability"] == pytest.approx(other["probability"], abs=1e-4)
+
+
+def test_a_folder_stands_for_all_images_below_it(chain_of, patches):
+    images = images_of(patches)
+    assert [answer["image"] for answer in chain_of(patches.data / "test")] == [str(image) for image in images]
+    single = images[-1]
+    mixed = [answer["image"] for answer in chain_of(single, patches.data / "test" / "red")]
+    assert mixed == [str(single), *(str(image) for image in images if image.parent.name == "red")]
+
+
+def test_the_json_of_an_answer(chain_of, patches):
+    (answer,) = chain_of(images_of(patches)[0])
+    assert list(answer) == ["image", "root", "chain"]
+    assert answer["root"] == "patch"
+    assert [list(step) for step in answer["chain"]] == [["level", "label", "probability"]] * 2
+    assert [step["level"] for step in answer["chain"]] == ["tone", "colour"]
+
+
+def test_a_person_reads_the_same_chain(hiertrain, run, chain_of, patches):
+    image = images_of(patches)[0]
+    (answer,) = chain_of(image)
+    steps = [f"{step['label']} {percent(step['probability'])}" for step in answer["chain"]]
+    assert hiertrain("predict", run, image).out == f"{image}\n  patch > {' > '.join(steps)}\n"
+
+
+@pytest.mark.parametrize("mode", ["L", "P", "RGBA", "CMYK", "I;16", "1", "LA"])
+def test_any_kind_of_picture_is_answered(chain_of, tmp_path, mode):
+    suffix = "tif" if mode in ("CMYK", "I;16") else "png"
+    Image.new(mode, (50, 20)).save(tmp_path / f"picture.{suffix}")
+    assert len(chain_of(tmp_path / f"picture.{suffix}")) == 1
+
+
+def test_pictures_of_any_shape_are_answered(chain_of, tmp_path):
+    for i, size in enumerate([(1, 1), (1, 300), (2000, 3)]):
+        Image.new("RGB", size).save(tmp_path / f"{i}.png")
+    assert len(chain_of(tmp_path)) == 3
+
+
+def test_names_with_spaces_and_brackets_are_kept(chain_of, patches, tmp_path):
+    image = tmp_path / "[bold]my bird é.png"
+    shutil.copy(images_of(patches)[0], image)
+    assert chain_of(image)[0]["image"] == str(image)
+
+
+def test_a_folder_without_images_is_refused(hiertrain, run, tmp_path):
+    (tmp_path / "notes.txt").write_text("no picture")
+    assert f"{tmp_path}: no images in this folder" in hiertrain("predict", run, tmp_path).error()
+
+
+def test_a_file_that_is_no_image_is_named_and_nothing_printed(hiertrain, run, patches, tmp_path):
+    (tmp_path / "notes.txt").write_text("no picture")
+    outcome = hiertrain("predict", run, images_of(patches)[0], tmp_path / "notes.txt")
+    line = outcome.error()
+    assert f"{tmp_path}/notes.txt: cannot be decoded" in line
+    assert "--skip-bad-images" not in line  # predict has no such option
+    assert outcome.out == ""
+
+
+# Report
+
+
+class Page(HTMLParser):
+    """What a browser would fetch, run and show."""
+
+    def __init__(self, text):
+        super().__init__()
+        self.tags, self.links, self.text = [], [], ""
+        self.feed(text)
+
+    def handle_starttag(self, tag, attrs):
+        self.tags.append(tag)
+        self.links += [value for key, value in attrs if key.split(":")[-1] in ("src", "href", "data", "action")]
+
+    def handle_data(self, data):
+        self.text += data
+
+
+def report(hiertrain, out, *args):
+    outcome = hiertrain("report", *args, "--out", out)
+    assert (outcome.code, outcome.out, outcome.err) == (0, f"{out}: written\n", "")
+    return out.read_text(encoding="utf-8")
+
+
+def test_a_report_is_one_file_that_fetches_nothing(hiertrain, run, patches, tmp_path):
+    text = report(hiertrain, tmp_path / "page.html", run, "--image", patches.data / "test")
+    page = Page(text)
+    pictures = [link for link in page.links if not link.startswith("#")]
+    assert len(pictures) == page.tags.count("img") == 11
+    for picture in pictures:
+        head, _, content = picture.partition(",")
+        assert head == "data:image/jpeg;base64"
+        Image.open(BytesIO(base64.b64decode(content))).verify()
+    assert "svg" in page.tags
+    assert not {"script", "link", "iframe", "object"} & set(page.tags)
+    assert "url(http" not in text
+    assert "@import" not in text
+    assert [path.name for path in tmp_path.iterdir()] == ["page.html"]
+
+
+def test_a_report_shows_the_scores_and_the_chains(hiertrain, run, scores, chain_of, patches, tmp_path):
+    image = images_of(patches)[0]
+    text = " ".join(Page(report(hiertrain, tmp_path / "page.html", run, "--image", image)).text.split())
+    for level in scores["levels"]:
+        assert f"{100 * level['accuracy']:.2f}" in text
+    assert f"It is: patch {LINK} cold {LINK} Blue" in text  # its folder is named like a class
+    (answer,) = chain_of(image)
+    for step in answer["chain"]:
+        assert f"{LINK} {step['label']} {percent(step['probability'])}" in text
+
+
+def test_a_report_without_images_has_none(hiertrain, run, tmp_path):
+    page = Page(report(hiertrain, tmp_path / "page.html", run))
+    assert "img" not in page.tags
+    assert "Images" not in page.text
+
+
+def test_names_in_a_report_are_text_and_never_markup(hiertrain, patches, hierarchy_file, own_patches, tmp_path):
+    evil = "<script>alert('$1 & $2')</script>"
+    lineages = [(f"{evil} 1", evil), (f"{evil} 1", "Orange"), ("cold", "Blue"), ("cold", "$\\frac$")]
+    file = hierarchy_file(tmp_path / "h.json", lineages, levels=(f"<b>{evil}", "a$b$_{c}"), root=f"root {evil}")
+    run = tmp_path / "<script>run$x$"
+    assert hiertrain(*patches.options("--hierarchy", file, "--freeze-backbone", "--out", run, epochs=1)).code == 0
+    image = own_patches / "test" / "red" / "<script>.png"
+    shutil.copy(own_patches / "test" / "red" / "0.png", image)
+    text = report(hiertrain, tmp_path / "page.html", run, "--image", image)
+    without_comments = re.sub(r"<!--.*?-->", "", text, flags=re.DOTALL)
+    assert "<script" not in without_comments
+    page = Page(text)
+    assert "script" not in page.tags
+    assert f"root {evil}" in page.text
+
+
+def test_runs_of_one_name_both_stand_in_a_report(hiertrain, run, patches, tmp_path):
+    for place, seed in (("a", 1), ("b", 2)):
+        options = ("--freeze-backbone", "--seed", seed, "--out", tmp_path / place / "run")
+        assert hiertrain(*patches.options(*options, epochs=1)).code == 0
+    page = Page(report(hiertrain, tmp_path / "page.html", tmp_path / "a" / "run", tmp_path / "b" / "run", run))
+    for name in (tmp_path / "a" / "run", tmp_path / "b" / "run", run):
+        assert str(name) in page.text
+
+
+def test_a_report_on_different_hierarchies_is_refused(hiertrain, run, patches, part_of_patches, tmp_path):
+    other = tmp_path / "other"
+    hiertrain(*patches.options("--data", part_of_patches, "--freeze-backbone", "--out", other, epochs=1))
+    line = hiertrain("report", run, other, "--out", tmp_path / "page.html").error()
+    assert "different hierarchies" in line
+    assert str(run) in line
+    assert str(other) in line
+    assert not (tmp_path / "page.html").exists()
+
+
+def test_a_report_with_a_bad_image_is_not_written(hiertrain, run, tmp_path):
+    (tmp_path / "bad.png").write_bytes(b"no picture")
+    (tmp_path / "page.html").write_text("the old page")
+    line = hiertrain("report", run, "--image", tmp_path / "bad.png", "--out", tmp_path / "page.html").error()
+    assert "bad.png: cannot be decoded" in line
+    assert (tmp_path / "page.html").read_text() == "the old page"
+
+
+# Draw
+
+
+def test_draw_makes_the_embedded_dataset_which_trains_as_it_is(hiertrain, patches, tmp_path):
+    out = tmp_path / "data" / "sketchbirds"
+    sizes = ("--per-class-train", 2, "--per-class-test", 1, "--size", 32)
+    outcome = hiertrain("draw", "--out", out, *sizes, "--seed", 4)
+    assert (outcome.code, outcome.out) == (0, f"{out}: 108 images of 36 species\n")
+    assert len(list(out.glob("train/*/*.jpg"))) == 2 * len(birds())
+    assert "is already there and not empty" in hiertrain("draw", "--out", out, *sizes).error()
+    hierarchy = patches.hierarchy.parent / "sketchbirds.json"
+    from taxonomy.sources import curated
+
+    curated.build("sketchbirds").save(hierarchy)
+    options = patches.options("--hierarchy", hierarchy, "--data", tmp_path / "data", "--freeze-backbone", epochs=1)
+    outcome = hiertrain(*options, "--out", tmp_path / "run")
+    assert outcome.code == 0, outcome
+    assert "drawing" not in outcome.err
+    assert json.loads(hiertrain("evaluate", tmp_path / "run", "--json").out)["n"] == 36
+
+
+@pytest.mark.parametrize("option", [("--size", 8), ("--seed", -1), ("--per-class-test", 0)], ids=lambda o: o[0])
+def test_draw_refuses_numbers_out_of_range(hiertrain, tmp_path, option):
+    assert option[0] in hiertrain("draw", "--out", tmp_path / "birds", *option).error(2)
+    assert list(tmp_path.iterdir()) == []
