@@ -50,7 +50,7 @@ def outline(hierarchy: Hierarchy) -> str:
     if hidden:
         first, last = (hierarchy.levels[k].name for k in (hidden[0], hidden[-1]))
         lines.append(f"  {len(hidden):,} levels, {first} to {last}, are left out below")
-    return "\n".join(visible(line) for line in [*lines, "", hierarchy.root, *_branches(hierarchy), ""])
+    return "\n".join(visible(line) for line in [*lines, "", hierarchy.root, *_branches(hierarchy)])
 
 
 def _branches(hierarchy: Hierarchy) -> Iterator[str]:

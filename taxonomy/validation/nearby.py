@@ -108,12 +108,15 @@ def _without_a_letter(group: _Group, shorter: _Group) -> Iterator[tuple[int, int
         if shared.size:
             near, near_shorter = (np.flatnonzero(_among(hashes, shared)) for hashes in (rest, rest_shorter))
             whole = _hash(rest_shorter[near_shorter], shorter.chars[start : stop - 1, near_shorter])
-            part, which = group.chars[start:stop, near], group.which[near]
+            part, which, others = group.chars[start:stop, near], group.which[near], shorter.which[near_shorter]
+            before = rest[near]  # the hash of all that stands before the letter left out
             for p, letter in enumerate(part):
-                without = _hash(rest[near], part[:p], part[p + 1 :])
-                letters = (letter < ord("0")) | (letter > ord("9"))
-                others = shorter.which[near_shorter]
-                yield from _equal(np.concatenate([without[letters], whole]), np.concatenate([which[letters], others]))
+                without, index = _hash(before, part[p + 1 :]), which
+                before = _hash(before, part[p : p + 1])
+                digits = (letter >= ord("0")) & (letter <= ord("9"))
+                if digits.any():
+                    without, index = without[~digits], which[~digits]
+                yield from _equal(np.concatenate([without, whole]), np.concatenate([index, others]))
 
 
 def _swapped(group: _Group) -> Iterator[tuple[int, int]]:

@@ -15,7 +15,8 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from taxonomy import cli, formats
+from taxonomy import formats
+from taxonomy.commands.convert import READABLE, WRITABLE
 from taxonomy.errors import HierarchyError
 from taxonomy.formats import hiclass_labels, html, newick, node_link
 from taxonomy.hierarchy import Hierarchy, Level
@@ -95,7 +96,7 @@ def test_equal_hierarchies_give_equal_bytes(kind: str) -> None:
     assert formats.encode(curated.build("cub"), kind) == formats.encode(curated.build("cub"), kind)
 
 
-@given(content=st.binary(max_size=200) | st.text(max_size=200).map(str.encode), kind=st.sampled_from(cli.READABLE))
+@given(content=st.binary(max_size=200) | st.text(max_size=200).map(str.encode), kind=st.sampled_from(READABLE))
 @settings(max_examples=300, deadline=None)
 def test_no_bytes_whatever_break_a_reader(content: bytes, kind: str) -> None:
     with suppress(HierarchyError):
@@ -110,8 +111,8 @@ def test_no_arrangement_of_marks_breaks_the_newick_reader(text: str) -> None:
 
 
 def test_the_command_line_offers_every_format() -> None:
-    assert set(cli.WRITABLE) == set(formats.FORMATS)
-    assert set(cli.READABLE) == {name for name, fmt in formats.FORMATS.items() if fmt.read}
+    assert set(WRITABLE) == set(formats.FORMATS)
+    assert set(READABLE) == {name for name, fmt in formats.FORMATS.items() if fmt.read}
 
 
 # ---------------------------------------------------------------- CSV
