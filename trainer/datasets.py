@@ -104,7 +104,7 @@ def _not_found(data: Path, dataset: str | None) -> str:
     )
     seen = layouts if data.is_dir() and any(data.iterdir()) else ""
     fetch = {
-        "cub": f"fetch CUB_200_2011.tgz from data.caltech.edu/records/65de6-vp158, unpack it in {data}/",
+        "cub": f"fetch them by `hiertax download --dataset cub --to {data}`",
         "aircraft": f"sort the FGVC-Aircraft images into {data}/train/VARIANT/ and {data}/test/VARIANT/",
         "cars": f"sort the Stanford Cars images into {data}/train/CLASS/ and {data}/test/CLASS/",
     }.get(dataset or "", f"put images into {data}/train/CLASS/ and {data}/test/CLASS/")

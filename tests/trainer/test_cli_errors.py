@@ -123,7 +123,9 @@ def test_a_missing_dataset_says_what_goes_where_and_what_to_try_instead(refused,
 @pytest.mark.parametrize("dataset", ["cub", "aircraft", "cars"])
 def test_a_missing_dataset_of_the_paper_says_what_to_fetch(refused, hierarchy_file, tmp_path, dataset):
     line = refused("--hierarchy", hierarchy_file(tmp_path / "h.json", dataset=dataset), "--data", tmp_path / "nowhere")
-    assert {"cub": "CUB_200_2011.tgz", "aircraft": "FGVC-Aircraft", "cars": "Stanford Cars"}[dataset] in line
+    assert {"cub": "hiertax download --dataset cub", "aircraft": "FGVC-Aircraft", "cars": "Stanford Cars"}[
+        dataset
+    ] in line
     assert f"{tmp_path}/nowhere" in line
 
 

@@ -176,7 +176,7 @@ def test_a_dataset_is_found_at_its_own_folder_or_at_its_usual_place(tmp_path):
 @pytest.mark.parametrize(
     ("dataset", "fetch"),
     [
-        ("cub", "fetch CUB_200_2011.tgz from data.caltech.edu/records/65de6-vp158, unpack it in "),
+        ("cub", "fetch them by `hiertax download --dataset cub --to "),
         ("aircraft", "sort the FGVC-Aircraft images into "),
         ("cars", "sort the Stanford Cars images into "),
         (None, "put images into "),
@@ -190,7 +190,7 @@ def test_where_no_images_are_one_line_says_what_to_fetch_and_what_to_try(tmp_pat
     with pytest.raises(HiertaxError) as caught:
         find_dataset(data, dataset)
     text = str(caught.value)
-    assert text.startswith(f"{data}: no images of {dataset or 'the dataset'} here; {fetch}{data}/")
+    assert text.startswith(f"{data}: no images of {dataset or 'the dataset'} here; {fetch}{data}")
     assert text.endswith("or name their folder by --data; "
                          "to try without: hiertrain --hierarchy hierarchies/sketchbirds.json")  # fmt: skip
 
@@ -202,7 +202,7 @@ def test_another_layout_is_told_what_was_expected(tmp_path):
     assert str(caught.value).startswith(
         f"{tmp_path}: no images of cub here, neither in CUB's own layout (classes.txt, images.txt, "
         "image_class_labels.txt, train_test_split.txt, images/) nor as train/CLASS/*.jpg and test/CLASS/*.jpg; "
-        "fetch CUB_200_2011"
+        "fetch them by `hiertax download --dataset cub"
     )
     assert str(caught.value).endswith("hiertrain --hierarchy hierarchies/sketchbirds.json")
 
