@@ -47,8 +47,10 @@ class Split:
         index = np.fromiter(keep, dtype=np.int64)
         return Split(tuple(self.paths[i] for i in index), self.labels[index])
 
-    def limit_per_class(self, count: int) -> Split:
-        """Return the first `count` images of every class."""
+    def limit_per_class(self, count: int | None) -> Split:
+        """Return the first `count` images of every class, or all where there is no limit."""
+        if count is None:
+            return self
         return self.subset(np.flatnonzero(self._rank() < count))
 
     def beyond(self, count: int) -> Split:

@@ -20,12 +20,12 @@ from taxonomy.files import read_bytes
 from taxonomy.hierarchy import IntArray
 from trainer.backbones import Backbone, load_weights
 from trainer.config import Config
-from trainer.engine import embed, predict_logits, top_labels
+from trainer.engine import predict_logits, top_labels
 from trainer.methods import Network
 from trainer.methods.multi import MultiNetwork
 from trainer.progress import Reporter
 from trainer.run import Checkpoint
-from trainer.task import Task, check_image_size, decode_split, pick_device
+from trainer.task import Task, check_image_size, decode_split, features_of, pick_device
 
 
 class AveragePooled(nn.Module):
@@ -161,15 +161,12 @@ def _confusion(
 def _write(
     out: Path, config: Config, task: Task, backbone: Backbone, extraction: Extraction, reporter: Reporter
 ) -> Features:
-    split = task.dataset.train
-    if config.limit_per_class is not None:
-        split = split.limit_per_class(config.limit_per_class)
+    split = task.dataset.train.limit_per_class(config.limit_per_class)
     device = pick_device(config.device)
     images, kept = decode_split(split, "training", config, reporter)
     network = AveragePooled(backbone).to(device).to(memory_format=torch.channels_last)
     start = time.perf_counter()
-    with reporter.images("features of training images", len(images)) as advance:
-        features = embed(network, images, batch_size=config.batch_size, device=device, on_batch=advance)
+    features = features_of(images, "training", network, config, device, reporter)
     seconds = time.perf_counter() - start
     reporter.say(f"features of {len(images)} training images: {len(images) / seconds:,.0f} images/s")
     return write_features(

@@ -111,6 +111,12 @@ def load_samples(
     targets = torch.from_numpy(task.paths[split.labels[kept]])
     if not config.freeze_backbone:
         return Samples(images, targets)
+    return Samples(features_of(images, what, network, config, device, reporter).clone(), targets.to(device))
+
+
+def features_of(
+    images: Tensor, what: str, network: Embedder, config: Config, device: torch.device, reporter: Reporter
+) -> Tensor:
+    """Return the pooled features of images as `embed` does, telling how far it is."""
     with reporter.images(f"features of {what} images", len(images)) as advance:
-        features = embed(network, images, batch_size=config.batch_size, device=device, on_batch=advance)
-    return Samples(features.clone(), targets.to(device))
+        return embed(network, images, batch_size=config.batch_size, device=device, on_batch=advance)

@@ -79,9 +79,7 @@ def _fit(
     network.to(device).to(memory_format=torch.channels_last)
     optimizer = make_optimizer(network, config)
     _warn_if_long(network, config, task, device, reporter)
-    training = task.dataset.train
-    if config.limit_per_class is not None:
-        training = training.limit_per_class(config.limit_per_class)
+    training = task.dataset.train.limit_per_class(config.limit_per_class)
     train_samples = load_samples(training, "training", config, task, network, device, reporter)
     if len(train_samples.inputs) < 2:
         raise HiertaxError(f"{task.dataset.root}: one training image; batch normalisation needs two or more, add some")

@@ -13,7 +13,7 @@ from safetensors.torch import save_file
 from taxonomy import Hierarchy
 from taxonomy.cli import main as hiertax_main
 from taxonomy.clustering.features import read_features
-from trainer import extract
+from trainer import task
 from trainer.augment import normalise
 from trainer.backbones import Backbone
 from trainer.cli import main
@@ -251,7 +251,7 @@ def test_an_interrupt_is_one_line_and_leaves_nothing(options, monkeypatch, capsy
     def interrupt(*_, **__):
         raise KeyboardInterrupt
 
-    monkeypatch.setattr(extract, "embed", interrupt)
+    monkeypatch.setattr(task, "embed", interrupt)
     assert hiertrain(*options) == 130
     assert capsys.readouterr().err.strip() == "error: interrupted"
     assert list(Path().iterdir()) == []

@@ -14,11 +14,11 @@ from taxonomy.hierarchy import IntArray
 from trainer.backbones import Backbone, load_weights
 from trainer.config import Config
 from trainer.datasets import Split
-from trainer.engine import Samples, embed, epoch_seed, make_optimizer, predict_logits, set_learning_rate, train_epoch
+from trainer.engine import Samples, epoch_seed, make_optimizer, predict_logits, set_learning_rate, train_epoch
 from trainer.extract import AveragePooled
 from trainer.methods import build_network
 from trainer.progress import Reporter
-from trainer.task import Task, check_image_size, decode_split, pick_device
+from trainer.task import Task, check_image_size, decode_split, features_of, pick_device
 
 
 class BothPoolings(AveragePooled):
@@ -46,18 +46,15 @@ def look(config: Config, task: Task, reporter: Reporter) -> tuple[Seen, Seen]:
     load_weights(backbone, config.weights)
     check_image_size(BothPoolings(backbone), config)
     network = BothPoolings(backbone).to(pick_device(config.device)).to(memory_format=torch.channels_last)
-    limit = config.limit_per_class
-    training = task.dataset.train if limit is None else task.dataset.train.limit_per_class(limit)
-    return _see(training, "training", network, config, reporter), _see(
-        task.dataset.test, "test", network, config, reporter
-    )
+    training = task.dataset.train.limit_per_class(config.limit_per_class)
+    splits = ((training, "training"), (task.dataset.test, "test"))
+    train, test = (_see(split, what, network, config, reporter) for split, what in splits)
+    return train, test
 
 
 def _see(split: Split, what: str, network: BothPoolings, config: Config, reporter: Reporter) -> Seen:
     images, kept = decode_split(split, what, config, reporter)
-    device = pick_device(config.device)
-    with reporter.images(f"features of {what} images", len(images)) as advance:
-        both = embed(network, images, batch_size=config.batch_size, device=device, on_batch=advance)
+    both = features_of(images, what, network, config, pick_device(config.device), reporter)
     average, maximum = both.chunk(2, dim=1)
     return Seen(average.clone(), maximum.clone(), split.labels[kept])
 
