@@ -16,7 +16,11 @@ from click.core import ParameterSource
 from taxonomy.errors import HiertaxError
 
 CONTEXT = {"help_option_names": ["-h", "--help"], "max_content_width": 100}
-EXTRAS = {"torch": "train", "torchvision": "train", "safetensors": "train", "PIL": "train", "matplotlib": "plot"}
+EXTRAS = {
+    **dict.fromkeys(("torch", "torchvision", "safetensors", "PIL", "filelock", "tomli_w"), "train"),
+    "matplotlib": "plot",
+    "tensorboard": "tensorboard",
+}
 
 
 class Console(click.Group):

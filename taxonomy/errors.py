@@ -8,9 +8,11 @@ class HiertaxError(Exception):
 
 
 class Interrupted(HiertaxError):  # noqa: N818 - not an error of anybody
-    """The user pressed Ctrl-C; says what is saved and how to go on."""
+    """The user pressed Ctrl-C, or the system asked to stop; says what is saved and how to go on."""
 
-    exit_code = 130
+    def __init__(self, message: str, exit_code: int = 130) -> None:
+        super().__init__(message)
+        self.exit_code = exit_code
 
 
 class HierarchyError(HiertaxError):
