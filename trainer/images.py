@@ -1,11 +1,13 @@
-"""Image files decoded once, in parallel, into one uint8 tensor."""
+"""Image files decoded, in parallel and in order."""
 
 from __future__ import annotations
 
 import os
-from collections.abc import Callable, Sequence
-from concurrent.futures import ThreadPoolExecutor
+from collections import deque
+from collections.abc import Callable, Iterable, Iterator, Sequence
+from concurrent.futures import Future, ThreadPoolExecutor
 from pathlib import Path
+from typing import TypeVar
 
 import numpy as np
 import psutil
@@ -15,6 +17,9 @@ from PIL import Image
 from torch import Tensor
 
 from taxonomy import HiertaxError
+
+Item = TypeVar("Item")
+Result = TypeVar("Result")
 
 
 class UndecodableImageError(HiertaxError):
@@ -42,14 +47,33 @@ def decode(path: Path, size: int) -> NDArray[np.uint8]:
     return np.ascontiguousarray(pixels.transpose(2, 0, 1))
 
 
-def load_images(
+def on_all_cores(work: Callable[[Item], Result], items: Iterable[Item]) -> Iterator[Result]:
+    """Call `work` on every item in threads and yield what it returns, in their order.
+
+    Only a few results are made ahead of whoever takes them; what is not taken is not made.
+    """
+    threads = os.cpu_count() or 1
+    pool = ThreadPoolExecutor(threads)
+    ahead: deque[Future[Result]] = deque()
+    try:
+        for item in items:
+            ahead.append(pool.submit(work, item))
+            if len(ahead) > 4 * threads:
+                yield ahead.popleft().result()
+        while ahead:
+            yield ahead.popleft().result()
+    finally:
+        pool.shutdown(cancel_futures=True)
+
+
+def decode_all(
     paths: Sequence[Path],
     size: int,
     *,
     skip_bad: bool = False,
-    on_image: Callable[[], None] = lambda: None,
-) -> tuple[Tensor, list[int]]:
-    """Decode many files on all cores.
+    on_image: Callable[[], object] = lambda: None,
+) -> Iterator[tuple[int, NDArray[np.uint8]]]:
+    """Decode many files on all cores, a few ahead.
 
     Parameters
     ----------
@@ -57,6 +81,45 @@ def load_images(
         Whether to go on without the files that cannot be decoded.
     on_image
         Called after each file.
+
+    Yields
+    ------
+    The position in `paths` and the pixels, uint8 ``[3, size, size]``, of every image that can be decoded, in order.
+
+    Raises
+    ------
+    HiertaxError
+        If a file cannot be decoded and `skip_bad` is false (the first such file), or none can be decoded.
+    """
+
+    def attempt(path: Path) -> NDArray[np.uint8] | UndecodableImageError:
+        try:
+            return decode(path, size)
+        except UndecodableImageError as error:
+            return error
+
+    any_good = False
+    for i, pixels in enumerate(on_all_cores(attempt, paths)):
+        on_image()
+        if not isinstance(pixels, UndecodableImageError):
+            any_good = True
+            yield i, pixels
+        elif not skip_bad:
+            raise pixels
+    if not any_good:
+        raise HiertaxError(
+            f"{paths[0].parent if paths else 'dataset'}: not one image could be decoded; check what lies there"
+        )
+
+
+def load_images(
+    paths: Sequence[Path],
+    size: int,
+    *,
+    skip_bad: bool = False,
+    on_image: Callable[[], object] = lambda: None,
+) -> tuple[Tensor, list[int]]:
+    """Decode many files into memory, see `decode_all`.
 
     Returns
     -------
@@ -68,39 +131,28 @@ def load_images(
     Raises
     ------
     HiertaxError
-        If a file cannot be decoded and `skip_bad` is false, none can be decoded, or memory is too small.
+        As `decode_all` does, and if memory is too small.
     """
-    _check_memory(len(paths), size)
+    check_memory(len(paths), size)
     images = torch.empty(len(paths), 3, size, size, dtype=torch.uint8)
-
-    def place(i: int) -> bool:
-        try:
-            images[i] = torch.from_numpy(decode(paths[i], size))
-        except UndecodableImageError:
-            if not skip_bad:
-                raise
-            return False
-        finally:
-            on_image()
-        return True
-
-    with ThreadPoolExecutor(os.cpu_count()) as pool:
-        try:
-            good = list(pool.map(place, range(len(paths))))
-        except BaseException:
-            pool.shutdown(cancel_futures=True)
-            raise
-    kept = [i for i, ok in enumerate(good) if ok]
-    if not kept:
-        raise HiertaxError(f"{paths[0].parent if paths else 'dataset'}: not one image could be decoded")
-    return (images if len(kept) == len(paths) else images[kept]), kept
+    kept: list[int] = []
+    for i, pixels in decode_all(paths, size, skip_bad=skip_bad, on_image=on_image):
+        images[len(kept)] = torch.from_numpy(pixels)
+        kept.append(i)
+    return images[: len(kept)], kept
 
 
-def _check_memory(count: int, size: int) -> None:
-    """Refuse before the machine starts to swap."""
+def check_memory(count: int, size: int) -> None:
+    """Refuse before the machine starts to swap.
+
+    Raises
+    ------
+    HiertaxError
+        If that many decoded images would leave less than a tenth of the free memory.
+    """
     needed, free = count * 3 * size * size, psutil.virtual_memory().available
     if needed > 0.9 * free:
         raise HiertaxError(
             f"{count} images of {size} px need {needed / 1e9:.1f} GB of memory, {free / 1e9:.1f} GB are free; "
-            "lower --image-size or --limit-per-class"
+            "lower --image-size or --limit-per-class, or train with --cache disk"
         )
