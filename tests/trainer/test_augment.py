@@ -1,18 +1,33 @@
-"""Augmentation on the device gives what torchvision's transforms give: the recipe of the paper's code."""
+"""Augmentation on the device gives what torchvision's transforms give, and never waits for the host."""
 
 from collections import Counter
+from itertools import permutations
 
 import numpy as np
 import pytest
 import torch
 from PIL import Image, ImageOps
+from scipy.stats import chisquare, kstest
 from torchvision.transforms import v2
 from torchvision.transforms.functional import normalize, to_tensor
 
-from trainer.augment import IMAGENET_MEAN, IMAGENET_STD, PADDING, normalise, random_crop_and_flip
+from trainer.augment import IMAGENET_MEAN, IMAGENET_STD, Jitter, Recipe, augment, draw, draw_jitter, jitter, normalise
+from trainer.crops import PADDING
 
 SIZE, MANY = 12, 20_000
+UNLIKELY = 0.001  # what a right distribution comes below once in a thousand seeds
 OFFSETS = range(2 * PADDING + 1)
+ORDERS = list(permutations(range(3)))  # of brightness, contrast, saturation
+RECIPES = {
+    "pad": Recipe(),
+    "resized": Recipe(crop="resized"),
+    "jitter": Recipe(color_jitter=0.4),
+    "mixup": Recipe(mixup=0.2),
+    "cutmix": Recipe(cutmix=1.0),
+    "all": Recipe(crop="resized", color_jitter=0.4, mixup=0.2, cutmix=1.0),
+}
+every_recipe = pytest.mark.parametrize("recipe", RECIPES.values(), ids=RECIPES)
+needs_a_gpu = pytest.mark.skipif(not torch.cuda.is_available(), reason="this machine has no GPU")
 
 
 def generator(seed=0):
@@ -21,6 +36,12 @@ def generator(seed=0):
 
 def random_images(count, size=SIZE):
     return torch.randint(0, 256, (count, 3, size, size), dtype=torch.uint8, generator=generator(7))
+
+
+def pixels(normalised):
+    """Normalisation undone."""
+    mean, std = (torch.tensor(values).view(3, 1, 1) for values in (IMAGENET_MEAN, IMAGENET_STD))
+    return ((normalised * std + mean) * 255).round().byte()
 
 
 @pytest.fixture(scope="module")
@@ -38,50 +59,30 @@ def possible():
 
 
 @pytest.fixture(scope="module")
-def drawn(possible):
-    """How often each of the 162 outcomes came up in many draws."""
+def outcomes(possible):
+    """Which of the 162 outcomes the default recipe gave in each of many draws."""
     image, found = possible
-    crops = random_crop_and_flip(image.expand(MANY, -1, -1, -1), generator())
-    return Counter(found[crop.numpy().tobytes()] for crop in crops)
+    crops = augment(image.expand(MANY, -1, -1, -1), draw(Recipe(), MANY, SIZE, generator()))
+    return [found[crop.numpy().tobytes()] for crop in pixels(crops)]  # a KeyError is a difference
 
 
-def test_every_offset_and_flip_comes_up_and_nothing_else(drawn):
-    assert len(drawn) == 81 * 2
+def test_every_offset_and_flip_comes_up_equally_often(outcomes):
+    counts = Counter(outcomes)
+    assert len(counts) == 81 * 2
+    assert chisquare(list(counts.values())).pvalue > UNLIKELY
 
 
-def test_all_offsets_and_flips_are_equally_likely(drawn):
-    counts = np.array(list(drawn.values()))
-    expected = MANY / 162
-    assert ((counts - expected) ** 2 / expected).sum() < 205  # chi square, 161 degrees of freedom: 1 % lie above
+def test_the_images_of_a_batch_are_drawn_independently(outcomes):
+    following = Counter(zip((mirrored for *_, mirrored in outcomes[:-1]), outcomes[1:], strict=True))
+    assert chisquare(list(following.values())).pvalue > UNLIKELY
 
 
 def test_torchvisions_own_recipe_has_the_same_outcomes(possible):
     image, found = possible
     recipe = v2.Compose([v2.RandomCrop(SIZE, padding=PADDING), v2.RandomHorizontalFlip()])
     torch.manual_seed(0)
-    outcomes = {found[recipe(image).numpy().tobytes()] for _ in range(300)}  # a KeyError is a difference
+    outcomes = {found[recipe(image).numpy().tobytes()] for _ in range(300)}
     assert len(outcomes) > 100
-
-
-def test_images_of_a_batch_are_drawn_independently(possible):
-    image, found = possible
-    crops = random_crop_and_flip(image.expand(64, -1, -1, -1), generator())
-    assert len({found[crop.numpy().tobytes()] for crop in crops}) > 30
-
-
-def test_the_same_generator_gives_the_same_images():
-    images = random_images(8)
-    first, second, other = (random_crop_and_flip(images, generator(seed)) for seed in (1, 1, 2))
-    assert torch.equal(first, second)
-    assert not torch.equal(first, other)
-
-
-def test_shape_and_type_stay_and_the_input_is_not_changed():
-    images = random_images(3)
-    before = images.clone()
-    crops = random_crop_and_flip(images, generator())
-    assert (crops.shape, crops.dtype) == (images.shape, torch.uint8)
-    assert torch.equal(images, before)
 
 
 def test_normalisation_is_torchvisions():
@@ -90,9 +91,109 @@ def test_normalisation_is_torchvisions():
     torch.testing.assert_close(normalise(images), torch.stack(expected), atol=1e-5, rtol=1e-5)
 
 
-@pytest.mark.skipif(not torch.cuda.is_available(), reason="this machine has no GPU")
-def test_a_gpu_gives_the_same_images():
-    images = random_images(8)
-    assert torch.equal(
-        random_crop_and_flip(images.cuda(), generator()).cpu(), random_crop_and_flip(images, generator())
+def adjusted_by_torchvision(image, factors, order):
+    changes = (v2.functional.adjust_brightness, v2.functional.adjust_contrast, v2.functional.adjust_saturation)
+    for operation in order.tolist():
+        image = changes[operation](image, factors[operation].item())
+    return image
+
+
+@pytest.fixture(scope="module")
+def coloured():
+    """Images, their colour changes in all orders, and what comes of them."""
+    draws = Jitter(draw_jitter(0.6, 24, generator()).factors, torch.tensor(ORDERS * 4))
+    images = random_images(24)
+    return images, draws, jitter(images.float(), draws)
+
+
+def test_colour_jitter_is_torchvisions(coloured):
+    images, draws, changed = coloured
+    expected = [adjusted_by_torchvision(*one) for one in zip(images / 255, *draws, strict=True)]
+    torch.testing.assert_close(changed, 255 * torch.stack(expected), atol=1e-3, rtol=0)
+
+
+def test_colour_jitter_of_bytes_differs_by_what_torchvision_cuts_off_in_each_of_three_steps(coloured):
+    images, draws, changed = coloured
+    expected = torch.stack([adjusted_by_torchvision(*one) for one in zip(images, *draws, strict=True)])
+    difference = (changed - expected).abs()  # up to 1 in each step, which the next may enlarge
+    assert difference.max() < 5
+    assert difference.mean() < 2
+
+
+@pytest.mark.parametrize(("strength", "low", "high"), [(0.4, 0.6, 1.4), (1.5, 0.0, 2.5)])
+def test_each_colour_factor_is_uniform(strength, low, high):
+    for factor in draw_jitter(strength, 5000, generator()).factors.unbind(1):
+        assert kstest(factor.numpy(), "uniform", (low, high - low)).pvalue > UNLIKELY
+
+
+def test_all_orders_of_colour_changes_are_equally_likely():
+    counts = Counter(map(tuple, draw_jitter(0.4, 6000, generator()).order.tolist()))
+    assert set(counts) == set(ORDERS)
+    assert chisquare(list(counts.values())).pvalue > UNLIKELY
+
+
+@every_recipe
+def test_the_result_is_float_and_channels_last_and_the_images_stay(recipe):
+    images = random_images(4)
+    before = images.clone()
+    result = augment(images, draw(recipe, 4, SIZE, generator()))
+    assert (result.shape, result.dtype) == (images.shape, torch.float32)
+    assert result.is_contiguous(memory_format=torch.channels_last)
+    assert torch.equal(images, before)
+
+
+@every_recipe
+def test_channels_last_images_give_the_same(recipe):
+    images, draws = random_images(4), draw(recipe, 4, SIZE, generator())
+    torch.testing.assert_close(
+        augment(images.contiguous(memory_format=torch.channels_last), draws), augment(images, draws)
     )
+
+
+@every_recipe
+def test_the_same_seed_gives_the_same_images(recipe):
+    images = random_images(8)
+    first, second, other = (augment(images, draw(recipe, 8, SIZE, generator(seed))) for seed in (1, 1, 2))
+    assert torch.equal(first, second)
+    assert not torch.equal(first, other)
+
+
+@pytest.mark.parametrize("name", ["pad", "resized", "jitter"])
+def test_a_part_of_the_samples_with_its_rows_gives_that_part_of_the_whole(name):
+    images, draws = random_images(10), draw(RECIPES[name], 10, SIZE, generator())
+    torch.testing.assert_close(augment(images[3:7], draws.rows(3, 7)), augment(images, draws)[3:7])
+
+
+def test_a_part_of_a_mixed_batch_keeps_its_shares():
+    draws = draw(RECIPES["all"], 10, SIZE, generator())
+    assert torch.equal(draws.rows(3, 7).share, draws.share[3:7])
+
+
+def test_without_mixing_there_is_no_share():
+    assert draw(RECIPES["jitter"], 2, SIZE, generator()).share is None
+
+
+@every_recipe
+def test_it_compiles_as_one_graph(recipe):
+    images, draws = random_images(6), draw(recipe, 6, SIZE, generator())
+    compiled = torch.compile(augment, backend="eager", fullgraph=True)
+    assert torch.equal(compiled(images, draws), augment(images, draws))
+
+
+@every_recipe
+def test_no_value_is_read_back_from_the_device(recipe):
+    draws = draw(recipe, 4, SIZE, generator())
+    assert augment(random_images(4).to("meta"), draws.to("meta")).is_meta  # a device without values to read
+
+
+@needs_a_gpu
+@every_recipe
+def test_a_gpu_gives_the_same_images_and_never_waits(recipe):
+    images, draws = random_images(8), draw(recipe, 8, SIZE, generator())
+    on_gpu, draws_on_gpu = images.cuda(), draws.to("cuda")
+    torch.cuda.set_sync_debug_mode("error")
+    try:
+        result = augment(on_gpu, draws_on_gpu)
+    finally:
+        torch.cuda.set_sync_debug_mode("default")
+    torch.testing.assert_close(result.cpu(), augment(images, draws), atol=1e-3, rtol=0)
