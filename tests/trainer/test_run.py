@@ -1,304 +1,198 @@
-"""A run that is cut short goes on as if nothing had happened, and a damaged one is refused."""
+"""A run folder: what it is taken over from, what cannot be written or read in it, and what it says then."""
 
-import csv
-import random
 import shutil
-import signal
-import subprocess
-import time
-from pathlib import Path
+from contextlib import contextmanager
+from functools import partial
 
 import pytest
 import torch
-from safetensors import safe_open
-from safetensors.torch import save_file
+from runs import contents, differences, log, progress, signals
 
 from taxonomy import HiertaxError
-from trainer.run import Checkpoint, Run
+from trainer.learner import Learner
+from trainer.log import read_log, write_log
 
-EPOCHS = 16
-REPO = Path(__file__).parents[2]
-
-
-def stored(run):
-    with safe_open(run / "checkpoint.safetensors", "pt") as file:
-        return file.metadata(), {name: file.get_tensor(name) for name in file.keys()}  # noqa: SIM118 - not a dict
+STEPS = 3  # in each epoch
+NEW = ["config.toml", "hierarchy.json"]
+LOGS = ["log.csv", "log.jsonl"]
 
 
-def learned(run):
-    """The log as text, without what the clock decides."""
-    return [row[:-2] for row in csv.reader((run / "log.csv").read_text().splitlines())]
-
-
-def assert_same_run(one, other):
-    assert learned(one) == learned(other)
-    (_, a), (_, b) = stored(one), stored(other)
-    assert a.keys() == b.keys()
-    assert [name for name in a if not torch.equal(a[name], b[name])] == []
+def names(folder):
+    return sorted(path.name for path in folder.iterdir())
 
 
 @pytest.fixture(scope="module")
-def uninterrupted(hiertrain, patches, tmp_path_factory):
-    path = tmp_path_factory.mktemp("whole") / "run"
-    assert hiertrain(*patches.options("--out", path, epochs=EPOCHS)).code == 0
-    return path
+def options(patches):
+    """What trains heads on a frozen backbone for three epochs."""
+    return patches.options("--freeze-backbone", epochs=3)
 
 
-def start(python, *args):
-    return subprocess.Popen(
-        [*python, *map(str, args)], cwd=REPO, stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True
-    )
-
-
-def stop(process, run, epochs, number):
-    """Send a signal at some random moment once more than `epochs` epochs are in the log, so that as many are saved."""
-    deadline = time.monotonic() + 120
-    while time.monotonic() < deadline and process.poll() is None:
-        if (run / "log.csv").exists() and len((run / "log.csv").read_text().splitlines()) > epochs + 1:
-            break
-        time.sleep(0.005)
-    time.sleep(random.uniform(0, 0.25))  # noqa: S311 - any moment will do
-    process.send_signal(number)
-    out, err = process.communicate(timeout=60)
-    return process.returncode, out, err
-
-
-# Cut short
-
-
-def test_ctrl_c_says_how_to_go_on_and_going_on_changes_nothing(hiertrain, patches, python, uninterrupted, tmp_path):
-    run = tmp_path / "run"
-    process = start(python, *patches.options("--out", run, epochs=EPOCHS))
-    code, out, err = stop(process, run, 1, signal.SIGINT)
-    assert code == 130, err
-    assert out == ""
-    assert "Traceback" not in err
-    *_, line = err.splitlines()
-    saved = stored(run)[0]["epoch"]
-    assert (
-        line == f"error: interrupted in epoch {int(saved) + 1}; {saved} are saved; go on by: hiertrain --resume {run}"
-    )
-    assert hiertrain("--resume", run).code == 0
-    assert_same_run(run, uninterrupted)
-
-
-def test_a_run_killed_twice_ends_like_one_that_was_not(hiertrain, patches, python, uninterrupted, tmp_path):
-    run = tmp_path / "run"
-    for epochs, args in ((1, patches.options("--out", run, epochs=EPOCHS)), (5, ("--resume", run))):
-        code, _, err = stop(start(python, *args), run, epochs, signal.SIGKILL)
-        assert code == -signal.SIGKILL, err
-        assert int(stored(run)[0]["epoch"]) >= epochs  # readable and whole, whenever the kill came
-    (run / ".checkpoint.safetensors.1.part").write_bytes(b"half")  # as a kill in the middle of a write leaves
-    assert hiertrain("--resume", run).code == 0
-    assert sorted(path.name for path in run.iterdir()) == sorted(path.name for path in uninterrupted.iterdir())
-    assert_same_run(run, uninterrupted)
-
-
-def test_a_log_that_is_one_epoch_ahead_of_its_checkpoint_is_cut(hiertrain, patches, tmp_path, monkeypatch):
-    """What a kill between the two writes leaves."""
-    from trainer import run as writer
-
-    serialise, calls = writer.save, []
-
-    def interrupt_the_second(tensors, metadata):
-        calls.append(1)
-        if len(calls) == 2:
-            signal.raise_signal(signal.SIGINT)
-        return serialise(tensors, metadata=metadata)
-
-    cut, whole = tmp_path / "cut", tmp_path / "whole"
-    assert hiertrain(*patches.options("--freeze-backbone", "--out", whole, epochs=3)).code == 0
-    with monkeypatch.context() as patch:
-        patch.setattr(writer, "save", interrupt_the_second)
-        outcome = hiertrain(*patches.options("--freeze-backbone", "--out", cut, epochs=3))
-    assert "1 are saved" in outcome.err
-    assert len(learned(cut)) == 1 + 2
-    assert hiertrain("--resume", cut).code == 0
-    assert_same_run(cut, whole)
-
-
-def test_resuming_a_finished_run_leaves_it_as_it_is(hiertrain, run, tmp_path):
-    copy = shutil.copytree(run, tmp_path / "copy")
-    assert hiertrain("--resume", copy).code == 0
-    assert {p.name: p.read_bytes() for p in copy.iterdir()} == {p.name: p.read_bytes() for p in run.iterdir()}
-
-
-def test_ctrl_c_in_the_first_epoch_says_that_nothing_is_saved(hiertrain, patches, tmp_path, monkeypatch):
-    from trainer import train
-
-    def interrupted(*_args, **_options):
-        signal.raise_signal(signal.SIGINT)
-
-    with monkeypatch.context() as patch:
-        patch.setattr(train, "train_epoch", interrupted)
-        outcome = hiertrain(*patches.options("--out", tmp_path / "run"))
-    assert "nothing is saved yet, start again" in outcome.error(130)
-    assert hiertrain(*patches.options("--out", tmp_path / "run", epochs=1)).code == 0
-
-
-def test_ctrl_c_right_after_a_save_still_names_the_saved_epoch(hiertrain, patches, tmp_path, monkeypatch):
-    save = Run.save
-
-    def save_then_interrupt(self, *args):
-        save(self, *args)
-        signal.raise_signal(signal.SIGINT)
-
-    run = tmp_path / "run"
-    with monkeypatch.context() as patch:
-        patch.setattr(Run, "save", save_then_interrupt)
-        outcome = hiertrain(*patches.options("--out", run))
-    assert outcome.error(130).endswith(f"1 are saved; go on by: hiertrain --resume {run}")
-
-
-@pytest.mark.parametrize("frozen", [False, True], ids=["whole", "frozen"])
-def test_every_cut_between_two_epochs_can_be_mended(hiertrain, patches, tmp_path, monkeypatch, frozen):
-    """Stopped after each single epoch and resumed, a run is the run."""
-    options = ["--method", "vanilla_multi", *(["--freeze-backbone"] if frozen else [])]
-    assert hiertrain(*patches.options("--out", tmp_path / "whole", *options, epochs=3)).code == 0
-    save, run = Run.save, tmp_path / "run"
-
-    def save_then_interrupt(self, *args):
-        save(self, *args)
-        signal.raise_signal(signal.SIGINT)
-
-    with monkeypatch.context() as patch:
-        patch.setattr(Run, "save", save_then_interrupt)
-        assert hiertrain(*patches.options("--out", run, *options, epochs=3)).code == 130
-        assert hiertrain("--resume", run).code == 130
-    assert hiertrain("--resume", run).code == 0
-    assert_same_run(run, tmp_path / "whole")
-
-
-# When the disk is full
-
-
-def test_a_full_disk_keeps_the_old_checkpoint_and_leaves_no_litter(hiertrain, patches, tmp_path):
-    """A limit on the size of files stands in for a disk with no room for a checkpoint."""
-    resource = pytest.importorskip("resource")
-    run = tmp_path / "run"
-    hard = resource.getrlimit(resource.RLIMIT_FSIZE)[1]
-    resource.setrlimit(resource.RLIMIT_FSIZE, (1_000_000, hard))
-    try:
-        outcome = hiertrain(*patches.options("--out", run))
-    finally:
-        resource.setrlimit(resource.RLIMIT_FSIZE, (hard, hard))
-    line = outcome.error()
-    assert f"{run}/checkpoint.safetensors: cannot be written: " in line
-    assert "free some space" in line
-    assert sorted(path.name for path in run.iterdir()) == ["config.json", "hierarchy.json", "log.csv"]
-
-
-# Damaged
+@pytest.fixture(scope="module")
+def whole(hiertrain, options, tmp_path_factory):
+    """A run that was never stopped; tests must not change it."""
+    run = tmp_path_factory.mktemp("whole") / "run"
+    assert hiertrain(*options, "--out", run).code == 0
+    return run
 
 
 @pytest.fixture
-def damaged(run, tmp_path):
-    """A copy of a run, to be spoilt."""
-    return shutil.copytree(run, tmp_path / "damaged")
+def stopped(hiertrain, options, tmp_path):
+    """A run that was stopped in its second epoch."""
+    run = tmp_path / "run"
+    with signals(Learner, "finish_step", at=STEPS + 2):
+        assert hiertrain(*options, "--out", run).code == 130
+    return run
 
 
-def cut(file):
-    file.write_bytes(file.read_bytes()[:-1])
+# A folder is taken over from a run that came to nothing
 
 
-def halve(file):
-    file.write_bytes(file.read_bytes()[: file.stat().st_size // 2])
+def test_what_a_run_left_that_never_saved_is_cleared_away(hiertrain, options, whole, tmp_path):
+    run = shutil.copytree(whole, tmp_path / "run")
+    (run / "checkpoint.safetensors").rename(run / ".checkpoint.safetensors.1.part")
+    shutil.copy(run / ".checkpoint.safetensors.1.part", run / "best.safetensors")
+    assert hiertrain(*options, "--out", run).code == 0
+    assert differences(run, whole) == []
 
 
-def empty(file):
-    file.write_bytes(b"")
+def test_going_on_clears_away_what_a_killed_process_has_half_written(hiertrain, stopped, whole):
+    (stopped / ".checkpoint.safetensors.1.part").write_bytes(b"half")
+    assert hiertrain("--resume", stopped).code == 0
+    assert differences(stopped, whole) == []
 
 
-def replace(file):
-    file.write_bytes(b"this is no checkpoint" * 50)
+def test_a_folder_without_anything_saved_cannot_be_gone_on_with(hiertrain, tmp_path):
+    (tmp_path / "config.toml").touch()
+    line = hiertrain("--resume", tmp_path).error()
+    assert f"{tmp_path}: no run with anything saved here; train one by hiertrain --out {tmp_path}" in line
 
 
-def flip_a_bit_of_the_weights(file):
-    content = bytearray(file.read_bytes())
-    content[-1000] ^= 1
-    file.write_bytes(content)
+# Where nothing can be written
 
 
-def rewrite(**changes):
-    def spoil(file):
-        header, tensors = stored(file.parent)
-        save_file(tensors, file, metadata={**header, **changes})
-
-    return spoil
-
-
-def drop_a_tensor(file):
-    header, tensors = stored(file.parent)
-    del tensors[min(tensors)]
-    save_file(tensors, file, metadata=header)
+@contextmanager
+def full_disk():
+    """A limit on the size of files stands in for a disk with no room for a checkpoint."""
+    resource = pytest.importorskip("resource")
+    soft, hard = resource.getrlimit(resource.RLIMIT_FSIZE)
+    resource.setrlimit(resource.RLIMIT_FSIZE, (1_000_000, hard))
+    try:
+        yield
+    finally:
+        resource.setrlimit(resource.RLIMIT_FSIZE, (soft, hard))
 
 
-def another_format(file):
-    save_file({"weight": torch.zeros(3)}, file)
+def last_line(outcome):
+    assert outcome.code == 1, outcome
+    assert "Traceback" not in outcome.err
+    return outcome.err.splitlines()[-1]
+
+
+def test_a_disk_full_in_the_first_epoch_is_one_line_and_no_litter(hiertrain, options, whole, tmp_path):
+    run = tmp_path / "run"
+    with full_disk():
+        line = last_line(hiertrain(*options, "--out", run))
+    assert line.startswith(f"error: {run}/checkpoint.safetensors: cannot be written: ")
+    assert line.endswith("free some space or choose another place")
+    assert names(run) == sorted(NEW + LOGS)
+    assert hiertrain(*options, "--out", run).code == 0
+    assert differences(run, whole) == []
+
+
+def test_a_disk_full_later_leaves_the_older_checkpoint_to_go_on_from(hiertrain, stopped, whole):
+    before = contents(stopped)
+    with full_disk():
+        assert "cannot be written" in last_line(hiertrain("--resume", stopped))
+    assert names(stopped) == sorted(before)
+    assert contents(stopped)["checkpoint.safetensors"] == before["checkpoint.safetensors"]
+    assert len(log(stopped)) == 2  # one row ahead of the checkpoint
+    assert hiertrain("--resume", stopped).code == 0
+    assert differences(stopped, whole) == []
+
+
+def test_a_disk_full_when_asked_to_stop_is_said(hiertrain, stopped):
+    before = contents(stopped)["checkpoint.safetensors"]
+    with full_disk(), signals(Learner, "finish_step", at=1):
+        assert "cannot be written" in last_line(hiertrain("--resume", stopped))
+    assert contents(stopped)["checkpoint.safetensors"] == before
+
+
+def test_a_place_where_no_folder_can_be_is_one_line(hiertrain, options, tmp_path):
+    (tmp_path / "file").write_text("not a folder")
+    line = last_line(hiertrain(*options, "--out", tmp_path / "file" / "run"))
+    assert f"{tmp_path}/file/run/config.toml: cannot be written: Not a directory; " in line
+
+
+def test_a_file_that_cannot_be_replaced_is_one_line(hiertrain, options, stopped, whole, tmp_path):
+    """A folder in its place stands in for a read-only one, as a test that runs as root may write to that."""
+    (tmp_path / "new" / "config.toml").mkdir(parents=True)
+    line = last_line(hiertrain(*options, "--out", tmp_path / "new"))
+    assert line.startswith(f"error: {tmp_path}/new/config.toml: cannot be written: ")
+    before = (stopped / "checkpoint.safetensors").read_bytes()
+    (stopped / "log.csv").unlink()
+    (stopped / "log.csv").mkdir()
+    assert last_line(hiertrain("--resume", stopped)).startswith(f"error: {stopped}/log.csv: cannot be written: ")
+    assert (stopped / "checkpoint.safetensors").read_bytes() == before
+    (stopped / "log.csv").rmdir()
+    assert hiertrain("--resume", stopped).code == 0
+    assert differences(stopped, whole) == []
+
+
+# The log
+
+
+def test_a_log_ahead_of_its_checkpoint_is_cut(hiertrain, stopped, whole):
+    """What a kill between the two writes leaves."""
+    for name in LOGS:
+        shutil.copy(whole / name, stopped / name)
+    assert len(log(stopped)) > progress(stopped)["epoch"]
+    assert hiertrain("--resume", stopped).code == 0
+    assert differences(stopped, whole) == []
 
 
 DAMAGES = {
-    "one byte short": cut,
-    "half": halve,
-    "empty": empty,
-    "other content": replace,
-    "a bit flipped": flip_a_bit_of_the_weights,
-    "config changed": rewrite(config="{}"),
-    "hierarchy changed": rewrite(hierarchy="[]"),
-    "epoch changed": rewrite(epoch="-1"),
-    "no hash": rewrite(sha256=""),
-    "a tensor less": drop_a_tensor,
-    "another safetensors file": another_format,
+    "gone": None,
+    "empty": b"",
+    "words": b"epoch\nx\n",
+    "bytes": b"\xff\xfe",
+    "a list": b"[1]\n",
+    "half a row": b'{"epoch":1,"learn',
+    "no epoch": b'{"loss":1.0}\n',
+    "another epoch": b'{"epoch":2}\n',
 }
 
 
-@pytest.mark.parametrize("damage", DAMAGES.values(), ids=DAMAGES)
-def test_a_damaged_checkpoint_is_refused_by_every_command(hiertrain, patches, damaged, damage):
-    file = damaged / "checkpoint.safetensors"
-    damage(file)
-    before = {path.name: path.read_bytes() for path in damaged.iterdir()}
-    image = patches.data / "test" / "red" / "0.png"
-    for command in (("evaluate", damaged), ("predict", damaged, image), ("--resume", damaged), ("report", damaged)):
-        line = hiertrain(*command).error()
-        assert str(file) in line
-        assert any(cure in line for cure in ("restore it, or train anew", "name a run folder"))
-    assert {path.name: path.read_bytes() for path in damaged.iterdir()} == before
-
-
-@pytest.mark.parametrize("content", [None, b"", b"epoch\nx\n", b"\xff\xfe"], ids=["gone", "empty", "words", "bytes"])
-def test_a_damaged_log_stops_a_resume_but_no_prediction(hiertrain, patches, damaged, content):
-    (damaged / "log.csv").unlink()
+@pytest.mark.parametrize("content", DAMAGES.values(), ids=DAMAGES)
+def test_a_damaged_log_stops_a_report_until_a_resume_has_mended_it(hiertrain, run, tmp_path, content):
+    damaged = shutil.copytree(run, tmp_path / "damaged")
+    (damaged / "log.jsonl").unlink()
     if content is not None:
-        (damaged / "log.csv").write_bytes(content)
-    assert "log.csv" in hiertrain("--resume", damaged).error()
-    assert hiertrain("predict", damaged, patches.data / "test" / "red" / "0.png").code == 0
+        (damaged / "log.jsonl").write_bytes(content)
+    report = ("report", damaged, "--out", tmp_path / "report.html")
+    assert str(damaged / "log.jsonl") in hiertrain(*report).error()
+    assert hiertrain("--resume", damaged).code == 0
+    assert contents(damaged) == contents(run)
+    assert hiertrain(*report).code == 0
 
 
-def test_a_checkpoint_alone_is_enough_to_predict(hiertrain, patches, damaged):
-    for name in ("config.json", "hierarchy.json", "log.csv"):
-        (damaged / name).unlink()
-    assert hiertrain("predict", damaged, patches.data / "test" / "red" / "0.png").code == 0
+def test_rows_that_are_not_of_one_log_are_refused(tmp_path):
+    (tmp_path / "log.jsonl").write_text('{"epoch":1,"a":2}\n{"epoch":2}\n')
+    with pytest.raises(HiertaxError, match=r"log.jsonl: rows are missing or of another run"):
+        read_log(tmp_path)
 
 
-def test_a_checkpoint_gives_back_what_was_saved(run, patches):
-    checkpoint = Checkpoint.load(run)
-    assert checkpoint.epoch == 2
-    assert checkpoint.config.data == str(patches.data)
-    assert checkpoint.hierarchy.classes == ("red", "orange", "blue", "teal")
-    state = checkpoint.network().state_dict()
-    assert all(torch.equal(state[name], tensor) for name, tensor in checkpoint.weights.items())
+def test_a_log_that_was_written_can_be_read(tmp_path):
+    rows = [{"epoch": epoch, "loss": 1 / epoch, "memory": None} for epoch in (1, 2, 3)]
+    write_log(tmp_path, rows)
+    assert read_log(tmp_path) == rows
 
 
-def test_a_folder_that_is_no_run_is_refused(tmp_path):
-    with pytest.raises(HiertaxError, match="no run with a finished epoch here; train one by hiertrain --out"):
-        Checkpoint.load(tmp_path)
+# The same again
 
 
-def test_resuming_on_other_data_is_refused(hiertrain, patches, own_patches, tmp_path):
-    run = tmp_path / "run"
-    assert hiertrain(*patches.options("--data", own_patches, "--out", run, epochs=1)).code == 0
-    for split in ("train", "test"):
-        shutil.rmtree(own_patches / split / "red")
-    outcome = hiertrain("--resume", run)
-    assert outcome.code == 1
-    assert "no longer has the classes" in outcome.err.splitlines()[-1]
+def test_deterministic_training_trains_and_repeats_itself(hiertrain, patches, tmp_path, request):
+    request.addfinalizer(partial(torch.use_deterministic_algorithms, False))
+    for name in ("one", "other"):
+        assert hiertrain(*patches.options("--deterministic", "--out", tmp_path / name, epochs=1)).code == 0
+        assert torch.are_deterministic_algorithms_enabled()
+    assert differences(tmp_path / "one", tmp_path / "other") == []

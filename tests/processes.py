@@ -1,0 +1,126 @@
+"""The command line in processes of its own that start at once: forked from one that has imported torch already."""
+
+import multiprocessing
+import os
+import signal
+import sys
+import time
+from functools import partial
+from pathlib import Path
+
+FORKS = multiprocessing.get_context("forkserver")
+FORKS.set_forkserver_preload(["torchvision", "trainer.cli", "trainer.train"])
+
+
+class Hiertrain:
+    """``hiertrain ARGS``, at work in the background.
+
+    Parameters
+    ----------
+    prepare
+        Called in the process first.
+    """
+
+    def __init__(self, folder, *args, prepare=None):
+        self.folder = Path(folder)
+        self.folder.mkdir(exist_ok=True)
+        for name in ("out", "err"):
+            (self.folder / name).unlink(missing_ok=True)
+        self.process = FORKS.Process(target=_run, args=(self.folder, [str(arg) for arg in args], prepare))
+        self.process.start()
+        self.wait_for((self.folder / "out").exists)
+
+    @property
+    def err(self):
+        return (self.folder / "err").read_text()
+
+    def wait_for(self, condition):
+        """Wait until something is so, or the process has ended."""
+        deadline = time.monotonic() + 60
+        while not condition() and self.process.is_alive():
+            assert time.monotonic() < deadline, self.err
+            time.sleep(0.002)
+
+    def wait_for_training(self):
+        """Wait for the line that says what is about to be computed."""
+        self.wait_for(lambda: "learning rate" in self.err)
+
+    def send(self, number):
+        """Send a signal to it and to the processes it has started, as a terminal does."""
+        if self.process.is_alive():
+            os.killpg(self.process.pid, number)
+
+    def end(self):
+        """Wait for the end; return the exit code, or minus the signal that ended it."""
+        self.process.join(60)
+        assert self.process.exitcode is not None, self.err
+        return self.process.exitcode
+
+
+def _run(folder, args, prepare):
+    os.setpgrp()
+    multiprocessing.set_start_method("fork", force=True)  # for its own workers, as outside of tests
+    for number, name in ((2, "err"), (1, "out")):
+        os.dup2(os.open(folder / name, os.O_WRONLY | os.O_CREAT | os.O_TRUNC), number)
+    sys.stdout, sys.stderr = os.fdopen(1, "w"), os.fdopen(2, "w")
+    from trainer.cli import main
+
+    if prepare is not None:
+        prepare()
+    main(args)
+
+
+# What a process may do first: meet its end at a chosen moment, or take its time
+
+
+def _observe(owner, name, at, act):
+    """Let a function act before its `at`-th call."""
+    original, calls = getattr(owner, name), iter(range(1, 10**9))
+
+    def observed(*args, **options):
+        if next(calls) == at:
+            act()
+        return original(*args, **options)
+
+    setattr(owner, name, observed)
+
+
+def die_at_file(at):
+    """Be killed when the `at`-th file is written but has not yet taken its place."""
+    _observe(os, "fsync", at, lambda: os.kill(os.getpid(), signal.SIGKILL))
+
+
+def sleep_in_step(at):
+    """Fall asleep for a minute in the `at`-th step, and say so."""
+    from trainer.learner import Learner
+
+    _observe(Learner, "finish_step", at, lambda: (os.write(2, b"asleep\n"), time.sleep(60)))
+
+
+def save_slowly():
+    """Take two seconds more for the first checkpoint."""
+    from trainer.checkpoint import Snapshot
+
+    _observe(Snapshot, "write", 1, lambda: time.sleep(2))
+
+
+def decode_slowly(cache):
+    """Take long for every image, and keep them in a place of its own."""
+    from trainer import images, inputs
+
+    os.environ["HIERTAX_CACHE"] = str(cache)
+    for module in (images, inputs):
+        module.decode = partial(_slowly, module.decode)
+
+
+def _slowly(decode, *args):
+    time.sleep(0.2)
+    return decode(*args)
+
+
+def have_little_memory(mb):
+    """Be allowed hardly more memory than is in use."""
+    import resource
+
+    used = int(Path("/proc/self/statm").read_text().split()[0]) * resource.getpagesize()
+    resource.setrlimit(resource.RLIMIT_AS, (used + mb * 2**20,) * 2)
