@@ -49,6 +49,14 @@ class Backbone(nn.Module):
         return images
 
 
+def global_max_pool(maps: Tensor) -> Tensor:
+    """Map features ``[B, W, h, w]`` to the largest of each channel, ``[B, W]``.
+
+    As torch's adaptive pooling to one pixel; unlike that it can be had to the bit on a GPU too.
+    """
+    return maps.flatten(2).max(dim=2).values
+
+
 def _trunk(name: str) -> OrderedDict[str, nn.Module]:
     """Return what stands before the pooling and the classifier, by torchvision's own names."""
     if name == "resnet10":

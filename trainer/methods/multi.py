@@ -6,9 +6,8 @@ from collections.abc import Sequence
 
 import torch
 from torch import Tensor, nn
-from torch.nn.functional import adaptive_max_pool2d
 
-from trainer.backbones import Backbone
+from trainer.backbones import Backbone, global_max_pool
 from trainer.heads import Classifier
 
 
@@ -22,7 +21,7 @@ class MultiNetwork(nn.Module):
 
     def embed(self, images: Tensor) -> Tensor:
         """Map normalised images ``[B, 3, S, S]`` to max-pooled features ``[B, W]`` of each backbone, side by side."""
-        return torch.cat([adaptive_max_pool2d(backbone(images), 1).flatten(1) for backbone in self.backbones], dim=1)
+        return torch.cat([global_max_pool(backbone(images)) for backbone in self.backbones], dim=1)
 
     def classify(self, pooled: Tensor) -> list[Tensor]:
         """Map what `embed` returns to K logits ``[B, C_k]``, each from its own backbone's features."""
@@ -30,6 +29,6 @@ class MultiNetwork(nn.Module):
         shared = parts * (len(self.classifiers) // len(parts))
         return [classifier(part)[0] for classifier, part in zip(self.classifiers, shared, strict=True)]
 
-    def forward(self, images: Tensor) -> list[Tensor]:
-        """Map normalised images to K logits ``[B, C_k]``, coarsest level first."""
-        return self.classify(self.embed(images))
+    def forward(self, inputs: Tensor) -> list[Tensor]:
+        """Map normalised images, or what `embed` makes of them, to K logits ``[B, C_k]``, coarsest level first."""
+        return self.classify(self.embed(inputs) if inputs.dim() == 4 else inputs)

@@ -3,9 +3,8 @@
 from __future__ import annotations
 
 from torch import Tensor, nn
-from torch.nn.functional import adaptive_max_pool2d
 
-from trainer.backbones import Backbone
+from trainer.backbones import Backbone, global_max_pool
 from trainer.heads import Classifier
 
 
@@ -19,13 +18,13 @@ class SingleNetwork(nn.Module):
 
     def embed(self, images: Tensor) -> Tensor:
         """Map normalised images ``[B, 3, S, S]`` to max-pooled features ``[B, W]``, at any S."""
-        return adaptive_max_pool2d(self.backbone(images), 1).flatten(1)
+        return global_max_pool(self.backbone(images))
 
     def classify(self, pooled: Tensor) -> list[Tensor]:
         """Map pooled features ``[B, W]`` to K logits ``[B, C_k]``."""
         logits: list[Tensor] = self.classifier(pooled)
         return logits
 
-    def forward(self, images: Tensor) -> list[Tensor]:
-        """Map normalised images to K logits ``[B, C_k]``, coarsest level first."""
-        return self.classify(self.embed(images))
+    def forward(self, inputs: Tensor) -> list[Tensor]:
+        """Map normalised images, or what `embed` makes of them, to K logits ``[B, C_k]``, coarsest level first."""
+        return self.classify(self.embed(inputs) if inputs.dim() == 4 else inputs)

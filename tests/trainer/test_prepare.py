@@ -1,0 +1,104 @@
+"""What is decided and said between loading and learning."""
+
+from dataclasses import replace
+
+import pytest
+import tiny
+import torch
+
+from trainer import prepare
+from trainer.compute import Compute
+from trainer.engine import learn_from
+from trainer.progress import Reporter
+from trainer.team import ALONE, Team
+
+# Whether to compile
+
+
+def faster_step(learner, config, *, team=ALONE, images=16):
+    return prepare.faster_step(learner, config, tiny.CPU, team, images, Reporter())
+
+
+@pytest.mark.parametrize("asked", ["auto", "off"])
+def test_on_a_cpu_nothing_is_compiled_unless_asked_for(monkeypatch, capsys, asked):
+    monkeypatch.delattr(torch, "compile")
+    assert faster_step(tiny.learner(), replace(tiny.CONFIG, compile=asked, epochs=10**6)) is learn_from
+    assert capsys.readouterr().err == ""
+
+
+@pytest.mark.parametrize(
+    ("changes", "images"), [({}, 100), ({"freeze_backbone": True}, 10**6), ({"compile": "off"}, 10**6)]
+)
+def test_on_a_gpu_nothing_is_compiled_where_it_does_not_pay(monkeypatch, changes, images):
+    monkeypatch.setattr(Compute, "on_gpu", property(lambda _: True))
+    monkeypatch.delattr(torch, "compile")
+    assert faster_step(tiny.learner(), replace(tiny.CONFIG, epochs=1, **changes), images=images) is learn_from
+
+
+@pytest.mark.parametrize(
+    ("changes", "team", "mode"),
+    [({}, ALONE, "reduce-overhead"), ({"accumulate": 2}, ALONE, None), ({}, Team(0, 2), None)],
+    ids=["whole batches", "parts keep gradients between calls", "so do several processes"],
+)
+def test_on_a_gpu_whole_steps_become_a_graph(monkeypatch, changes, team, mode):
+    asked = []
+
+    def noting(step, *, mode):
+        asked.append(mode)
+        return step
+
+    monkeypatch.setattr(torch, "compile", noting)
+    monkeypatch.setattr(Compute, "on_gpu", property(lambda _: True))
+    faster_step(tiny.learner(), replace(tiny.CONFIG, compile="on", **changes), team=team)
+    assert asked == [mode]
+
+
+# What is said beforehand
+
+
+def warned(capsys, net=None, compute=tiny.CPU, images=100.0, **changes):
+    prepare.warn_if_long(net or tiny.network(), replace(tiny.CONFIG, **changes), compute, images, Reporter())
+    return capsys.readouterr().err
+
+
+def test_hours_on_a_cpu_are_said_at_once(capsys):
+    said = warned(capsys, epochs=10**8)
+    assert said.startswith("warning: 100000000 epochs will take about ")
+    assert said.endswith(" hours on this CPU; --freeze-backbone trains neck and heads alone, in minutes\n")
+
+
+@pytest.mark.parametrize("changes", [{"epochs": 1}, {"epochs": 10**8, "freeze_backbone": True}])
+def test_of_what_takes_minutes_nothing_is_said(capsys, changes):
+    assert warned(capsys, **changes) == ""
+
+
+def test_a_gpu_is_not_asked_how_long_it_takes(capsys):
+    assert warned(capsys, compute=Compute(torch.device("cuda")), epochs=10**8) == ""
+
+
+def test_measuring_changes_nothing(capsys):
+    net = tiny.network()
+    before = tiny.state(net)
+    warned(capsys, net)
+    assert tiny.same(before, tiny.state(net))
+    assert all(p.grad is None for p in net.parameters())
+
+
+@pytest.mark.parametrize(
+    ("changes", "processes", "expected"),
+    [
+        ({}, 1, "; batch 64; learning rate 0.1, backbone 0.01"),
+        ({"freeze_backbone": True}, 1, "; batch 64; learning rate 0.1"),
+        ({"accumulate": 4}, 1, "; batch 64 (4 parts x 16); learning rate 0.1, backbone 0.01"),
+        ({}, 2, "; batch 64 (2 processes x 32); learning rate 0.1, backbone 0.01"),
+        ({"accumulate": 4}, 2, "; batch 64 (2 processes x 4 parts x 8); learning rate 0.1, backbone 0.01"),
+    ],
+)
+def test_what_is_about_to_be_computed_is_one_line(capsys, changes, processes, expected):
+    config = replace(tiny.CONFIG, batch_size=64, **changes)
+    prepare.announce(config, tiny.on_cpu(torch.bfloat16), Team(0, processes), {"training": 24, "test": 11}, Reporter())
+    line = capsys.readouterr().err
+    assert (
+        line
+        == f"ours, resnet10 on CPU, {torch.get_num_threads()} threads, bf16; 24 training, 11 test images{expected}\n"
+    )
