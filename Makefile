@@ -18,13 +18,15 @@ lint: install
 	$(BIN)/mypy
 
 test: lint
-	$(BIN)/pytest
+	$(BIN)/pytest --numprocesses logical --maxprocesses 8 --dist loadfile
 
 # Five orders, twelve families and 36 species of invented birds: drawn, learned twice from scratch on the
 # CPU, and answered at every level.
 DEMO    := demo
 LEARN   := --data $(DEMO)/birds --backbone resnet10 --weights none --image-size 64 --epochs 12 \
            --batch-size 32 --backbone-learning-rate 0.1
+
+demo features: export HIERTAX_CACHE := build/cache
 
 demo: install
 	rm -rf $(DEMO)

@@ -32,10 +32,11 @@ class Outcome:
     err: str
 
     def error(self, code=1):
-        """Return the one line of a failure, and make sure that it is one line."""
+        """Return the one line of a failure, and make sure that it is one line, after whatever was done before."""
         assert self.code == code, self
-        (line,) = self.err.splitlines()
+        *before, line = self.err.splitlines()
         assert line.startswith("error: ")
+        assert not any(word in said for said in before for word in ("error", "Error", "Traceback"))
         return line
 
 
@@ -45,6 +46,14 @@ def call(main, args):
     with redirect_stdout(out), redirect_stderr(err), pytest.raises(SystemExit) as end:
         main([str(arg) for arg in args])
     return Outcome(end.value.code or 0, out.getvalue(), err.getvalue())
+
+
+@pytest.fixture(scope="session", autouse=True)
+def own_cache(tmp_path_factory):
+    """Keep decoded images away from the user's."""
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setenv("HIERTAX_CACHE", str(tmp_path_factory.mktemp("cache")))
+        yield
 
 
 @pytest.fixture(scope="session")

@@ -3,63 +3,53 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Callable
+import os
+from collections.abc import Callable, Iterable
 from dataclasses import replace
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import click
 from click.core import ParameterSource as Source
 
 from taxonomy.console import Console, invocation
-from trainer.config import METHODS, Config
+from trainer.config import PLACES, Config, read_settings
+from trainer.options import option, options
 
-
-def _default(name: str) -> Any:
-    return Config.__dataclass_fields__[name].default
-
+if TYPE_CHECKING:
+    from trainer.progress import Reporter
 
 FILE = click.Path(exists=True, dir_okay=False, path_type=Path)
 RUN = click.Path(exists=True, file_okay=False, path_type=Path)
-DATA = click.option(
-    "--data", envvar="HIERTAX_DATA", default="data", show_default=True, show_envvar=True, help="The dataset's folder."
-)
-BACKBONE = click.option("--backbone", default=_default("backbone"), show_default=True, help="A torchvision network.")
-WEIGHTS = click.option("--weights", default=_default("weights"), show_default=True, help="imagenet, none, or a file.")
-IMAGE_SIZE = click.option("--image-size", type=click.IntRange(32), default=_default("image_size"), show_default=True)
-BATCH_SIZE = click.option("--batch-size", type=click.IntRange(2), default=_default("batch_size"), show_default=True)
-SKIP_BAD_IMAGES = click.option(
-    "--skip-bad-images", is_flag=True, help="Count images that cannot be decoded, and go on without them."
-)
-DEVICE = click.option("--device", default="auto", show_default=True, help="cpu, cuda or auto.")
+LOOKING = ("limit_per_class", "skip_bad_images", "device", "cache", "workers")  # at which images, and how
 JSON = click.option("--json", "as_json", is_flag=True, help="Print for a machine.")
+
+
+def _take_from_file(ctx: click.Context, _param: click.Parameter, file: Path | None) -> None:
+    """Let a file set what the command line leaves open."""
+    if file is not None:
+        ctx.default_map = read_settings(file)
+
+
+def _given(ctx: click.Context, names: Iterable[str]) -> set[str]:
+    """Return which of the options were given on the command line."""
+    return {name for name in names if ctx.get_parameter_source(name) is Source.COMMANDLINE}
 
 
 @click.group(cls=Console, invoke_without_command=True)
 @click.version_option(package_name="hiertax")
-@click.option("--hierarchy", type=FILE, help="Hierarchy file, as `hiertax build` writes it.")
-@DATA
+@click.option(
+    "--config", type=FILE, is_eager=True, expose_value=False, callback=_take_from_file,
+    help="Settings from a TOML file, such as the config.toml of a run; options given beside it win.",
+)  # fmt: skip
+@option("hierarchy", type=FILE)
 @click.option(
     "--out", type=click.Path(file_okay=False, path_type=Path), help="Run folder [runs/HIERARCHY-METHOD-SEED]."
 )
-@click.option("--resume", type=RUN, help="Go on with a run; all other options are its own.")
-@click.option("--method", type=click.Choice(METHODS), default=_default("method"), show_default=True)
-@BACKBONE
-@WEIGHTS
-@click.option("--freeze-backbone", is_flag=True, help="Train neck and heads alone, on features computed once.")
-@IMAGE_SIZE
-@click.option("--epochs", type=click.IntRange(1), default=_default("epochs"), show_default=True)
-@BATCH_SIZE
-@click.option("--learning-rate", type=click.FloatRange(0), default=_default("learning_rate"), show_default=True)
-@click.option(
-    "--backbone-learning-rate", type=click.FloatRange(0), default=_default("backbone_learning_rate"), show_default=True
-)
-@click.option("--seed", type=click.IntRange(0, 2**63 - 1), default=_default("seed"), show_default=True)
-@click.option("--limit-per-class", type=click.IntRange(1), help="Train on the first so many images of each class.")
-@SKIP_BAD_IMAGES
-@DEVICE
+@click.option("--resume", type=RUN, help="Go on with a run; what is learned, and how, is its own.")
+@options(*(name for name in Config.__dataclass_fields__ if name != "hierarchy"))
 @click.pass_context
-def main(ctx: click.Context, /, hierarchy: Path | None, out: Path | None, resume: Path | None, **settings: Any) -> None:
+def main(ctx: click.Context, /, out: Path | None, resume: Path | None, **settings: Any) -> None:
     """Train a classifier that answers at every level of a label hierarchy.
 
     \b
@@ -67,21 +57,45 @@ def main(ctx: click.Context, /, hierarchy: Path | None, out: Path | None, resume
       hiertrain --hierarchy hierarchies/cub_wiki.json --data CUB_200_2011
       hiertrain evaluate runs/cub_wiki-ours-0
       hiertrain predict runs/cub_wiki-ours-0 photo.jpg
+      hiertrain --config runs/cub_wiki-ours-0/config.toml --seed 1
+      torchrun --standalone --nproc-per-node 4 -m trainer --hierarchy hierarchies/cub_wiki.json
     """
+    # Read when torch is imported, which is later: threads that wait for each other sleep instead of spinning. On a quiet
+    # machine that costs a tenth of the speed; on one with other work, where they spin against each other, it saves most.
+    os.environ.setdefault("OMP_WAIT_POLICY", "passive")
     if ctx.invoked_subcommand is not None:
         return
-    if hierarchy is None and resume is None:
+    if resume is not None and ctx.default_map:
+        raise click.UsageError("--config is for a new run; leave it out with --resume.", ctx)
+    if settings["hierarchy"] is None and resume is None:
         raise click.UsageError("name a hierarchy file by --hierarchy, a run by --resume, or a command.", ctx)
-    from trainer import train
+    if settings["patience"] and not settings["val_fraction"]:
+        raise click.UsageError("--patience needs images to validate on: give --val-fraction, such as 0.1.", ctx)
     from trainer.progress import Reporter
 
     reporter = Reporter()
     if resume is not None:
-        run = train.resume(resume, reporter)
+        run = _resume(ctx, resume, settings, reporter)
     else:
-        config = Config(hierarchy=str(hierarchy), **settings)
-        run = train.train(config, out or _new_folder(config), reporter)
-    click.echo(f"{run.path}: trained; next: hiertrain evaluate {run.path}")
+        run = _train(Config(**{**settings, "hierarchy": str(settings["hierarchy"])}), out, reporter)
+    if not reporter.console.quiet:  # of several processes one speaks
+        click.echo(f"{run}: trained; next: hiertrain evaluate {run}")
+
+
+def _train(config: Config, out: Path | None, reporter: Reporter) -> Path:
+    from trainer.train import train
+
+    return train(config, out or _new_folder(config), reporter).path
+
+
+def _resume(ctx: click.Context, path: Path, settings: dict[str, Any], reporter: Reporter) -> Path:
+    given = _given(ctx, settings)
+    if own := sorted(given - {"hierarchy", *PLACES}):
+        raise click.UsageError(f"--{own[0].replace('_', '-')} is the run's own; leave it out with --resume.", ctx)
+    from trainer.train import resume
+
+    changes = {name: settings[name] for name in given if name in PLACES}
+    return resume(path, changes, reporter, hierarchy=settings["hierarchy"]).path
 
 
 def _new_folder(config: Config) -> Path:
@@ -93,10 +107,11 @@ def _new_folder(config: Config) -> Path:
 
 @main.command()
 @click.argument("run", type=RUN)
-@click.option("--data", help="The dataset's folder, if it has moved.")
-@DEVICE
+@option("data", default=None, envvar=None, show_envvar=False, help="The dataset's folder, if it has moved.")
+@options("device", "cache", "workers", "skip_bad_images")
 @JSON
-def evaluate(run: Path, data: str | None, device: str, as_json: bool) -> None:
+@click.pass_context
+def evaluate(ctx: click.Context, /, run: Path, as_json: bool, **settings: Any) -> None:
     """Score a run on the whole test set.
 
     Accuracy per level beside what always guessing the commonest label would give, their average, the share
@@ -106,11 +121,13 @@ def evaluate(run: Path, data: str | None, device: str, as_json: bool) -> None:
     Example:
       hiertrain evaluate runs/cub_wiki-ours-0
     """
+    from trainer.checkpoint import Checkpoint
     from trainer.evaluate import evaluate as score
     from trainer.evaluate import heading, score_table
     from trainer.progress import Reporter, print_table
 
-    scores = score(run, Reporter(), data=data, device=device)
+    changes = {name: settings[name] for name in ("device", "cache", "workers", *_given(ctx, settings))}
+    scores = score(Checkpoint.load_to_answer(run), Reporter(), changes)
     if as_json:
         click.echo(json.dumps(scores, indent=2))
     else:
@@ -121,7 +138,7 @@ def evaluate(run: Path, data: str | None, device: str, as_json: bool) -> None:
 @main.command()
 @click.argument("run", type=RUN)
 @click.argument("images", nargs=-1, required=True, type=click.Path(exists=True, path_type=Path))
-@DEVICE
+@options("device")
 @JSON
 def predict(run: Path, images: tuple[Path, ...], device: str, as_json: bool) -> None:
     """Name what is in images, from the root down, with a probability at every level.
@@ -130,9 +147,10 @@ def predict(run: Path, images: tuple[Path, ...], device: str, as_json: bool) -> 
     Example:
       hiertrain predict runs/cub_wiki-ours-0 photo.jpg folder/
     """
+    from trainer.checkpoint import Checkpoint
     from trainer.predict import Predictor, find_images
 
-    answers = Predictor(run, device).answer(find_images(images))
+    answers = Predictor(Checkpoint.load_to_answer(run), device).answer(find_images(images))
     if as_json:
         click.echo(json.dumps([answer.to_json() for answer in answers], indent=2, ensure_ascii=False))
     else:
@@ -181,17 +199,10 @@ def draw(out: Path, **settings: int) -> None:
 
 
 @main.command()
-@click.option("--hierarchy", type=FILE, help="Hierarchy file of the dataset's classes [that of the run].")
-@DATA
-@BACKBONE
-@WEIGHTS
+@option("hierarchy", type=FILE, help="Hierarchy file of the dataset's classes [that of the run].")
 @click.option("--run", type=RUN, help="Take the network of a trained run.")
 @click.option("--out", default="features.npz", show_default=True, type=click.Path(dir_okay=False, path_type=Path))
-@IMAGE_SIZE
-@BATCH_SIZE
-@click.option("--limit-per-class", type=click.IntRange(1), help="Take the first so many images of each class.")
-@SKIP_BAD_IMAGES
-@DEVICE
+@options("data", "backbone", "weights", "image_size", "batch_size", *LOOKING)
 @click.pass_context
 def extract(ctx: click.Context, /, hierarchy: Path | None, run: Path | None, out: Path, **settings: Any) -> None:
     """Write deep features of a dataset's training images, for `hiertax cluster`.
@@ -205,22 +216,22 @@ def extract(ctx: click.Context, /, hierarchy: Path | None, run: Path | None, out
       hiertrain extract --run runs/cub_wiki-ours-0 --out features.npz
       hiertax cluster --method hc --features features.npz
     """
-    given = {name for name in settings if ctx.get_parameter_source(name) not in (Source.DEFAULT, Source.DEFAULT_MAP)}
+    given = _given(ctx, settings)
     if run is None and hierarchy is None:
         raise click.UsageError("name a hierarchy file by --hierarchy, or a run by --run.", ctx)
     if run is not None and (own := sorted(given & {"backbone", "weights", "image_size"})):
         raise click.UsageError(f"--{own[0].replace('_', '-')} is the run's own; leave it out.", ctx)
+    from trainer.checkpoint import Checkpoint
     from trainer.extract import extract as from_backbone
     from trainer.extract import extract_from_run
     from trainer.progress import Reporter
-    from trainer.run import Checkpoint
 
     command = invocation("hiertrain", ctx)
     if run is None:
         made = from_backbone(Config(hierarchy=str(hierarchy), **settings), out, command, Reporter())
     else:
-        trained = Checkpoint.load(run).config
-        changes = {name: settings[name] for name in ("device", "limit_per_class", "skip_bad_images", *given)}
+        trained = Checkpoint.load_to_answer(run).config
+        changes = {name: settings[name] for name in (*LOOKING, *given)}
         made = extract_from_run(run, hierarchy, replace(trained, **changes), out, command, Reporter())
     images, width = made.features.shape
     click.echo(f"{out}: {images} x {width} features of {len(made.classes)} classes")
@@ -234,44 +245,48 @@ def reproduce() -> None:
 
 def _on_frozen_features(command: Callable[..., None]) -> Callable[..., None]:
     """Give a command the options of an experiment on a frozen backbone."""
-    options = (
-        click.option("--hierarchy", required=True, type=FILE, help="The hierarchy file."),
-        *(DATA, BACKBONE, WEIGHTS, IMAGE_SIZE, BATCH_SIZE),
-        click.option("--epochs", type=click.IntRange(1), default=_default("epochs"), show_default=True),
+    decorators = (
+        option("hierarchy", type=FILE, required=True),
+        options("data", "backbone", "weights", "image_size", "batch_size", "epochs"),
         click.option("--seeds", type=click.IntRange(1), default=3, show_default=True, help="How many seeds, from 0."),
-        click.option("--limit-per-class", type=click.IntRange(1), help="Train on the first so many of each class."),
-        SKIP_BAD_IMAGES,
+        options(*LOOKING),
         click.option("--out", type=click.Path(dir_okay=False, path_type=Path), help="Write the scores to a JSON file."),
-        *(DEVICE, JSON),
+        JSON,
     )
-    for option in reversed(options):
-        command = option(command)
+    for decorate in reversed(decorators):
+        command = decorate(command)
     return command
 
 
 @reproduce.command("methods")
 @_on_frozen_features
-def methods(hierarchy: Path, seeds: int, out: Path | None, as_json: bool, **settings: Any) -> None:
+@click.option(
+    "--runs", type=click.Path(file_okay=False, path_type=Path),
+    help="Train whole networks instead, as runs METHOD-SEED in this folder; what is there already is used.",
+)  # fmt: skip
+@options("precision", "compile")
+def methods(hierarchy: Path, seeds: int, out: Path | None, as_json: bool, runs: Path | None, **settings: Any) -> None:
     """Compare the four methods on one hierarchy.
 
-    Backbone frozen, all else the same: on frozen features the methods hardly differ. Every method is scored twice,
-    each head answering for itself (as in the paper) and along one consistent path (as `hiertrain predict` answers).
-    Mean ± standard deviation over seeds, in percent.
+    All else is the same. Without --runs the backbone is frozen: on frozen features the methods hardly differ. Every
+    method is scored twice, each head answering for itself (as in the paper) and along one consistent path (as
+    `hiertrain predict` answers). Mean ± standard deviation over seeds, in percent.
 
     \b
     Example:
       hiertrain reproduce methods --hierarchy hierarchies/cub_wiki.json --data CUB_200_2011
+      hiertrain reproduce methods --hierarchy hierarchies/cub_wiki.json --data CUB_200_2011 --runs runs/methods
     """
     from trainer.experiments import methods as experiment
 
-    _run_experiment(experiment, Config(hierarchy=str(hierarchy), freeze_backbone=True, **settings), seeds, out, as_json)
+    _run_experiment(experiment, Config(hierarchy=str(hierarchy), **settings), seeds, out, as_json, runs=runs)
 
 
-def _run_experiment(experiment: Any, config: Config, seeds: int, out: Path | None, as_json: bool) -> None:
+def _run_experiment(experiment: Any, config: Config, seeds: int, out: Path | None, as_json: bool, **more: Any) -> None:
     from taxonomy.files import write_json
     from trainer.progress import Reporter, print_table
 
-    result = experiment.run(config, seeds, Reporter())
+    result = experiment.run(config, seeds, Reporter(), **more)
     if as_json:
         click.echo(json.dumps(result, indent=2, ensure_ascii=False))
     else:

@@ -57,6 +57,20 @@ class Split:
         """Return what `limit_per_class` leaves out."""
         return self.subset(np.flatnonzero(self._rank() >= count))
 
+    def hold_out(self, fraction: float) -> tuple[Split, Split]:
+        """Part the images in two, the second with about this share of every class, drawn once and for all.
+
+        A class with two images or more has at least one in each part. No seed has a say, so that runs with different
+        seeds are validated on the same images.
+        """
+        shuffled = np.random.default_rng(0).permutation(len(self))
+        rank = np.empty(len(self), dtype=np.int64)
+        rank[shuffled] = Split(self.paths, self.labels[shuffled])._rank()
+        sizes = np.bincount(self.labels)
+        held = np.clip(np.rint(fraction * sizes), 1, np.maximum(sizes - 1, 0)) if fraction else 0 * sizes
+        out = rank < held[self.labels]
+        return self.subset(np.flatnonzero(~out)), self.subset(np.flatnonzero(out))
+
     def _rank(self) -> IntArray:
         """Count for each image how many of its class come before it."""
         order = np.argsort(self.labels, kind="stable")

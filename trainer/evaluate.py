@@ -2,32 +2,35 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
-import torch
 from rich.table import Table
 from torch import Tensor
 
 from taxonomy import Hierarchy, HiertaxError
 from taxonomy.hierarchy import IntArray
 from taxonomy.metrics import calibration_error, summary
+from trainer.checkpoint import Checkpoint
+from trainer.compute import choose
 from trainer.datasets import find_dataset, join
 from trainer.decode import best_paths
 from trainer.engine import predict_logits, top_labels
 from trainer.progress import Reporter
-from trainer.run import Checkpoint
-from trainer.task import decode_split, pick_device
+from trainer.task import open_split
 
 
-def evaluate(path: Path, reporter: Reporter, *, data: str | None = None, device: str = "auto") -> dict[str, Any]:
+def evaluate(checkpoint: Checkpoint, reporter: Reporter, changes: Mapping[str, Any] | None = None) -> dict[str, Any]:
     """Score a run on every test image.
 
     Parameters
     ----------
-    data
-        The dataset's folder, if it is no longer where the run found it.
+    checkpoint
+        What to score, as `Checkpoint.load_to_answer` gives it.
+    changes
+        Settings to change, such as the dataset's folder if it is no longer where the run found it.
 
     Returns
     -------
@@ -40,8 +43,8 @@ def evaluate(path: Path, reporter: Reporter, *, data: str | None = None, device:
     HiertaxError
         If run or dataset cannot be read, or the dataset has other classes than the run was trained on.
     """
-    checkpoint = Checkpoint.load(path)
-    config = replace(checkpoint.config, data=data or checkpoint.config.data)
+    config = replace(checkpoint.config, **(changes or {}))
+    path = checkpoint.path.parent
     dataset = find_dataset(Path(config.data), checkpoint.hierarchy.dataset)
     hierarchy, paths = join(dataset, checkpoint.hierarchy)
     if hierarchy != checkpoint.hierarchy:
@@ -49,10 +52,10 @@ def evaluate(path: Path, reporter: Reporter, *, data: str | None = None, device:
             f"{dataset.root}: has {len(hierarchy.classes)} classes, {path} was trained on "
             f"{len(checkpoint.hierarchy.classes)}; name the dataset it was trained on by --data"
         )
-    where = pick_device(device)
-    network = checkpoint.network().to(where).to(memory_format=torch.channels_last)
-    images, kept = decode_split(dataset.test, "test", config, reporter)
-    logits = predict_logits(network, images, batch_size=config.batch_size, device=where)
+    compute = choose(config)
+    network = compute.place(checkpoint.answering())
+    images, kept = open_split(dataset.test, "test", config, compute, reporter)
+    logits = predict_logits(network, images, batch_size=config.batch_size, compute=compute)
     truth = paths[dataset.test.labels[kept]]
     about = {"run": str(path), "method": config.method, "backbone": config.backbone, "seed": config.seed}
     left_out = len(dataset.test) - len(kept)

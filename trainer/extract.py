@@ -19,13 +19,14 @@ from taxonomy.clustering.features import Features, write_features
 from taxonomy.files import read_bytes
 from taxonomy.hierarchy import IntArray
 from trainer.backbones import Backbone, load_weights
+from trainer.checkpoint import Checkpoint
+from trainer.compute import choose
 from trainer.config import Config
 from trainer.engine import predict_logits, top_labels
 from trainer.methods import Network
 from trainer.methods.multi import MultiNetwork
 from trainer.progress import Reporter
-from trainer.run import Checkpoint
-from trainer.task import Task, check_image_size, decode_split, features_of, pick_device
+from trainer.task import Task, check_image_size, features_of, open_split
 
 
 class AveragePooled(nn.Module):
@@ -102,9 +103,9 @@ def extract_from_run(
     HiertaxError
         If anything asked for is missing or does not fit; then nothing has been written.
     """
-    checkpoint = Checkpoint.load(path)
+    checkpoint = Checkpoint.load_to_answer(path)
     task = Task.prepare(config, Hierarchy.load(hierarchy) if hierarchy else checkpoint.hierarchy, reporter)
-    network = checkpoint.network().to(pick_device(config.device))
+    network = checkpoint.answering().to(choose(config).device)
     about = {
         "run": path.resolve().name, "method": config.method, "epoch": checkpoint.epoch, "seed": config.seed,
         "checkpoint_sha256": hashlib.sha256(read_bytes(checkpoint.path)).hexdigest(), "command": command,
@@ -150,9 +151,9 @@ def _confusion(
     confusion = np.zeros((len(leaf), len(leaf)), dtype=np.int64)
     if len(np.unique(unseen.labels)) < len(leaf):
         return None
-    images, kept = decode_split(unseen, "held-out training", config, reporter)
-    device = pick_device(config.device)
-    logits = predict_logits(network, images, batch_size=config.batch_size, device=device)
+    compute = choose(config)
+    images, kept = open_split(unseen, "held-out training", config, compute, reporter)
+    logits = predict_logits(network, images, batch_size=config.batch_size, compute=compute)
     taken_for = np.argsort(leaf)[top_labels(logits)[:, -1].numpy()]
     np.add.at(confusion, (unseen.labels[kept], taken_for), 1)
     return confusion if confusion.any(axis=1).all() else None
@@ -162,11 +163,11 @@ def _write(
     out: Path, config: Config, task: Task, backbone: Backbone, extraction: Extraction, reporter: Reporter
 ) -> Features:
     split = task.dataset.train.limit_per_class(config.limit_per_class)
-    device = pick_device(config.device)
-    images, kept = decode_split(split, "training", config, reporter)
-    network = AveragePooled(backbone).to(device).to(memory_format=torch.channels_last)
+    compute = choose(config)
+    images, kept = open_split(split, "training", config, compute, reporter)
+    network = compute.place(AveragePooled(backbone))
     start = time.perf_counter()
-    features = features_of(images, "training", network, config, device, reporter)
+    features = features_of(images, "training", network, config, compute, reporter)
     seconds = time.perf_counter() - start
     reporter.say(f"features of {len(images)} training images: {len(images) / seconds:,.0f} images/s")
     return write_features(

@@ -3,19 +3,18 @@
 from __future__ import annotations
 
 from collections.abc import Iterable, Iterator, Sequence
-from dataclasses import asdict, dataclass
+from dataclasses import asdict, dataclass, replace
 from pathlib import Path
 from typing import Any
 
-import torch
-
 from taxonomy import HiertaxError
+from trainer.checkpoint import Checkpoint
+from trainer.compute import choose
 from trainer.datasets import IMAGE_SUFFIXES
 from trainer.decode import best_paths
 from trainer.engine import predict_logits
 from trainer.images import load_images
-from trainer.run import Checkpoint
-from trainer.task import pick_device
+from trainer.inputs import ArrayInputs
 
 
 def percent(probability: float) -> str:
@@ -54,10 +53,11 @@ class Answer:
 class Predictor:
     """A trained run, loaded once, that answers for any number of images."""
 
-    def __init__(self, path: Path, device: str = "auto") -> None:
-        self.checkpoint = Checkpoint.load(path)
-        self.device = pick_device(device)
-        self.network = self.checkpoint.network().to(self.device).to(memory_format=torch.channels_last)
+    def __init__(self, checkpoint: Checkpoint, device: str = "auto") -> None:
+        """Take a run's network to a device, as `Checkpoint.load_to_answer` gives it."""
+        self.checkpoint = checkpoint
+        self.compute = choose(replace(checkpoint.config, device=device))
+        self.network = self.compute.place(checkpoint.answering())
 
     def answer(self, paths: Sequence[Path]) -> list[Answer]:
         """Answer for image files, in their order.
@@ -69,7 +69,7 @@ class Predictor:
         """
         config, hierarchy = self.checkpoint.config, self.checkpoint.hierarchy
         images, _ = load_images(paths, config.image_size)
-        logits = predict_logits(self.network, images, batch_size=config.batch_size, device=self.device)
+        logits = predict_logits(self.network, ArrayInputs(images), batch_size=config.batch_size, compute=self.compute)
         answers = []
         for path, labels, probability in zip(paths, *best_paths(hierarchy, logits), strict=True):
             steps = zip(hierarchy.levels, labels, probability, strict=True)

@@ -17,10 +17,11 @@ from PIL import Image
 
 from taxonomy import Hierarchy, HiertaxError
 from taxonomy.files import write_atomic
+from trainer.checkpoint import Checkpoint
 from trainer.evaluate import evaluate
+from trainer.log import read_log
 from trainer.predict import Answer, Predictor, percent
 from trainer.progress import Reporter
-from trainer.run import Checkpoint, Run
 
 COLOURS = ("#0072b2", "#d55e00", "#009e73", "#cc79a7", "#56b4e9", "#e69f00")  # Okabe and Ito's, safe for all eyes
 THUMBNAIL = 192  # pixels
@@ -51,12 +52,12 @@ def write_report(paths: Sequence[Path], images: Sequence[Path], out: Path, repor
     HiertaxError
         If a run or image cannot be read, or the runs are on different hierarchies.
     """
-    runs = _labelled(paths)
-    hierarchies = {Checkpoint.load(path).hierarchy for path in paths}
+    runs = {label: Checkpoint.load_to_answer(path) for label, path in _labelled(paths).items()}
+    hierarchies = {checkpoint.hierarchy for checkpoint in runs.values()}
     if len(hierarchies) != 1:
         raise HiertaxError(f"{', '.join(map(str, paths))}: trained on different hierarchies; report on one at a time")
     hierarchy = hierarchies.pop()
-    scores = {label: evaluate(path, reporter) for label, path in runs.items()}
+    scores = {label: evaluate(checkpoint, reporter) for label, checkpoint in runs.items()}
     template = Environment(autoescape=True).from_string(
         (files("trainer") / "templates" / "report.html").read_text(encoding="utf-8")
     )
@@ -65,7 +66,7 @@ def write_report(paths: Sequence[Path], images: Sequence[Path], out: Path, repor
         hierarchy=hierarchy,
         scores=scores,
         colours=dict(zip(scores, COLOURS * len(scores), strict=False)),
-        curves=_curves({label: Run(path).read_log() for label, path in runs.items()}, hierarchy),
+        curves=_curves({label: read_log(checkpoint.path.parent) for label, checkpoint in runs.items()}, hierarchy),
         images=_shown(runs, images, hierarchy),
     )
     write_atomic(out, page.encode())
@@ -78,8 +79,8 @@ def _labelled(paths: Sequence[Path]) -> dict[str, Path]:
     return dict(zip(names if len(set(names)) == len(names) else map(str, places), places, strict=True))
 
 
-def _shown(runs: Mapping[str, Path], images: Sequence[Path], hierarchy: Hierarchy) -> list[Shown]:
-    answers = {label: Predictor(path).answer(images) if images else [] for label, path in runs.items()}
+def _shown(runs: Mapping[str, Checkpoint], images: Sequence[Path], hierarchy: Hierarchy) -> list[Shown]:
+    answers = {label: Predictor(run).answer(images) if images else [] for label, run in runs.items()}
     return [
         Shown(
             name=image.name,

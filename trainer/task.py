@@ -5,18 +5,23 @@ from __future__ import annotations
 from dataclasses import dataclass
 from pathlib import Path
 
+import joblib
 import torch
 from torch import Tensor
 
 from taxonomy import Hierarchy, HiertaxError
 from taxonomy.hierarchy import IntArray
+from trainer.cache import open_inputs
+from trainer.compute import Compute
 from trainer.config import Config
 from trainer.datasets import ImageDataset, Split, find_dataset, join
 from trainer.engine import Embedder, Samples, embed
-from trainer.images import UndecodableImageError, load_images
+from trainer.images import UndecodableImageError
+from trainer.inputs import ArrayInputs, Inputs
 from trainer.methods import Network
 from trainer.progress import Reporter
 from trainer.sketchbirds import PER_CLASS_TEST, PER_CLASS_TRAIN, birds, draw_dataset
+from trainer.team import ALONE, Team, on_this_machine
 
 
 @dataclass(frozen=True)
@@ -28,10 +33,11 @@ class Task:
     paths: IntArray  # [classes, K]
 
     @classmethod
-    def prepare(cls, config: Config, hierarchy: Hierarchy, reporter: Reporter) -> Task:
+    def prepare(cls, config: Config, hierarchy: Hierarchy, reporter: Reporter, team: Team = ALONE) -> Task:
         """Find the dataset and join it, saying aloud where it has fewer classes than the hierarchy."""
         if hierarchy.dataset == "sketchbirds":
-            draw_if_missing(Path(config.data), reporter)
+            with team.one_by_one():
+                draw_if_missing(Path(config.data), reporter)
         dataset = find_dataset(Path(config.data), hierarchy.dataset)
         restricted, paths = join(dataset, hierarchy)
         if restricted.sizes != hierarchy.sizes:
@@ -53,25 +59,6 @@ def draw_if_missing(data: Path, reporter: Reporter) -> None:
         draw_dataset(folder, on_image=advance)
 
 
-def pick_device(name: str) -> torch.device:
-    """Return the device of that name; ``auto`` is the GPU if there is one.
-
-    Raises
-    ------
-    HiertaxError
-        If this machine has no such device.
-    """
-    if name == "auto":
-        return torch.device("cuda" if torch.cuda.is_available() else "cpu")
-    try:
-        device = torch.device(name)
-        torch.zeros(1, device=device).item()
-    except (RuntimeError, AssertionError) as error:
-        reason = str(error).splitlines()[0]
-        raise HiertaxError(f"--device {name}: not on this machine ({reason}); try --device cpu") from None
-    return device
-
-
 @torch.inference_mode()
 def check_image_size(network: Embedder, config: Config) -> None:
     """Refuse before anything is decoded what would leave no feature map.
@@ -89,34 +76,46 @@ def check_image_size(network: Embedder, config: Config) -> None:
         ) from None
 
 
-def decode_split(split: Split, what: str, config: Config, reporter: Reporter) -> tuple[Tensor, list[int]]:
-    """Decode a split's images as `load_images` does, telling how far it is and what is left out."""
-    with reporter.images(f"decoding {what} images", len(split)) as advance:
-        try:
-            images, kept = load_images(
-                split.paths, config.image_size, skip_bad=config.skip_bad_images, on_image=advance
-            )
-        except UndecodableImageError as error:
-            raise HiertaxError(f"{error}, or train without such by --skip-bad-images") from None
+def open_split(
+    split: Split, what: str, config: Config, compute: Compute, reporter: Reporter
+) -> tuple[Inputs, list[int]]:
+    """Open a split's images where the config wants them, telling how far it is and what is left out.
+
+    Returns
+    -------
+    inputs
+        uint8 images ``[N, 3, S, S]``.
+    kept
+        The positions in the split of the N images.
+    """
+    workers = max(1, joblib.cpu_count() // on_this_machine()) if config.workers is None else config.workers
+    try:
+        inputs, kept = open_inputs(
+            split.paths, config.image_size, cache=config.cache, skip_bad=config.skip_bad_images,
+            workers=workers, device=compute.device, what=what, reporter=reporter,
+        )  # fmt: skip
+    except UndecodableImageError as error:
+        raise HiertaxError(f"{error}, or go on without such by --skip-bad-images") from None
     if len(kept) < len(split):
         reporter.say(f"{what}: {len(split) - len(kept)} of {len(split)} images cannot be decoded and are left out")
-    return images, kept
+    return inputs, kept
 
 
 def load_samples(
-    split: Split, what: str, config: Config, task: Task, network: Network, device: torch.device, reporter: Reporter
-) -> Samples:
-    """Decode a split's images and, for a frozen backbone, replace them by their features."""
-    images, kept = decode_split(split, what, config, reporter)
-    targets = torch.from_numpy(task.paths[split.labels[kept]])
-    if not config.freeze_backbone:
-        return Samples(images, targets)
-    return Samples(features_of(images, what, network, config, device, reporter).clone(), targets.to(device))
+    split: Split, what: str, config: Config, task: Task, network: Network, compute: Compute, team: Team,
+    reporter: Reporter,
+) -> Samples:  # fmt: skip
+    """Open a split's images and, for a frozen backbone, replace them by their features."""
+    with team.one_by_one():  # so that the one that decodes them is the one that says so
+        inputs, kept = open_split(split, what, config, compute, reporter)
+    if config.freeze_backbone:
+        inputs = ArrayInputs(features_of(inputs, what, network, config, compute, reporter))
+    return Samples(inputs, torch.from_numpy(task.paths[split.labels[kept]]).to(compute.device))
 
 
 def features_of(
-    images: Tensor, what: str, network: Embedder, config: Config, device: torch.device, reporter: Reporter
+    images: Inputs, what: str, network: Embedder, config: Config, compute: Compute, reporter: Reporter
 ) -> Tensor:
     """Return the pooled features of images as `embed` does, telling how far it is."""
     with reporter.images(f"features of {what} images", len(images)) as advance:
-        return embed(network, images, batch_size=config.batch_size, device=device, on_batch=advance)
+        return embed(network, images, batch_size=config.batch_size, compute=compute, on_batch=advance).clone()

@@ -58,8 +58,8 @@ def test_scores_carry_baselines_and_what_they_are_about(scores, run):
 
 
 def test_evaluation_finds_what_the_log_says(scores, run):
-    last = (run / "log.csv").read_text().splitlines()[-1].split(",")
-    assert [f"{level['accuracy']:.6f}".rstrip("0") for level in scores["levels"]] == [x.rstrip("0") for x in last[5:7]]
+    last = json.loads((run / "log.jsonl").read_text().splitlines()[-1])
+    assert [round(level["accuracy"], 6) for level in scores["levels"]] == [last["test_tone"], last["test_colour"]]
 
 
 def test_answers_along_one_path_never_contradict_themselves(scores):

@@ -7,18 +7,20 @@ from dataclasses import dataclass
 
 import torch
 from torch import Tensor
-from torch.nn.functional import adaptive_max_pool2d
 
 from taxonomy import Hierarchy
 from taxonomy.hierarchy import IntArray
-from trainer.backbones import Backbone, load_weights
+from trainer.backbones import Backbone, global_max_pool, load_weights
+from trainer.compute import Compute, choose
 from trainer.config import Config
 from trainer.datasets import Split
-from trainer.engine import Samples, epoch_seed, make_optimizer, predict_logits, set_learning_rate, train_epoch
+from trainer.engine import Samples, epoch_seed, plan_epoch, predict_logits, train_epoch
 from trainer.extract import AveragePooled
+from trainer.inputs import ArrayInputs
+from trainer.learner import Learner
 from trainer.methods import build_network
 from trainer.progress import Reporter
-from trainer.task import Task, check_image_size, decode_split, features_of, pick_device
+from trainer.task import Task, check_image_size, features_of, open_split
 
 
 class BothPoolings(AveragePooled):
@@ -27,7 +29,7 @@ class BothPoolings(AveragePooled):
     def embed(self, images: Tensor) -> Tensor:
         """Map normalised images ``[B, 3, S, S]`` to ``[B, 2W]``: averages, then maxima."""
         maps = self.backbone(images)
-        return torch.cat([maps.mean(dim=(2, 3)), adaptive_max_pool2d(maps, 1).flatten(1)], dim=1)
+        return torch.cat([maps.mean(dim=(2, 3)), global_max_pool(maps)], dim=1)
 
 
 @dataclass(frozen=True)
@@ -45,16 +47,17 @@ def look(config: Config, task: Task, reporter: Reporter) -> tuple[Seen, Seen]:
     backbone = Backbone(config.backbone)
     load_weights(backbone, config.weights)
     check_image_size(BothPoolings(backbone), config)
-    network = BothPoolings(backbone).to(pick_device(config.device)).to(memory_format=torch.channels_last)
+    compute = choose(config)
+    network = compute.place(BothPoolings(backbone))
     training = task.dataset.train.limit_per_class(config.limit_per_class)
     splits = ((training, "training"), (task.dataset.test, "test"))
-    train, test = (_see(split, what, network, config, reporter) for split, what in splits)
+    train, test = (_see(split, what, network, config, compute, reporter) for split, what in splits)
     return train, test
 
 
-def _see(split: Split, what: str, network: BothPoolings, config: Config, reporter: Reporter) -> Seen:
-    images, kept = decode_split(split, what, config, reporter)
-    both = features_of(images, what, network, config, pick_device(config.device), reporter)
+def _see(split: Split, what: str, network: BothPoolings, config: Config, compute: Compute, reporter: Reporter) -> Seen:
+    images, kept = open_split(split, what, config, compute, reporter)
+    both = features_of(images, what, network, config, compute, reporter)
     average, maximum = both.chunk(2, dim=1)
     return Seen(average.clone(), maximum.clone(), split.labels[kept])
 
@@ -80,18 +83,18 @@ def train_heads(
     -------
     K tensors ``[N, C_k]``, coarsest level first.
     """
-    device = pick_device(config.device)
-    samples = Samples(train.maximum, torch.from_numpy(targets(tree, classes, train)).to(device))
+    compute = choose(config)
+    samples = Samples(ArrayInputs(train.maximum), torch.from_numpy(targets(tree, classes, train)).to(compute.device))
     torch.manual_seed(config.seed)
-    network = build_network(config.method, config.backbone, tree.sizes, frozen=True).to(device)
-    optimizer = make_optimizer(network, config)
-    for epoch in range(config.epochs):
-        set_learning_rate(optimizer, epoch, config.epochs)
-        train_epoch(
-            network, samples, optimizer, batch_size=config.batch_size, device=device,
-            generator=torch.Generator().manual_seed(epoch_seed(config.seed, epoch)), on_batch=advance,
-        )  # fmt: skip
-    return predict_logits(network, test.maximum, batch_size=config.batch_size, device=device)
+    network = build_network(config.method, config.backbone, tree.sizes, frozen=True)
+    learner = Learner(network, config, compute, tree.depth)
+    while learner.epoch < config.epochs:
+        learner.set_learning_rate(config.epochs)
+        seed = epoch_seed(config.seed, learner.epoch)
+        plan = plan_epoch(len(samples), seed, batch_size=config.batch_size)
+        train_epoch(learner, samples, plan, compute, seed=seed, on_batch=advance)
+        learner.finish_epoch()
+    return predict_logits(network, ArrayInputs(test.maximum), batch_size=config.batch_size, compute=compute)
 
 
 def targets(tree: Hierarchy, classes: Sequence[str], seen: Seen) -> IntArray:

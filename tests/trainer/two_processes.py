@@ -1,0 +1,163 @@
+"""What each of two processes that ``torchrun`` starts does for test_team.py: ``two_processes.py OUT``.
+
+Each writes what it found to ``OUT/RANK.json``, and leaves by the same error.
+"""
+
+import hashlib
+import itertools
+import json
+import sys
+import time
+from dataclasses import replace
+from pathlib import Path
+
+import torch
+from torch import nn
+
+from taxonomy import Hierarchy, HiertaxError
+from trainer import task
+from trainer.augment import Recipe, draw
+from trainer.compute import Compute
+from trainer.config import METHODS, Config
+from trainer.engine import Samples, count_right, plan_epoch, train_epoch
+from trainer.inputs import ArrayInputs
+from trainer.learner import Learner
+from trainer.methods import build_network
+from trainer.progress import Reporter
+from trainer.sketchbirds import draw_dataset
+from trainer.team import ALONE, assemble
+
+CPU = Compute(torch.device("cpu"))
+CONFIG = Config("none.json", backbone="resnet10", weights="none", batch_size=8, learning_rate=0.01)
+SIZES = (2, 4)
+
+
+class Forgetful(nn.Module):
+    """A head that drops half of what it sees, each time another half."""
+
+    def __init__(self):
+        super().__init__()
+        self.heads = nn.ModuleList(nn.Linear(512, size) for size in SIZES)
+
+    def forward(self, features):
+        return [head(nn.functional.dropout(features, 0.5, self.training)) for head in self.heads]
+
+
+def samples(count, *, frozen):
+    generator = torch.Generator().manual_seed(1)
+    images = torch.randint(0, 256, (count, 3, 32, 32), dtype=torch.uint8, generator=generator)
+    fine = torch.arange(count) % 4
+    inputs = torch.randn(count, 512, generator=generator) if frozen else images
+    return Samples(ArrayInputs(inputs), torch.stack([fine // 2, fine], dim=1))
+
+
+def learn(network, config, team, data):
+    """Train for two epochs; return the learner, and the loss of either epoch."""
+    learner = Learner(network, config, CPU, len(SIZES), team)
+    losses = []
+    for epoch in range(2):
+        learner.set_learning_rate(2)
+        plan = plan_epoch(
+            len(data), epoch, batch_size=config.batch_size, parts=config.accumulate, team=team,
+            draws=(lambda g: draw(Recipe(), len(data), 32, g)) if data.inputs.tensor.dim() == 4 else None,
+        )  # fmt: skip
+        train_epoch(learner, data, plan, CPU, seed=epoch, team=team)
+        learner.pool()
+        losses.append(learner.finish_epoch()[0])
+    return learner, losses
+
+
+def digest(tensors):
+    """Return one word for tensors: equal words, equal bits."""
+    content = b"".join(name.encode() + tensor.numpy().tobytes() for name, tensor in sorted(tensors.items()))
+    return hashlib.sha256(content).hexdigest()
+
+
+def furthest(one, other):
+    """Return how far apart the parameters of two networks are at most."""
+    pairs = zip(one.parameters(), other.parameters(), strict=True)
+    return max((a - b).abs().max().item() for a, b in pairs)
+
+
+def compared(team, make, config, data):
+    """Train a network in both processes, and again alone in as many parts; return what tests compare."""
+    together, alone = make(), make()
+    mine, losses = learn(together, config, team, data)
+    own, expected = learn(alone, replace(config, accumulate=config.accumulate * team.size), ALONE, data)
+    return {
+        "state": digest(mine.tensors()),
+        "apart": furthest(mine.network, own.network),
+        "answering_apart": furthest(mine.answering, own.answering),
+        "losses": [losses, expected],
+    }
+
+
+def networks():
+    """Yield name, maker, config and frozen for every network to compare."""
+
+    def maker(method, frozen):
+        def make():
+            torch.manual_seed(0)
+            return build_network(method, "resnet10", SIZES, frozen=frozen)
+
+        return make
+
+    def forgetful():
+        torch.manual_seed(0)
+        return Forgetful()
+
+    for method, frozen in itertools.product(METHODS, (False, True)):
+        yield f"{method} {'frozen' if frozen else 'whole'}", maker(method, frozen), CONFIG, frozen
+    yield "ours in parts", maker("ours", True), replace(CONFIG, accumulate=2), True
+    yield "ours averaged", maker("ours", False), replace(CONFIG, ema=0.9), False
+    yield "with dropout", forgetful, CONFIG, True
+
+
+def draw_once(team, out):
+    """Prepare the embedded dataset, drawn small; return how many times this process has drawn it."""
+    drawn = []
+
+    def draw(folder, on_image):
+        drawn.append(folder)
+        time.sleep(0.3)
+        draw_dataset(folder, on_image=on_image, per_class_train=1, per_class_test=1, size=32)
+
+    task.draw_dataset = draw
+    hierarchy = Hierarchy.load(Path(__file__).parents[2] / "hierarchies" / "sketchbirds.json")
+    reporter = Reporter()
+    reporter.console.quiet = True
+    prepared = task.Task.prepare(replace(CONFIG, data=str(out / "data")), hierarchy, reporter, team)
+    return {"drawn": len(drawn), "found": len(prepared.dataset.train)}
+
+
+def main(out):
+    with assemble() as team:
+        facts = {
+            "leads": team.leads,
+            "size": team.size,
+            "total": team.total(torch.tensor([1.0, team.rank])).tolist(),
+            "any": [team.any(flag) for flag in (False, team.rank == 1, True)],
+        }
+        buffers = {"float": torch.tensor([1.0, 4.0 * team.rank]), "count": torch.tensor(7 + team.rank)}
+        for buffer in buffers.values():
+            team.average(buffer)
+        facts["average"] = {name: buffer.tolist() for name, buffer in buffers.items()}
+        facts["birds"] = draw_once(team, out)
+        facts["networks"] = {
+            name: compared(team, make, config, samples(config.batch_size, frozen=frozen))
+            for name, make, config, frozen in networks()
+        }
+        scored = build_network("vanilla_multi", "resnet10", SIZES)
+        for count in (1, 5):
+            right, finite = count_right(scored, samples(count, frozen=False), batch_size=2, compute=CPU, team=team)
+            alone, _ = count_right(scored, samples(count, frozen=False), batch_size=2, compute=CPU)
+            facts[f"scored {count}"] = [right.tolist(), alone.tolist(), finite]
+        (out / f"{team.rank}.json").write_text(json.dumps(facts))
+        raise HiertaxError("what both processes meet")
+
+
+if __name__ == "__main__":
+    try:
+        main(Path(sys.argv[1]))
+    except HiertaxError as error:
+        sys.exit(f"error: {error}")
