@@ -75,7 +75,7 @@ def test_a_run_killed_while_each_of_its_files_is_written_ends_like_one_that_was_
 @pytest.mark.slow
 @pytest.mark.parametrize("number", [signal.SIGINT, signal.SIGTERM], ids=["Ctrl-C", "SIGTERM"])
 def test_a_run_asked_to_stop_again_and_again_ends_like_one_that_was_not(patches, whole, tmp_path, number):
-    run, steps = tmp_path / "run", []
+    run = tmp_path / "run"
     for _ in range(4):
         process = Hiertrain(tmp_path / "process", *go_on(patches, run))
         process.wait_for_training()
@@ -87,12 +87,10 @@ def test_a_run_asked_to_stop_again_and_again_ends_like_one_that_was_not(patches,
         assert code == 128 + number, process.err
         assert "Traceback" not in process.err
         at = progress(run)
-        steps.append(at["step"])
         assert process.err.splitlines()[-1] == (
             f"error: interrupted in epoch {at['epoch'] + 1} after {at['step']} steps; all is saved; "
             f"go on by: hiertrain --resume {run}"
         )
-    assert any(steps)
     if code:
         process = Hiertrain(tmp_path / "process", "--resume", run)
         assert process.end() == 0, process.err
