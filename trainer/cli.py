@@ -12,9 +12,9 @@ from typing import TYPE_CHECKING, Any
 import click
 from click.core import ParameterSource as Source
 
-from taxonomy.console import Console, invocation
+from taxonomy.console import invocation
 from trainer.config import PLACES, Config, read_settings
-from trainer.options import option, options
+from trainer.options import Sectioned, option, options
 
 if TYPE_CHECKING:
     from trainer.progress import Reporter
@@ -36,7 +36,7 @@ def _given(ctx: click.Context, names: Iterable[str]) -> set[str]:
     return {name for name in names if ctx.get_parameter_source(name) is Source.COMMANDLINE}
 
 
-@click.group(cls=Console, invoke_without_command=True)
+@click.group(cls=Sectioned, invoke_without_command=True)
 @click.version_option(package_name="hiertax")
 @click.option(
     "--config", type=FILE, is_eager=True, expose_value=False, callback=_take_from_file,
@@ -60,8 +60,8 @@ def main(ctx: click.Context, /, out: Path | None, resume: Path | None, **setting
       hiertrain --config runs/cub_wiki-ours-0/config.toml --seed 1
       torchrun --standalone --nproc-per-node 4 -m trainer --hierarchy hierarchies/cub_wiki.json
     """
-    # Read when torch is imported, which is later: threads that wait for each other sleep instead of spinning. On a quiet
-    # machine that costs a tenth of the speed; on one with other work, where they spin against each other, it saves most.
+    # Read when torch is imported, which is later: threads that wait for each other sleep instead of spinning. On a
+    # quiet machine that costs a tenth of the speed; on one with other work, where they spin for nothing, it saves most.
     os.environ.setdefault("OMP_WAIT_POLICY", "passive")
     if ctx.invoked_subcommand is not None:
         return

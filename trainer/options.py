@@ -8,12 +8,19 @@ from typing import Any
 import click
 from msgspec import NODEFAULT, inspect
 
+from taxonomy.console import Console
 from trainer.config import Config
 
 _INFO = inspect.type_info(Config)
 assert isinstance(_INFO, inspect.DataclassType)  # noqa: S101 - tells mypy what it is
 FIELDS = {field.name: field for field in _INFO.fields}
 ENVIRONMENT = {"data": "HIERTAX_DATA"}
+SECTIONS = {  # of the help, each from this setting on
+    "method": "The network",
+    "epochs": "Learning",
+    "limit_per_class": "Training images",
+    "device": "Where and how to compute",
+}
 
 Decorator = Callable[[Callable[..., Any]], Callable[..., Any]]
 
@@ -43,6 +50,23 @@ def options(*names: str) -> Decorator:
         return command
 
     return decorate
+
+
+class Sectioned(Console):
+    """A command whose many settings are shown under headings."""
+
+    def format_options(self, ctx: click.Context, formatter: click.HelpFormatter) -> None:
+        """Write the options of each section, then the commands."""
+        sections: dict[str, list[tuple[str, str]]] = {"Options": []}
+        params = self.get_params(ctx)
+        for param in sorted(params, key=lambda param: list(FIELDS).index(param.name) if param.name in FIELDS else -1):
+            title = SECTIONS.get(param.name or "", next(reversed(sections)))
+            if record := param.get_help_record(ctx):
+                sections.setdefault(title, []).append(record)
+        for title, records in sections.items():
+            with formatter.section(title):
+                formatter.write_dl(records)
+        self.format_commands(ctx, formatter)
 
 
 def _described(info: inspect.Type) -> tuple[str, inspect.Type]:
