@@ -139,6 +139,6 @@ def _check(config: Config, team: Team) -> None:
 
 def _resolved(config: Config) -> Config:
     """Return the config with its files' full paths, so that the run can be resumed from anywhere."""
-    weights = config.weights if config.weights in ("imagenet", "none") else str(Path(config.weights).absolute())
-    hierarchy, data = (str(Path(place).absolute()) for place in (config.hierarchy, config.data))
+    weights = config.weights if config.weights in ("imagenet", "none") else str(Path(config.weights).resolve())
+    hierarchy, data = (str(Path(place).resolve()) for place in (config.hierarchy, config.data))
     return replace(config, weights=weights, hierarchy=hierarchy, data=data)
