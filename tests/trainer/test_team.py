@@ -371,6 +371,6 @@ def test_an_error_in_one_process_ends_both_and_is_told_once(patches, own_patches
     options = patches.options("--data", own_patches, "--cache", "off", "--workers", 0, "--out", tmp_path / "run")
     said = Said.by(start("-m", "trainer", *options))
     assert said.code == 1
-    assert said.err[-1].startswith(f"error: {spoilt}: ")
-    assert len([line for line in said.err if line.startswith("error: ")]) == 1
+    (error,) = [line for line in said.err if line.startswith("error: ")]  # torchrun may ask the other to stop meanwhile
+    assert error.startswith(f"error: {spoilt}: ")
     assert not [line for line in said.err if "Traceback" in line]
