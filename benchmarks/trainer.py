@@ -33,7 +33,7 @@ import click
 import torch
 from rich.table import Table
 from roof import copy_bandwidth
-from rows import Settings, processes
+from rows import PAPER, Settings, processes
 
 from taxonomy import HiertaxError
 from taxonomy.files import write_json
@@ -41,7 +41,6 @@ from trainer.compute import pick_device
 from trainer.progress import print_table
 from trainer.sketchbirds import draw_dataset
 
-PAPER = {"epochs": 100, "training_images": 5994, "test_images": 5794}  # a run on CUB as the paper has it
 ROWS = (("a", 0), ("b", 0), ("b", 1), ("c", 0), ("c", 1), ("d", 0), ("d", 1))  # contestant, which batch size
 NAMES = {"a": "official way", "b": "good plain loop", "c": "hiertrain", "d": "hiertrain, images on the device"}
 SKETCHBIRDS = Path(__file__).parent.parent / "hierarchies" / "sketchbirds.json"

@@ -172,7 +172,7 @@ def train_epoch(
         on_batch(plan.rows[at].numel() * team.size)
         if team.any(stopping()):
             break
-    if compute.device.type == "cuda":
+    if compute.on_gpu:
         torch.cuda.synchronize(compute.device)
     return Pace(time.perf_counter() - begin, waiting)
 

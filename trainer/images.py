@@ -48,20 +48,25 @@ def decode(path: Path, size: int) -> NDArray[np.uint8]:
 
 
 def on_all_cores(work: Callable[[Item], Result], items: Iterable[Item]) -> Iterator[Result]:
-    """Call `work` on every item in threads and yield what it returns, in their order.
-
-    Only a few results are made ahead of whoever takes them; what is not taken is not made.
-    """
+    """Call `work` on every item in threads and yield what it returns, in their order; see `in_threads`."""
     threads = os.cpu_count() or 1
+    return in_threads(work, items, threads=threads, ahead=4 * threads)
+
+
+def in_threads(work: Callable[[Item], Result], items: Iterable[Item], *, threads: int, ahead: int) -> Iterator[Result]:
+    """Call `work` on every item in so many threads and yield what it returns, in their order.
+
+    No more than `ahead` results are made before somebody takes them; what is not taken is not made.
+    """
     pool = ThreadPoolExecutor(threads)
-    ahead: deque[Future[Result]] = deque()
+    made: deque[Future[Result]] = deque()
     try:
         for item in items:
-            ahead.append(pool.submit(work, item))
-            if len(ahead) > 4 * threads:
-                yield ahead.popleft().result()
-        while ahead:
-            yield ahead.popleft().result()
+            made.append(pool.submit(work, item))
+            if len(made) > ahead:
+                yield made.popleft().result()
+        while made:
+            yield made.popleft().result()
     finally:
         pool.shutdown(cancel_futures=True)
 

@@ -6,7 +6,6 @@ import signal
 import sys
 import traceback
 from collections.abc import Callable, Iterable, Iterator, Sequence
-from concurrent.futures import Future, ThreadPoolExecutor
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Protocol
@@ -17,7 +16,7 @@ from torch import Tensor
 from torch.utils.data import DataLoader, Dataset
 
 from taxonomy import HiertaxError
-from trainer.images import UndecodableImageError, decode
+from trainer.images import UndecodableImageError, decode, in_threads
 from trainer.interrupt import SIGNALS
 
 
@@ -72,14 +71,7 @@ class ArrayInputs:
 
 def one_ahead(make: Callable[[Tensor], Tensor], rows: Iterable[Tensor]) -> Iterator[Tensor]:
     """Yield ``make(index)`` for all of `rows`, the next one made in a thread while the last one is in use."""
-    with ThreadPoolExecutor(1) as pool:
-        ahead: Future[Tensor] | None = None
-        for index in rows:
-            ready, ahead = ahead, pool.submit(make, index)
-            if ready is not None:
-                yield ready.result()
-        if ahead is not None:
-            yield ahead.result()
+    return in_threads(make, rows, threads=1, ahead=1)
 
 
 @dataclass(frozen=True)

@@ -42,10 +42,10 @@ def option(name: str, **changes: Any) -> Decorator:
 
 
 def options(*names: str) -> Decorator:
-    """Return a decorator that gives a command the options of some settings, in that order; of all if none is named."""
+    """Return a decorator that gives a command the options of some settings, in that order."""
 
     def decorate(command: Callable[..., Any]) -> Callable[..., Any]:
-        for name in reversed(names or tuple(FIELDS)):
+        for name in reversed(names):
             command = option(name)(command)
         return command
 
