@@ -23,9 +23,9 @@ from torch.utils.data import DataLoader, Dataset
 from torchvision import transforms
 
 from taxonomy.hierarchy import IntArray
-from trainer.augment import IMAGENET_MEAN, IMAGENET_STD
-from trainer.datasets import Split
-from trainer.methods import Network
+from trainer.data.augment import IMAGENET_MEAN, IMAGENET_STD
+from trainer.data.datasets import Split
+from trainer.models.methods import Network
 
 
 @dataclass(frozen=True)

@@ -20,18 +20,20 @@ from plain_loops import Contestant, Job, Official, Plain, network_step
 from roof import bytes_moved, timed
 
 from taxonomy import Hierarchy, HiertaxError
-from trainer.augment import Recipe, draw
-from trainer.cache import open_inputs
-from trainer.compute import Compute, choose
 from trainer.config import Config
-from trainer.datasets import Split, find_dataset, join
-from trainer.engine import Plan, Samples, count_right, plan_epoch, train_epoch
-from trainer.inputs import ArrayInputs, Inputs
-from trainer.learner import Learner
-from trainer.methods import build_network
-from trainer.prepare import faster_step
-from trainer.progress import Reporter
-from trainer.team import ALONE
+from trainer.data.augment import Recipe, draw_params
+from trainer.data.datasets import Split, find_dataset, join
+from trainer.data.inputs import ArrayInputs, Inputs
+from trainer.data.placement import open_inputs
+from trainer.data.samples import Samples
+from trainer.inference.forward import count_right
+from trainer.models.methods import build_network
+from trainer.runtime.device import Compute, choose
+from trainer.runtime.processes import SINGLE
+from trainer.runtime.progress import Reporter
+from trainer.training.compiling import faster_step
+from trainer.training.epoch import EpochPlan, plan_epoch, train_epoch
+from trainer.training.learner import Learner
 
 PAPER = {"epochs": 100, "training_images": 5994, "test_images": 5794}  # a run on CUB as the paper has it
 
@@ -88,15 +90,15 @@ class Ours:
             Samples(place(split, self.compute), torch.from_numpy(job.paths[split.labels]).to(job.device))
             for split in (job.train, job.test)
         )
-        self.step = faster_step(self.learner, config, self.compute, ALONE, PAPER["training_images"], Reporter())
+        self.step = faster_step(self.learner, config, self.compute, SINGLE, PAPER["training_images"], Reporter())
 
     def train(self, steps: int | None = None) -> float:
         """Train one epoch, or some steps of one; return the mean loss."""
         count, size = len(self.samples), self.job.image_size
         whole = plan_epoch(
-            count, self.learner.epoch, batch_size=self.job.batch, draws=lambda g: draw(Recipe(), count, size, g)
+            count, self.learner.epoch, batch_size=self.job.batch, draw=lambda g: draw_params(Recipe(), count, size, g)
         )
-        plan = Plan(whole.rows[:steps], whole.places[:steps], whole.draws)
+        plan = EpochPlan(whole.indices[:steps], whole.offsets[:steps], whole.params)
         train_epoch(self.learner, self.samples, plan, self.compute, step=self.step)
         return self.learner.finish_epoch()[0]
 

@@ -37,8 +37,8 @@ from rows import PAPER, Settings, processes
 
 from taxonomy import HiertaxError
 from taxonomy.files import write_json
-from trainer.compute import pick_device
-from trainer.progress import print_table
+from trainer.runtime.device import find_device
+from trainer.runtime.progress import print_table
 from trainer.sketchbirds import draw_dataset
 
 ROWS = (("a", 0), ("b", 0), ("b", 1), ("c", 0), ("c", 1), ("d", 0), ("d", 1))  # contestant, which batch size
@@ -234,7 +234,7 @@ def main(data: str | None, device: str, out: Path, **options: Any) -> None:
     try:
         with tempfile.TemporaryDirectory() as scratch:
             place = data or str(Path(scratch) / "sketchbirds")
-            settings = settings_for(pick_device(device), data=place, **options)
+            settings = settings_for(find_device(device), data=place, **options)
             if data is None:
                 draw(Path(place), settings)
             result = measure(settings)

@@ -59,7 +59,7 @@ def own_cache(tmp_path_factory):
 @pytest.fixture(scope="session")
 def hiertrain():
     """Return a function that runs ``hiertrain ARGS`` and returns its outcome."""
-    from trainer.cli import main
+    from trainer.commands import main
 
     return lambda *args: call(main, args)
 
@@ -123,7 +123,7 @@ def run(hiertrain, patches, tmp_path_factory):
 @pytest.fixture(scope="session")
 def python():
     """The interpreter and what makes it a console script: ``[*python, "ARGS", ...]``."""
-    return [sys.executable, "-c", "from trainer.cli import main; main()"]
+    return [sys.executable, "-c", "from trainer.commands import main; main()"]
 
 
 @pytest.fixture(scope="session")

@@ -9,7 +9,7 @@ from functools import partial
 from pathlib import Path
 
 FORKS = multiprocessing.get_context("forkserver")
-FORKS.set_forkserver_preload(["torchvision", "trainer.cli", "trainer.train"])
+FORKS.set_forkserver_preload(["torchvision", "trainer.commands", "trainer.training.start"])
 
 
 class Hiertrain:
@@ -63,7 +63,7 @@ def _run(folder, args, prepare):
     for number, name in ((2, "err"), (1, "out")):
         os.dup2(os.open(folder / name, os.O_WRONLY | os.O_CREAT | os.O_TRUNC), number)
     sys.stdout, sys.stderr = os.fdopen(1, "w"), os.fdopen(2, "w")
-    from trainer.cli import main
+    from trainer.commands import main
 
     if prepare is not None:
         prepare()
@@ -92,21 +92,21 @@ def die_at_file(at):
 
 def sleep_in_step(at):
     """Fall asleep for a minute in the `at`-th step, and say so."""
-    from trainer.learner import Learner
+    from trainer.training.learner import Learner
 
     _observe(Learner, "finish_step", at, lambda: (os.write(2, b"asleep\n"), time.sleep(60)))
 
 
 def save_slowly():
     """Take two seconds more for the first checkpoint."""
-    from trainer.checkpoint import Snapshot
+    from trainer.runs.checkpoint import Snapshot
 
     _observe(Snapshot, "write", 1, lambda: time.sleep(2))
 
 
 def decode_slowly(cache):
     """Take long for every image, and keep them in a place of its own."""
-    from trainer import images, inputs
+    from trainer.data import images, inputs
 
     os.environ["HIERTAX_CACHE"] = str(cache)
     for module in (images, inputs):

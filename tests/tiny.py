@@ -8,13 +8,13 @@ import pytest
 import torch
 from torch import nn
 
-from trainer.compute import Compute
 from trainer.config import Config
-from trainer.engine import Samples
-from trainer.heads import Classifier, Neck
-from trainer.inputs import ArrayInputs
-from trainer.learner import Learner
-from trainer.methods import HEADS, MultiNetwork, SingleNetwork
+from trainer.data.inputs import ArrayInputs
+from trainer.data.samples import Samples
+from trainer.models.heads import Classifier, Neck
+from trainer.models.methods import HEADS, MultiNetwork, SingleNetwork
+from trainer.runtime.device import Compute
+from trainer.training.learner import Learner
 
 CPU = Compute(torch.device("cpu"))
 CONFIG = Config(hierarchy="none.json", data="none", backbone="resnet10", weights="none", batch_size=8, image_size=16)

@@ -18,7 +18,7 @@ from taxonomy.files import read_text, write_atomic
 Method = Literal["ours", "ours_single", "vanilla_single", "vanilla_multi"]
 METHODS: tuple[Method, ...] = get_args(Method)
 
-PLACES = ("data", "device", "cache", "workers", "compile", "tensorboard")  # where and how, not what is learned
+RUNTIME_FIELDS = ("data", "device", "cache", "workers", "compile", "tensorboard")  # where and how, not what is learned
 
 
 def _int(about: str, low: int, high: int | None = None) -> Meta:
@@ -37,7 +37,7 @@ def _text(about: str) -> Meta:
 class Config:
     """The settings of a run; the defaults are the recipe of the paper and its code (docs/methods.md).
 
-    Each field carries its range and its meaning; the command line is made from them (`trainer.options`).
+    Each field carries its range and its meaning; the command line is made from them (`trainer.commands.options`).
     """
 
     hierarchy: Annotated[str, _text("Hierarchy file, as `hiertax build` writes it.")]
@@ -131,7 +131,7 @@ def read_settings(path: Path) -> dict[str, Any]:
 
     Returns
     -------
-    Only what the file sets, under the names of `Config`'s fields.
+    Only what the file sets, strip_prefix the names of `Config`'s fields.
 
     Raises
     ------

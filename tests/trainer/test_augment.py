@@ -11,8 +11,18 @@ from scipy.stats import chisquare, kstest
 from torchvision.transforms import v2
 from torchvision.transforms.functional import normalize, to_tensor
 
-from trainer.augment import IMAGENET_MEAN, IMAGENET_STD, Jitter, Recipe, augment, draw, draw_jitter, jitter, normalise
-from trainer.crops import PADDING
+from trainer.data.augment import (
+    IMAGENET_MEAN,
+    IMAGENET_STD,
+    Jitter,
+    Recipe,
+    augment,
+    draw_jitter,
+    draw_params,
+    jitter,
+    normalise,
+)
+from trainer.data.crops import PADDING
 
 SIZE, MANY = 12, 20_000
 UNLIKELY = 0.001  # what a right distribution comes below once in a thousand seeds
@@ -62,7 +72,7 @@ def possible():
 def outcomes(possible):
     """Which of the 162 outcomes the default recipe gave in each of many draws."""
     image, found = possible
-    crops = augment(image.expand(MANY, -1, -1, -1), draw(Recipe(), MANY, SIZE, generator()))
+    crops = augment(image.expand(MANY, -1, -1, -1), draw_params(Recipe(), MANY, SIZE, generator()))
     return [found[crop.numpy().tobytes()] for crop in pixels(crops)]  # a KeyError is a difference
 
 
@@ -136,7 +146,7 @@ def test_all_orders_of_colour_changes_are_equally_likely():
 def test_the_result_is_float_and_channels_last_and_the_images_stay(recipe):
     images = random_images(4)
     before = images.clone()
-    result = augment(images, draw(recipe, 4, SIZE, generator()))
+    result = augment(images, draw_params(recipe, 4, SIZE, generator()))
     assert (result.shape, result.dtype) == (images.shape, torch.float32)
     assert result.is_contiguous(memory_format=torch.channels_last)
     assert torch.equal(images, before)
@@ -144,7 +154,7 @@ def test_the_result_is_float_and_channels_last_and_the_images_stay(recipe):
 
 @every_recipe
 def test_channels_last_images_give_the_same(recipe):
-    images, draws = random_images(4), draw(recipe, 4, SIZE, generator())
+    images, draws = random_images(4), draw_params(recipe, 4, SIZE, generator())
     torch.testing.assert_close(
         augment(images.contiguous(memory_format=torch.channels_last), draws), augment(images, draws)
     )
@@ -153,43 +163,43 @@ def test_channels_last_images_give_the_same(recipe):
 @every_recipe
 def test_the_same_seed_gives_the_same_images(recipe):
     images = random_images(8)
-    first, second, other = (augment(images, draw(recipe, 8, SIZE, generator(seed))) for seed in (1, 1, 2))
+    first, second, other = (augment(images, draw_params(recipe, 8, SIZE, generator(seed))) for seed in (1, 1, 2))
     assert torch.equal(first, second)
     assert not torch.equal(first, other)
 
 
 @pytest.mark.parametrize("name", ["pad", "resized", "jitter"])
 def test_a_part_of_the_samples_with_its_rows_gives_that_part_of_the_whole(name):
-    images, draws = random_images(10), draw(RECIPES[name], 10, SIZE, generator())
+    images, draws = random_images(10), draw_params(RECIPES[name], 10, SIZE, generator())
     torch.testing.assert_close(augment(images[3:7], draws.rows(3, 7)), augment(images, draws)[3:7])
 
 
 def test_a_part_of_a_mixed_batch_keeps_its_shares():
-    draws = draw(RECIPES["all"], 10, SIZE, generator())
+    draws = draw_params(RECIPES["all"], 10, SIZE, generator())
     assert torch.equal(draws.rows(3, 7).share, draws.share[3:7])
 
 
 def test_without_mixing_there_is_no_share():
-    assert draw(RECIPES["jitter"], 2, SIZE, generator()).share is None
+    assert draw_params(RECIPES["jitter"], 2, SIZE, generator()).share is None
 
 
 @every_recipe
 def test_it_compiles_as_one_graph(recipe):
-    images, draws = random_images(6), draw(recipe, 6, SIZE, generator())
+    images, draws = random_images(6), draw_params(recipe, 6, SIZE, generator())
     compiled = torch.compile(augment, backend="eager", fullgraph=True)
     assert torch.equal(compiled(images, draws), augment(images, draws))
 
 
 @every_recipe
 def test_no_value_is_read_back_from_the_device(recipe):
-    draws = draw(recipe, 4, SIZE, generator())
+    draws = draw_params(recipe, 4, SIZE, generator())
     assert augment(random_images(4).to("meta"), draws.to("meta")).is_meta  # a device without values to read
 
 
 @needs_a_gpu
 @every_recipe
 def test_a_gpu_gives_the_same_images_and_never_waits(recipe):
-    images, draws = random_images(8), draw(recipe, 8, SIZE, generator())
+    images, draws = random_images(8), draw_params(recipe, 8, SIZE, generator())
     on_gpu, draws_on_gpu = images.cuda(), draws.to("cuda")
     torch.cuda.set_sync_debug_mode("error")
     try:

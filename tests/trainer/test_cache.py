@@ -15,10 +15,11 @@ from filelock import FileLock
 from PIL import Image
 
 from taxonomy import HiertaxError
-from trainer.cache import UnusableCacheError, cache_root, decode_once, fingerprint, open_inputs
-from trainer.images import UndecodableImageError, load_images
-from trainer.inputs import ArrayInputs, FileInputs
-from trainer.progress import Reporter
+from trainer.data.images import UndecodableImageError, load_images
+from trainer.data.inputs import ArrayInputs, FileInputs
+from trainer.data.placement import open_inputs
+from trainer.data.store import UnusableCacheError, cache_root, decode_once, fingerprint
+from trainer.runtime.progress import Reporter
 
 # From Python 3.12 on, a process with threads is warned of its forks.
 pytestmark = pytest.mark.filterwarnings("ignore:.*multi-threaded:DeprecationWarning")

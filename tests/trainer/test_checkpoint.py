@@ -9,8 +9,8 @@ import torch
 from runs import contents, log, stored
 from safetensors.torch import save_file
 
-from trainer.checkpoint import Checkpoint
-from trainer.learner import WEIGHTS, under
+from trainer.runs.checkpoint import Checkpoint
+from trainer.training.learner import WEIGHTS, strip_prefix
 
 LAST, BEST = "checkpoint.safetensors", "best.safetensors"
 
@@ -139,7 +139,7 @@ def test_a_checkpoint_gives_back_what_was_saved(run, patches):
     assert checkpoint.config.data == str(patches.data)
     assert checkpoint.hierarchy.classes == ("red", "orange", "blue", "teal")
     state = checkpoint.network().state_dict()
-    saved = under(WEIGHTS, checkpoint.tensors)
+    saved = strip_prefix(WEIGHTS, checkpoint.tensors)
     assert state.keys() == saved.keys()
     assert all(torch.equal(state[name], tensor) for name, tensor in saved.items())
 

@@ -13,14 +13,14 @@ import torch
 from torch.nn.functional import cross_entropy
 
 from taxonomy import HiertaxError
-from trainer import prepare
-from trainer.augment import Recipe, draw
-from trainer.compute import Compute, compile_step
-from trainer.engine import learn_from, plan_epoch, train_epoch
-from trainer.inputs import ArrayInputs
-from trainer.methods import HEADS, build_network
-from trainer.progress import Reporter
-from trainer.team import ALONE
+from trainer.data.augment import Recipe, draw_params
+from trainer.data.inputs import ArrayInputs
+from trainer.models.methods import HEADS, build_network
+from trainer.runtime.device import Compute, compile_step
+from trainer.runtime.processes import SINGLE
+from trainer.runtime.progress import Reporter
+from trainer.training import compiling as prepare
+from trainer.training.epoch import loss_and_hits, plan_epoch, train_epoch
 
 LEVELS = range(len(tiny.SIZES))
 GAP = {torch.float32: 1e-5, torch.bfloat16: 4e-2, torch.float16: 5e-3}  # what rounding and its order may change
@@ -106,7 +106,7 @@ def check_a_whole_step(method, dtype, step):
 @pytest.mark.parametrize("method", ["ours", "ours_single", "vanilla_single"])
 @tiny.each_dtype
 def test_in_a_training_step_a_part_of_the_neck_learns_from_its_own_level_alone(method, dtype):
-    check_a_whole_step(method, dtype, learn_from)
+    check_a_whole_step(method, dtype, loss_and_hits)
 
 
 @pytest.mark.parametrize(
@@ -115,14 +115,14 @@ def test_in_a_training_step_a_part_of_the_neck_learns_from_its_own_level_alone(m
 )
 @pytest.mark.usefixtures("traced")
 def test_in_a_traced_training_step_too(method, precision):
-    check_a_whole_step(method, tiny.DTYPES[precision], torch.compile(learn_from, fullgraph=True))
+    check_a_whole_step(method, tiny.DTYPES[precision], torch.compile(loss_and_hits, fullgraph=True))
 
 
 @pytest.mark.slow
 @needs_compiler
 @pytest.mark.usefixtures("generated")
 def test_in_a_training_step_of_generated_code_too():
-    check_a_whole_step("ours", torch.bfloat16, torch.compile(learn_from, fullgraph=True))
+    check_a_whole_step("ours", torch.bfloat16, torch.compile(loss_and_hits, fullgraph=True))
 
 
 # A compiled step is the step
@@ -140,7 +140,7 @@ def stepped(step, dtype, share=None, method="ours"):
 
 
 def check_compiled(step, dtype, share, method="ours"):
-    eager_loss, eager_right, eager = stepped(learn_from, dtype, share, method)
+    eager_loss, eager_right, eager = stepped(loss_and_hits, dtype, share, method)
     loss, right, weights = stepped(step, dtype, share, method)
     assert torch.equal(right, eager_right)
     torch.testing.assert_close(loss, eager_loss, atol=GAP[dtype], rtol=GAP[dtype])
@@ -151,20 +151,20 @@ def check_compiled(step, dtype, share, method="ours"):
 @tiny.each_dtype
 @pytest.mark.usefixtures("traced")
 def test_a_compiled_step_moves_the_weights_as_the_eager_one(dtype):
-    check_compiled(torch.compile(learn_from, fullgraph=True), dtype, None)
+    check_compiled(torch.compile(loss_and_hits, fullgraph=True), dtype, None)
 
 
 @pytest.mark.parametrize("method", ["ours_single", "vanilla_single", "vanilla_multi"])
 @pytest.mark.usefixtures("traced")
 def test_so_does_that_of_every_method_on_mixed_images(method):
-    check_compiled(torch.compile(learn_from, fullgraph=True), torch.float32, torch.linspace(0, 1, 8), method)
+    check_compiled(torch.compile(loss_and_hits, fullgraph=True), torch.float32, torch.linspace(0, 1, 8), method)
 
 
 @pytest.mark.slow
 @needs_compiler
 @pytest.mark.usefixtures("generated")
 def test_a_step_of_generated_code_moves_the_weights_as_the_eager_one():
-    check_compiled(torch.compile(learn_from, fullgraph=True), torch.float32, torch.linspace(0, 1, 8))
+    check_compiled(torch.compile(loss_and_hits, fullgraph=True), torch.float32, torch.linspace(0, 1, 8))
 
 
 @pytest.mark.usefixtures("traced")
@@ -172,13 +172,13 @@ def test_a_whole_network_is_one_graph():
     torch.manual_seed(0)
     net, (_, targets) = build_network("ours", "resnet10", tiny.SIZES).train(), tiny.batch()
     images = torch.randn(8, 3, 32, 32)
-    expected, _ = learn_from(net, images, targets, None)
-    loss, _ = torch.compile(learn_from, fullgraph=True)(net, images, targets, None)
+    expected, _ = loss_and_hits(net, images, targets, None)
+    loss, _ = torch.compile(loss_and_hits, fullgraph=True)(net, images, targets, None)
     torch.testing.assert_close(loss, expected)
 
 
-def faster_step(learner, config, *, team=ALONE, images=16):
-    return prepare.faster_step(learner, config, tiny.CPU, team, images, Reporter())
+def faster_step(learner, config, *, group=SINGLE, images=16):
+    return prepare.faster_step(learner, config, tiny.CPU, group, images, Reporter())
 
 
 @pytest.mark.parametrize(
@@ -200,11 +200,11 @@ def test_what_is_tried_out_is_what_training_calls(changes, recipe, frozen):
     graphs = counters["stats"]["unique_graphs"]
     assert graphs > 0
 
-    draws = None if frozen else lambda generator: draw(Recipe(**recipe), 16, 16, generator)
+    draws = None if frozen else lambda generator: draw_params(Recipe(**recipe), 16, 16, generator)
     if frozen:
         features = net.eval().embed(torch.randn(16, 3, 16, 16)).detach()
         samples = replace(samples, inputs=ArrayInputs(features))
-    plan = plan_epoch(16, 0, batch_size=config.batch_size, parts=config.accumulate, draws=draws)
+    plan = plan_epoch(16, 0, batch_size=config.batch_size, parts=config.accumulate, draw=draws)
     train_epoch(learner, samples, plan, tiny.CPU, step=step)
     assert counters["stats"]["unique_graphs"] == graphs
 
@@ -251,7 +251,7 @@ def test_without_a_compiler_what_was_asked_for_is_refused_in_one_line(hiertrain,
 def test_without_a_compiler_what_was_not_asked_for_is_left_out_and_said(monkeypatch, capsys):
     monkeypatch.setattr(Compute, "on_gpu", property(lambda _: True))
     config = replace(tiny.CONFIG, compile="auto", epochs=10**6)
-    assert faster_step(tiny.learner(), config) is learn_from
+    assert faster_step(tiny.learner(), config) is loss_and_hits
     assert capsys.readouterr().err.rstrip().endswith("; try --compile off; going on without")
 
 
@@ -260,4 +260,4 @@ def test_a_failure_without_words_is_named_by_its_kind():
         raise NotImplementedError
 
     with pytest.raises(HiertaxError, match=r"^--compile: compiling failed \(NotImplementedError\); try --compile off$"):
-        compile_step(learn_from, failing, graphs=False)
+        compile_step(loss_and_hits, failing, graphs=False)

@@ -9,17 +9,20 @@ import tiny
 import torch
 
 from taxonomy import HiertaxError
-from trainer.augment import Recipe, draw
-from trainer.compute import choose, pick_device, pick_precision, unchanged, use_cpu_well
-from trainer.engine import learn_from, multi_level_loss, plan_epoch, predict_logits, top_labels, train_epoch
-from trainer.learner import make_optimizer
+from trainer.data.augment import Recipe, draw_params
+from trainer.inference.decoding import top_labels
+from trainer.inference.forward import predict_logits
+from trainer.models.losses import multi_level_loss
+from trainer.runtime.device import choose, find_device, find_precision, unchanged, use_cpu_well
+from trainer.training.epoch import loss_and_hits, plan_epoch, train_epoch
+from trainer.training.learner import make_optimizer
 
 # What a device and a precision are chosen by
 
 
 @pytest.mark.parametrize(("name", "dtype"), tiny.DTYPES.items())
 def test_a_precision_asked_for_is_taken_anywhere(name, dtype):
-    assert pick_precision(name, torch.device("cpu")) == pick_precision(name, torch.device("cuda")) == dtype
+    assert find_precision(name, torch.device("cpu")) == find_precision(name, torch.device("cuda")) == dtype
 
 
 @pytest.mark.parametrize(("able", "dtype"), [(True, torch.bfloat16), (False, torch.float16)])
@@ -27,14 +30,14 @@ def test_left_open_it_is_what_the_device_is_fast_in(monkeypatch, able, dtype):
     monkeypatch.setattr(
         torch.cuda, "is_bf16_supported", lambda *, including_emulation: able and not including_emulation
     )
-    assert pick_precision("auto", torch.device("cuda")) == dtype
-    assert pick_precision("auto", torch.device("cpu")) == torch.float32
+    assert find_precision("auto", torch.device("cuda")) == dtype
+    assert find_precision("auto", torch.device("cpu")) == torch.float32
 
 
 @pytest.mark.parametrize("name", ["cuda:99", "gpu", "cpu:x"])
 def test_a_device_that_is_not_there_is_one_line(name):
     with pytest.raises(HiertaxError, match=rf"^--device {name}: not on this machine \(.+\); try --device cpu$"):
-        pick_device(name)
+        find_device(name)
 
 
 def test_deterministic_is_asked_of_torch_and_taken_back(monkeypatch):
@@ -52,7 +55,7 @@ def test_under_autocast_parameters_losses_and_counts_stay_exact(dtype):
     net, (images, targets) = tiny.network(), tiny.batch()
     with tiny.on_cpu(dtype).autocast():
         assert net(images)[0].dtype == dtype
-        loss, right = learn_from(net, images, targets, None)
+        loss, right = loss_and_hits(net, images, targets, None)
     loss.backward()
     assert (loss.dtype, right.dtype) == (torch.float32, torch.int64)
     assert all(p.dtype == p.grad.dtype == torch.float32 for p in net.parameters())
@@ -67,7 +70,9 @@ def test_every_precision_learns_what_is_plain_to_see(dtype):
     learner = tiny.learner(compute=compute, learning_rate=0.05, backbone_learning_rate=0.05)
     losses = []
     while learner.epoch < 12:
-        plan = plan_epoch(32, learner.epoch, batch_size=8, draws=lambda generator: draw(Recipe(), 32, 16, generator))
+        plan = plan_epoch(
+            32, learner.epoch, batch_size=8, draw=lambda generator: draw_params(Recipe(), 32, 16, generator)
+        )
         train_epoch(learner, samples, plan, compute)
         losses.append(learner.finish_epoch()[0])
     assert losses[-1] < losses[0] / 2
@@ -82,7 +87,7 @@ def test_a_scaler_that_skips_the_first_steps_leaves_weights_and_momentum_as_they
     learner, (images, targets) = tiny.learner(compute=compute), tiny.batch()
     before = learner.tensors()
     for _ in range(2):
-        loss, _ = learn_from(learner.model.eval(), images, targets, None)
+        loss, _ = loss_and_hits(learner.model.eval(), images, targets, None)
         learner.backward(loss * float("inf"))
         learner.finish_step()
     assert tiny.same(before, learner.tensors())
@@ -115,7 +120,7 @@ def test_averaged_weights_follow_the_formula_and_so_do_running_statistics():
     learner = tiny.learner(ema=decay)
     expected = {name: t.double() for name, t in tiny.state(learner.network).items() if t.is_floating_point()}
     for _ in range(5):
-        loss, _ = learn_from(learner.model.train(), images, targets, None)
+        loss, _ = loss_and_hits(learner.model.train(), images, targets, None)
         learner.backward(loss)
         learner.finish_step()
         for name, tensor in learner.network.state_dict().items():
@@ -182,7 +187,7 @@ def test_unchanged_gives_buffers_back_and_takes_gradients_away_even_after_an_err
     before, addresses = tiny.state(net), [buffer.data_ptr() for buffer in net.buffers()]
 
     def fail_late():
-        loss, _ = learn_from(net, images, targets, None)
+        loss, _ = loss_and_hits(net, images, targets, None)
         loss.backward()
         assert not tiny.same(before, tiny.state(net))
         raise ZeroDivisionError

@@ -11,9 +11,9 @@ from msgspec import inspect
 from runs import differences
 
 from taxonomy import HiertaxError
-from trainer import cli
+from trainer.commands import train as cli
+from trainer.commands.options import FIELDS
 from trainer.config import Config, read_settings
-from trainer.options import FIELDS
 
 TEXT = st.text(st.characters(exclude_categories=["Cs"], exclude_characters="\0"), max_size=12)
 

@@ -8,8 +8,8 @@ from scipy.stats import ks_2samp
 from torchvision.transforms import RandomResizedCrop
 from torchvision.transforms.functional import hflip, resized_crop
 
-from trainer import crops
-from trainer.crops import RATIO, SCALE, draw_boxes, resized_crops
+from trainer.data import crops
+from trainer.data.crops import RATIO, SCALE, draw_boxes, resized_crops
 
 MANY = 4000
 UNLIKELY = 0.001  # what a right distribution comes below once in a thousand seeds

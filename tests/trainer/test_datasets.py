@@ -9,7 +9,7 @@ from hypothesis import strategies as st
 from trees import WORKED
 
 from taxonomy import Hierarchy, HiertaxError
-from trainer.datasets import ImageDataset, Split, find_dataset, join, read_cub, read_folder
+from trainer.data.datasets import ImageDataset, Split, find_dataset, join, read_cub, read_folder
 
 ROOT = Path(__file__).parents[2]
 CUB50 = ROOT.parent / "shared/data/cub50"

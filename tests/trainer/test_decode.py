@@ -7,8 +7,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 from trees import WORKED, hierarchies
 
-from trainer.decode import best_paths, leaf_distribution
-from trainer.engine import top_labels
+from trainer.inference.decoding import best_paths, leaf_distribution, top_labels
 
 HEADS = ([0.45, 0.55], [0.5, 0.3, 0.2], [0.35, 0.05, 0.10, 0.30, 0.20])  # what each head says on its own
 LOGITS = [torch.tensor([p]).log() for p in HEADS]

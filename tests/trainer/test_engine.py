@@ -15,24 +15,18 @@ from torch.nn.functional import cross_entropy
 from torch.utils._python_dispatch import TorchDispatchMode
 
 from taxonomy.metrics import level_accuracy
-from trainer.augment import Recipe, draw
-from trainer.compute import Compute
 from trainer.config import METHODS, Config
-from trainer.engine import (
-    Samples,
-    count_right,
-    embed,
-    epoch_seed,
-    multi_level_loss,
-    plan_epoch,
-    predict_logits,
-    top_labels,
-    train_epoch,
-)
-from trainer.inputs import ArrayInputs
-from trainer.learner import WEIGHTS, make_optimizer, under
-from trainer.methods import build_network
-from trainer.team import ALONE, Team
+from trainer.data.augment import Recipe, draw_params
+from trainer.data.inputs import ArrayInputs
+from trainer.data.samples import Samples
+from trainer.inference.decoding import top_labels
+from trainer.inference.forward import count_right, embed, predict_logits
+from trainer.models.losses import multi_level_loss
+from trainer.models.methods import build_network
+from trainer.runtime.device import Compute
+from trainer.runtime.processes import SINGLE, ProcessGroup
+from trainer.training.epoch import plan_epoch, seed_from, train_epoch
+from trainer.training.learner import WEIGHTS, make_optimizer, strip_prefix
 
 RICH = Recipe(crop="resized", color_jitter=0.4, mixup=0.2, cutmix=1.0)
 PLAIN = Recipe()
@@ -44,8 +38,8 @@ def resnet(method="ours", *, frozen=False):
 
 
 def plan(count, seed=0, *, batch_size=8, recipe=None, **where):
-    draws = None if recipe is None else lambda generator: draw(recipe, count, 16, generator)
-    return plan_epoch(count, seed, batch_size=batch_size, draws=draws, **where)
+    draws = None if recipe is None else lambda generator: draw_params(recipe, count, 16, generator)
+    return plan_epoch(count, seed, batch_size=batch_size, draw=draws, **where)
 
 
 def run_epoch(learner, samples, *, seed=0, batch_size=8, recipe=None, compute=tiny.CPU, parts=1, **options):
@@ -135,8 +129,8 @@ shapes = st.tuples(st.integers(1, 4), st.integers(1, 4))  # parts, processes
 def plans(count, batch_size, parts, processes, seed=0, recipe=None):
     """The plans of all processes; batches are as large as the command line would allow."""
     assume(min(count, batch_size) >= parts * processes)
-    teams = [Team(rank, processes) for rank in range(processes)]
-    return [plan(count, seed, batch_size=batch_size, parts=parts, team=team, recipe=recipe) for team in teams]
+    teams = [ProcessGroup(rank, processes) for rank in range(processes)]
+    return [plan(count, seed, batch_size=batch_size, parts=parts, group=group, recipe=recipe) for group in teams]
 
 
 @given(counts, batch_sizes, shapes, st.integers(0, 2**62))
@@ -144,20 +138,20 @@ def test_all_processes_and_parts_together_meet_every_sample_once_but_for_less_th
     count, batch_size, shape, seed
 ):
     made = plans(count, batch_size, *shape, seed)
-    rows = torch.cat([each.rows.flatten() for each in made])
+    rows = torch.cat([each.indices.flatten() for each in made])
     assert len(rows.unique()) == len(rows)
     assert 0 <= rows.min() <= rows.max() < count
-    whole = sum(each.rows[0].numel() for each in made)  # a batch
+    whole = sum(each.indices[0].numel() for each in made)  # a batch
     assert count - len(rows) < whole <= batch_size
 
 
 @given(counts, batch_sizes, shapes)
 def test_places_are_where_rows_stand_in_the_order_of_the_epoch(count, batch_size, shape):
-    order = plan(count, batch_size=1).rows.flatten()
+    order = plan(count, batch_size=1).indices.flatten()
     covered = []
     for each in plans(count, batch_size, *shape):
-        assert each.places.shape == each.rows.shape[:2]
-        for rows, place in zip(each.rows.flatten(0, 1), each.places.flatten(), strict=True):
+        assert each.offsets.shape == each.indices.shape[:2]
+        for rows, place in zip(each.indices.flatten(0, 1), each.offsets.flatten(), strict=True):
             assert torch.equal(rows, order[place : place + len(rows)])
             covered += range(place, place + len(rows))
     assert sorted(covered) == list(range(len(covered)))
@@ -167,34 +161,34 @@ def test_places_are_where_rows_stand_in_the_order_of_the_epoch(count, batch_size
 def test_processes_learn_what_one_process_learns_in_as_many_parts(count, batch_size, many):
     (one,) = plans(count, batch_size, many, 1)
     each = plans(count, batch_size, 1, many)
-    assert torch.equal(one.rows, torch.cat([process.rows for process in each], dim=1))
-    assert torch.equal(one.places, torch.cat([process.places for process in each], dim=1))
+    assert torch.equal(one.indices, torch.cat([process.indices for process in each], dim=1))
+    assert torch.equal(one.offsets, torch.cat([process.offsets for process in each], dim=1))
 
 
 @given(counts, batch_sizes, shapes)
 def test_every_process_draws_the_same_augmentation_for_all_samples(count, batch_size, shape):
     first, *others = plans(count, batch_size, *shape, recipe=PLAIN)
-    assert len(first.draws.flip) == count
-    assert all(torch.equal(first.draws.window, other.draws.window) for other in others)
+    assert len(first.params.flip) == count
+    assert all(torch.equal(first.params.window, other.params.window) for other in others)
 
 
 def test_fewer_samples_than_a_batch_are_one_batch():
-    assert plan(3, batch_size=64).rows.sort().values.tolist() == [[[0, 1, 2]]]
+    assert plan(3, batch_size=64).indices.sort().values.tolist() == [[[0, 1, 2]]]
 
 
 def test_a_seed_decides_order_and_augmentation():
-    one, again, other = (plan(50, epoch_seed(seed, 0), recipe=RICH) for seed in (1, 1, 2))
-    assert torch.equal(one.rows, again.rows)
-    assert not torch.equal(one.rows, other.rows)
+    one, again, other = (plan(50, seed_from(seed, 0), recipe=RICH) for seed in (1, 1, 2))
+    assert torch.equal(one.indices, again.indices)
+    assert not torch.equal(one.indices, other.indices)
     for name in ("window", "flip", "share"):
-        assert torch.equal(getattr(one.draws, name), getattr(again.draws, name))
-        assert not torch.equal(getattr(one.draws, name), getattr(other.draws, name))
+        assert torch.equal(getattr(one.params, name), getattr(again.params, name))
+        assert not torch.equal(getattr(one.params, name), getattr(other.params, name))
 
 
 @given(st.integers(0, 2**63 - 1), st.integers(0, 10**6))
 def test_the_seeds_of_epochs_are_such_as_torch_takes_and_differ(seed, epoch):
-    torch.Generator().manual_seed(epoch_seed(seed, epoch))
-    assert len({epoch_seed(seed, epoch), epoch_seed(seed, epoch + 1), epoch_seed(seed ^ 1, epoch)}) == 3
+    torch.Generator().manual_seed(seed_from(seed, epoch))
+    assert len({seed_from(seed, epoch), seed_from(seed, epoch + 1), seed_from(seed ^ 1, epoch)}) == 3
 
 
 # One epoch
@@ -231,7 +225,7 @@ def test_an_epoch_shows_whole_batches_of_its_plan_in_order(parts):
     net, steps = linear(), []
     run_epoch(tiny.learner(net), numbered(13), batch_size=4, parts=parts, on_batch=steps.append)
     assert steps == [4, 4, 4]
-    assert net.seen == plan(13, batch_size=4, parts=parts).rows.flatten(0, 1).tolist()
+    assert net.seen == plan(13, batch_size=4, parts=parts).indices.flatten(0, 1).tolist()
     assert len(set(chain(*net.seen))) == 12
 
 
@@ -274,7 +268,7 @@ def test_stopping_after_any_step_and_going_on_is_not_stopping_to_the_bit(stop, p
     assert broken.step == stop
 
     other = tiny.network(dropout=0.5, seed=9)
-    other.load_state_dict(under(WEIGHTS, broken.tensors()))
+    other.load_state_dict(strip_prefix(WEIGHTS, broken.tensors()))
     resumed = tiny.learner(other, **settings)
     resumed.restore(broken.tensors(), broken.progress())
     run_epoch(resumed, samples, **epoch)
@@ -284,7 +278,7 @@ def test_stopping_after_any_step_and_going_on_is_not_stopping_to_the_bit(stop, p
 
 
 def timeless(progress):
-    return progress | {"pace": None}
+    return progress | {"timing": None}
 
 
 @pytest.mark.parametrize("method", METHODS)
@@ -447,19 +441,19 @@ def test_what_is_counted_as_right_is_the_accuracy_of_the_predictions(batch_size,
     assert finite
 
 
-class Unheard(Team):
+class Unheard(ProcessGroup):
     """One of several processes, which adds nothing up."""
 
-    def total(self, tensor):
+    def all_reduce_sum_(self, tensor):
         return tensor
 
 
 @pytest.mark.parametrize("processes", [2, 3, 4, 13])
 def test_processes_share_the_scoring_of_all_samples(processes):
     net, samples = tiny.network(), tiny.images(11)
-    whole, _ = count_right(net, samples, batch_size=2, compute=tiny.CPU, team=ALONE)
+    whole, _ = count_right(net, samples, batch_size=2, compute=tiny.CPU, group=SINGLE)
     parts = [
-        count_right(net, samples, batch_size=2, compute=tiny.CPU, team=Unheard(rank, processes))[0]
+        count_right(net, samples, batch_size=2, compute=tiny.CPU, group=Unheard(rank, processes))[0]
         for rank in range(processes)
     ]
     assert torch.equal(torch.stack(parts).sum(0), whole)
@@ -480,7 +474,7 @@ def test_autocast_ends_where_an_answer_is_handed_out(monkeypatch):
         seen.append(torch.is_autocast_enabled("cpu"))
         return top_labels(logits)
 
-    monkeypatch.setattr("trainer.engine.top_labels", noting)
+    monkeypatch.setattr("trainer.inference.forward.top_labels", noting)
     compute = tiny.on_cpu(torch.bfloat16)
     count_right(tiny.network(), tiny.images(), batch_size=4, compute=compute)
     assert seen == [False] * 4

@@ -13,12 +13,12 @@ from safetensors.torch import save_file
 from taxonomy import Hierarchy
 from taxonomy.cli import main as hiertax_main
 from taxonomy.clustering.features import read_features
-from trainer import task
-from trainer.augment import normalise
-from trainer.backbones import Backbone
-from trainer.checkpoint import Checkpoint
-from trainer.cli import main
-from trainer.images import load_images
+from trainer.commands import main
+from trainer.data import labelled as task
+from trainer.data.augment import normalise
+from trainer.data.images import load_images
+from trainer.models.backbones import Backbone
+from trainer.runs.checkpoint import Checkpoint
 
 NETWORK = "shufflenet_v2_x0_5"
 SMALL = ("--image-size", "32", "--device", "cpu")

@@ -10,8 +10,8 @@ import torch
 from torch import nn
 from torch.nn.functional import cross_entropy
 
-from trainer.engine import multi_level_loss
-from trainer.heads import Classifier, DisentangledHeads, Neck, SharedHeads, split_widths
+from trainer.models.heads import Classifier, DisentangledHeads, Neck, SharedHeads, split_widths
+from trainer.models.losses import multi_level_loss
 
 SIZES, WIDTH, BATCH, POOLED = (2, 3, 5), 13, 4, 7  # sizes differ, and 13 = 5 + 4 + 4 is not divisible
 PARTS = [slice(0, 5), slice(5, 9), slice(9, 13)]

@@ -12,9 +12,9 @@ from safetensors.torch import save_file
 
 from taxonomy import Hierarchy
 from taxonomy.clustering.features import make_features
-from trainer.backbones import Backbone
-from trainer.cli import main
-from trainer.experiments import hierarchy_ablation
+from trainer.commands import main
+from trainer.models.backbones import Backbone
+from trainer.reproduce import hierarchy_ablation
 
 SMALL = ("--backbone", "resnet10", "--image-size", "32", "--batch-size", "8")
 NAMES = ("f", "b", "d", "a", "c", "e")  # in no particular order

@@ -6,7 +6,7 @@ import torch
 from PIL import Image
 
 from taxonomy import HiertaxError
-from trainer.images import decode, load_images
+from trainer.data.images import decode, load_images
 
 GRADIENT = np.stack([*np.meshgrid(np.arange(0, 240, 8), np.arange(0, 200, 10)), np.full((20, 30), 90)], axis=-1)
 PICTURE = Image.fromarray(GRADIENT.astype(np.uint8))  # 30 wide, 20 high

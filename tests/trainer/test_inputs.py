@@ -14,8 +14,8 @@ import torch
 from PIL import Image
 
 from taxonomy import HiertaxError
-from trainer.images import UndecodableImageError, load_images
-from trainer.inputs import ArrayInputs, FileInputs, one_ahead
+from trainer.data.images import UndecodableImageError, load_images
+from trainer.data.inputs import ArrayInputs, FileInputs, one_ahead
 
 # From Python 3.12 on, a process with threads is warned of its forks; workers are forks.
 pytestmark = pytest.mark.filterwarnings("ignore:.*multi-threaded:DeprecationWarning")

@@ -8,7 +8,7 @@ import pytest
 from processes import Hiertrain, decode_slowly, die_at_file, save_slowly, sleep_in_step
 from runs import differences, progress
 
-from trainer.checkpoint import Checkpoint
+from trainer.runs.checkpoint import Checkpoint
 
 EPOCHS = 8
 KILLS = 20
@@ -24,7 +24,7 @@ def whole(hiertrain, patches, tmp_path_factory):
     return run
 
 
-def go_on(patches, run):
+def again(patches, run):
     """The options that go on with a run, or start it where nothing is saved yet."""
     if (run / "checkpoint.safetensors").exists():
         return ("--resume", run)
@@ -44,7 +44,7 @@ def test_a_run_killed_at_twenty_random_moments_ends_like_one_that_was_not(patche
     while kills < KILLS:
         run, done, runs = tmp_path / f"run{runs}", False, runs + 1
         while not done:
-            process = Hiertrain(tmp_path / "process", *go_on(patches, run))
+            process = Hiertrain(tmp_path / "process", *again(patches, run))
             if kills < KILLS:
                 if kills % 4:  # a quarter of the kills may come before training has begun
                     process.wait_for_training()
@@ -62,11 +62,11 @@ def test_a_run_killed_while_each_of_its_files_is_written_ends_like_one_that_was_
     """Before each rename: of config and hierarchy, then of log.csv, log.jsonl, the best and the last checkpoint."""
     run = tmp_path / "run"
     for at in (1, 2, 3, 4, 5, 6, 1, 2, 3, 4):
-        process = Hiertrain(tmp_path / "process", *go_on(patches, run), prepare=partial(die_at_file, at))
+        process = Hiertrain(tmp_path / "process", *again(patches, run), prepare=partial(die_at_file, at))
         assert process.end() == -signal.SIGKILL, process.err
         assert any(run.glob(".*.part"))
         assert_readable(run)
-    process = Hiertrain(tmp_path / "process", *go_on(patches, run))
+    process = Hiertrain(tmp_path / "process", *again(patches, run))
     assert process.end() == 0, process.err
     assert not any(run.glob(".*.part"))
     assert differences(run, whole) == []
@@ -77,7 +77,7 @@ def test_a_run_killed_while_each_of_its_files_is_written_ends_like_one_that_was_
 def test_a_run_asked_to_stop_again_and_again_ends_like_one_that_was_not(patches, whole, tmp_path, number):
     run = tmp_path / "run"
     for _ in range(4):
-        process = Hiertrain(tmp_path / "process", *go_on(patches, run))
+        process = Hiertrain(tmp_path / "process", *again(patches, run))
         process.wait_for_training()
         process.process.join(RANDOM.uniform(0.05, 0.5))
         process.send(number)

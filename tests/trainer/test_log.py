@@ -12,8 +12,8 @@ import pytest
 import torch
 from runs import log, signals
 
-from trainer.learner import Learner
-from trainer.log import Board
+from trainer.runs.log import Board
+from trainer.training.learner import Learner
 
 SHARES = [*(f"{part}_{level}" for part in ("train", "val", "test") for level in ("tone", "colour")), "waiting_for_data"]
 EPOCHS = 3

@@ -7,8 +7,8 @@ import torch
 from processes import Hiertrain, have_little_memory
 
 from taxonomy import HiertaxError
-from trainer.compute import explaining_memory
 from trainer.config import Config
+from trainer.runtime.device import explaining_memory
 
 
 @pytest.mark.parametrize("allocate", [partial(torch.empty, 10**15), partial(bytearray, 10**15)])

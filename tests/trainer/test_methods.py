@@ -12,10 +12,10 @@ from torchvision.models import ResNet, get_model
 from torchvision.models.resnet import BasicBlock
 
 from taxonomy import HiertaxError
-from trainer.backbones import Backbone, load_weights
 from trainer.config import METHODS
-from trainer.engine import multi_level_loss
-from trainer.methods import HEADS, MultiNetwork, SingleNetwork, build_network
+from trainer.models.backbones import Backbone, load_weights
+from trainer.models.losses import multi_level_loss
+from trainer.models.methods import HEADS, MultiNetwork, SingleNetwork, build_network
 
 CUB, SMALL = (13, 38, 200), (2, 3, 5)
 WEIGHTS = Path(__file__).parents[2].parent / "shared/data/weights/mobilenet_v2_imagenet_features.safetensors"

@@ -5,7 +5,7 @@ import torch
 from scipy.stats import binomtest, ks_2samp, kstest
 from torchvision.transforms import v2
 
-from trainer.mixing import draw_mix, mix
+from trainer.data.mixing import draw_mix, mix
 
 SIZE, MANY = 64, 4000
 UNLIKELY = 0.001  # what a right distribution comes below once in a thousand seeds

@@ -6,23 +6,23 @@ import pytest
 import tiny
 import torch
 
-from trainer import prepare
-from trainer.compute import Compute
-from trainer.engine import learn_from
-from trainer.progress import Reporter
-from trainer.team import ALONE, Team
+from trainer.runtime.device import Compute
+from trainer.runtime.processes import SINGLE, ProcessGroup
+from trainer.runtime.progress import Reporter
+from trainer.training import compiling as prepare
+from trainer.training.epoch import loss_and_hits
 
 # Whether to compile
 
 
-def faster_step(learner, config, *, team=ALONE, images=16):
-    return prepare.faster_step(learner, config, tiny.CPU, team, images, Reporter())
+def faster_step(learner, config, *, group=SINGLE, images=16):
+    return prepare.faster_step(learner, config, tiny.CPU, group, images, Reporter())
 
 
 @pytest.mark.parametrize("asked", ["auto", "off"])
 def test_on_a_cpu_nothing_is_compiled_unless_asked_for(monkeypatch, capsys, asked):
     monkeypatch.delattr(torch, "compile")
-    assert faster_step(tiny.learner(), replace(tiny.CONFIG, compile=asked, epochs=10**6)) is learn_from
+    assert faster_step(tiny.learner(), replace(tiny.CONFIG, compile=asked, epochs=10**6)) is loss_and_hits
     assert capsys.readouterr().err == ""
 
 
@@ -32,15 +32,15 @@ def test_on_a_cpu_nothing_is_compiled_unless_asked_for(monkeypatch, capsys, aske
 def test_on_a_gpu_nothing_is_compiled_where_it_does_not_pay(monkeypatch, changes, images):
     monkeypatch.setattr(Compute, "on_gpu", property(lambda _: True))
     monkeypatch.delattr(torch, "compile")
-    assert faster_step(tiny.learner(), replace(tiny.CONFIG, epochs=1, **changes), images=images) is learn_from
+    assert faster_step(tiny.learner(), replace(tiny.CONFIG, epochs=1, **changes), images=images) is loss_and_hits
 
 
 @pytest.mark.parametrize(
-    ("changes", "team", "mode"),
-    [({}, ALONE, "reduce-overhead"), ({"accumulate": 2}, ALONE, None), ({}, Team(0, 2), None)],
+    ("changes", "group", "mode"),
+    [({}, SINGLE, "reduce-overhead"), ({"accumulate": 2}, SINGLE, None), ({}, ProcessGroup(0, 2), None)],
     ids=["whole batches", "parts keep gradients between calls", "so do several processes"],
 )
-def test_on_a_gpu_whole_steps_become_a_graph(monkeypatch, changes, team, mode):
+def test_on_a_gpu_whole_steps_become_a_graph(monkeypatch, changes, group, mode):
     asked = []
 
     def noting(step, *, mode):
@@ -49,7 +49,7 @@ def test_on_a_gpu_whole_steps_become_a_graph(monkeypatch, changes, team, mode):
 
     monkeypatch.setattr(torch, "compile", noting)
     monkeypatch.setattr(Compute, "on_gpu", property(lambda _: True))
-    faster_step(tiny.learner(), replace(tiny.CONFIG, compile="on", **changes), team=team)
+    faster_step(tiny.learner(), replace(tiny.CONFIG, compile="on", **changes), group=group)
     assert asked == [mode]
 
 
@@ -96,7 +96,9 @@ def test_measuring_changes_nothing(capsys):
 )
 def test_what_is_about_to_be_computed_is_one_line(capsys, changes, processes, expected):
     config = replace(tiny.CONFIG, batch_size=64, **changes)
-    prepare.announce(config, tiny.on_cpu(torch.bfloat16), Team(0, processes), {"training": 24, "test": 11}, Reporter())
+    prepare.announce(
+        config, tiny.on_cpu(torch.bfloat16), ProcessGroup(0, processes), {"training": 24, "test": 11}, Reporter()
+    )
     line = capsys.readouterr().err
     assert (
         line

@@ -8,12 +8,12 @@ import pytest
 import torch
 from runs import contents, differences, progress, signals
 
-from trainer import training
-from trainer.compute import Compute
 from trainer.config import Config
-from trainer.learner import Learner
-from trainer.methods import build_network
-from trainer.run import Saver
+from trainer.models.methods import build_network
+from trainer.runs.folder import Saver
+from trainer.runtime.device import Compute
+from trainer.training import loop as training
+from trainer.training.learner import Learner
 
 STEPS = 3  # in each epoch
 

@@ -9,8 +9,8 @@ import torch
 from runs import contents, differences, log, progress, signals
 
 from taxonomy import HiertaxError
-from trainer.learner import Learner
-from trainer.log import read_log, write_log
+from trainer.runs.log import read_log, write_log
+from trainer.training.learner import Learner
 
 STEPS = 3  # in each epoch
 NEW = ["config.toml", "hierarchy.json"]

@@ -20,15 +20,16 @@ from hypothesis import given
 from hypothesis import strategies as st
 from runs import log, progress, signals, stored
 
-from trainer.checkpoint import Snapshot
-from trainer.compute import Compute
 from trainer.config import METHODS, Config
-from trainer.datasets import find_dataset
-from trainer.engine import Samples, epoch_seed, plan_epoch, train_epoch
-from trainer.inputs import ArrayInputs
-from trainer.interrupt import listening
-from trainer.learner import Learner
-from trainer.team import ALONE, Team, assemble
+from trainer.data.datasets import find_dataset
+from trainer.data.inputs import ArrayInputs
+from trainer.data.samples import Samples
+from trainer.runs.checkpoint import Snapshot
+from trainer.runtime.device import Compute
+from trainer.runtime.processes import SINGLE, ProcessGroup, join_processes
+from trainer.runtime.signals import listening
+from trainer.training.epoch import plan_epoch, seed_from, train_epoch
+from trainer.training.learner import Learner
 
 TORCHRUN = [sys.executable, "-m", "torch.distributed.run", "--standalone", "--nproc-per-node", "2"]
 FILES = ["checkpoint.safetensors", "config.toml", "hierarchy.json", "log.csv", "log.jsonl"]
@@ -89,16 +90,16 @@ def sigterm_after(steps):
 
 
 def test_one_process_is_a_team_of_its_own():
-    with assemble() as team:
-        assert team is ALONE
+    with join_processes() as group:
+        assert group is SINGLE
     tensor = torch.tensor([1.0, 2.0])
-    assert ALONE.leads
-    assert ALONE.total(tensor) is tensor
-    assert [ALONE.any(flag) for flag in (False, True)] == [False, True]
-    ALONE.average(tensor)
+    assert SINGLE.is_main
+    assert SINGLE.total(tensor) is tensor
+    assert [SINGLE.any(flag) for flag in (False, True)] == [False, True]
+    SINGLE.average(tensor)
     assert tensor.tolist() == [1, 2]
-    with ALONE.one_by_one():
-        ALONE.meet()
+    with SINGLE.one_by_one():
+        SINGLE.barrier()
 
 
 @given(
@@ -109,9 +110,12 @@ def test_processes_share_the_parts_that_one_process_computes_alone(steps, size, 
     batch = size * processes * parts
     count = steps * batch + left
     alone = plan_epoch(count, seed, batch_size=batch, parts=processes * parts)
-    shares = [plan_epoch(count, seed, batch_size=batch, parts=parts, team=Team(i, processes)) for i in range(processes)]
-    assert torch.equal(torch.cat([share.rows for share in shares], dim=1), alone.rows)
-    assert torch.equal(torch.cat([share.places for share in shares], dim=1), alone.places)
+    shares = [
+        plan_epoch(count, seed, batch_size=batch, parts=parts, group=ProcessGroup(i, processes))
+        for i in range(processes)
+    ]
+    assert torch.equal(torch.cat([share.indices for share in shares], dim=1), alone.indices)
+    assert torch.equal(torch.cat([share.offsets for share in shares], dim=1), alone.offsets)
 
 
 class Plain(torch.nn.Module):
@@ -365,7 +369,7 @@ def in_two_parts(run, copy):
 @pytest.mark.slow
 def test_an_error_in_one_process_ends_both_and_is_told_once(patches, own_patches, tmp_path):
     images = find_dataset(own_patches, None).train.paths
-    second = plan_epoch(len(images), epoch_seed(0, 0), batch_size=8, team=Team(1, 2)).rows
+    second = plan_epoch(len(images), seed_from(0, 0), batch_size=8, group=ProcessGroup(1, 2)).indices
     spoilt = images[int(second[1, 0, 0])]
     spoilt.write_bytes(b"no image")
     options = patches.options("--data", own_patches, "--cache", "off", "--workers", 0, "--out", tmp_path / "run")

@@ -10,11 +10,11 @@ import pytest
 import torch
 from safetensors import safe_open
 
-from trainer.compute import Compute
 from trainer.config import METHODS, Config
-from trainer.learner import Learner
-from trainer.methods import build_network
+from trainer.models.methods import build_network
+from trainer.runtime.device import Compute
 from trainer.sketchbirds import birds, draw_bird
+from trainer.training.learner import Learner
 
 FILES = ["checkpoint.safetensors", "config.toml", "hierarchy.json", "log.csv", "log.jsonl"]
 TIMED = ["seconds", "images_per_second", "waiting_for_data", "memory_mib"]
@@ -157,7 +157,7 @@ def test_one_seed_gives_one_result_and_another_seed_another(hiertrain, patches, 
 
 def test_weights_of_a_file_are_where_training_starts(hiertrain, patches, tmp_path):
     """With rates of zero nothing moves, so the run's backbone must be the file's."""
-    from trainer.backbones import Backbone
+    from trainer.models.backbones import Backbone
 
     torch.manual_seed(7)
     state = Backbone("shufflenet_v2_x0_5").state_dict()

@@ -6,7 +6,7 @@ import numpy as np
 import pytest
 from runs import log, progress, stored
 
-from trainer.images import decode
+from trainer.data.images import decode
 
 PATIENCE = 2
 LEVELS = ("tone", "colour")

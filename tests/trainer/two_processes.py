@@ -15,17 +15,19 @@ import torch
 from torch import nn
 
 from taxonomy import Hierarchy, HiertaxError
-from trainer import task
-from trainer.augment import Recipe, draw
-from trainer.compute import Compute
 from trainer.config import METHODS, Config
-from trainer.engine import Samples, count_right, plan_epoch, train_epoch
-from trainer.inputs import ArrayInputs
-from trainer.learner import Learner
-from trainer.methods import build_network
-from trainer.progress import Reporter
+from trainer.data import labelled as task
+from trainer.data.augment import Recipe, draw_params
+from trainer.data.inputs import ArrayInputs
+from trainer.data.samples import Samples
+from trainer.inference.forward import count_right
+from trainer.models.methods import build_network
+from trainer.runtime.device import Compute
+from trainer.runtime.processes import SINGLE, join_processes
+from trainer.runtime.progress import Reporter
 from trainer.sketchbirds import draw_dataset
-from trainer.team import ALONE, assemble
+from trainer.training.epoch import plan_epoch, train_epoch
+from trainer.training.learner import Learner
 
 CPU = Compute(torch.device("cpu"))
 CONFIG = Config("none.json", backbone="resnet10", weights="none", batch_size=8, learning_rate=0.01)
@@ -51,17 +53,17 @@ def samples(count, *, frozen):
     return Samples(ArrayInputs(inputs), torch.stack([fine // 2, fine], dim=1))
 
 
-def learn(network, config, team, data):
+def learn(network, config, group, data):
     """Train for two epochs; return the learner, and the loss of either epoch."""
-    learner = Learner(network, config, CPU, len(SIZES), team)
+    learner = Learner(network, config, CPU, len(SIZES), group)
     losses = []
     for epoch in range(2):
         learner.set_learning_rate(2)
         plan = plan_epoch(
-            len(data), epoch, batch_size=config.batch_size, parts=config.accumulate, team=team,
-            draws=(lambda g: draw(Recipe(), len(data), 32, g)) if data.inputs.tensor.dim() == 4 else None,
+            len(data), epoch, batch_size=config.batch_size, parts=config.accumulate, group=group,
+            draw=(lambda g: draw_params(Recipe(), len(data), 32, g)) if data.inputs.tensor.dim() == 4 else None,
         )  # fmt: skip
-        train_epoch(learner, data, plan, CPU, seed=epoch, team=team)
+        train_epoch(learner, data, plan, CPU, seed=epoch, group=group)
         learner.pool()
         losses.append(learner.finish_epoch()[0])
     return learner, losses
@@ -79,11 +81,11 @@ def furthest(one, other):
     return max((a - b).abs().max().item() for a, b in pairs)
 
 
-def compared(team, make, config, data):
+def compared(group, make, config, data):
     """Train a network in both processes, and again alone in as many parts; return what tests compare."""
     together, alone = make(), make()
-    mine, losses = learn(together, config, team, data)
-    own, expected = learn(alone, replace(config, accumulate=config.accumulate * team.size), ALONE, data)
+    mine, losses = learn(together, config, group, data)
+    own, expected = learn(alone, replace(config, accumulate=config.accumulate * group.size), SINGLE, data)
     return {
         "state": digest(mine.tensors()),
         "apart": furthest(mine.network, own.network),
@@ -113,7 +115,7 @@ def networks():
     yield "with dropout", forgetful, CONFIG, True
 
 
-def draw_once(team, out):
+def draw_once(group, out):
     """Prepare the embedded dataset, drawn small; return how many times this process has drawn it."""
     drawn = []
 
@@ -126,33 +128,33 @@ def draw_once(team, out):
     hierarchy = Hierarchy.load(Path(__file__).parents[2] / "hierarchies" / "sketchbirds.json")
     reporter = Reporter()
     reporter.console.quiet = True
-    prepared = task.Task.prepare(replace(CONFIG, data=str(out / "data")), hierarchy, reporter, team)
+    prepared = task.LabelledDataset.prepare(replace(CONFIG, data=str(out / "data")), hierarchy, reporter, group)
     return {"drawn": len(drawn), "found": len(prepared.dataset.train)}
 
 
 def main(out):
-    with assemble() as team:
+    with join_processes() as group:
         facts = {
-            "leads": team.leads,
-            "size": team.size,
-            "total": team.total(torch.tensor([1.0, team.rank])).tolist(),
-            "any": [team.any(flag) for flag in (False, team.rank == 1, True)],
+            "leads": group.is_main,
+            "size": group.size,
+            "total": group.all_reduce_sum_(torch.tensor([1.0, group.rank])).tolist(),
+            "any": [group.any(flag) for flag in (False, group.rank == 1, True)],
         }
-        buffers = {"float": torch.tensor([1.0, 4.0 * team.rank]), "count": torch.tensor(7 + team.rank)}
+        buffers = {"float": torch.tensor([1.0, 4.0 * group.rank]), "count": torch.tensor(7 + group.rank)}
         for buffer in buffers.values():
-            team.average(buffer)
+            group.all_reduce_mean_(buffer)
         facts["average"] = {name: buffer.tolist() for name, buffer in buffers.items()}
-        facts["birds"] = draw_once(team, out)
+        facts["birds"] = draw_once(group, out)
         facts["networks"] = {
-            name: compared(team, make, config, samples(config.batch_size, frozen=frozen))
+            name: compared(group, make, config, samples(config.batch_size, frozen=frozen))
             for name, make, config, frozen in networks()
         }
         scored = build_network("vanilla_multi", "resnet10", SIZES)
         for count in (1, 5):
-            right, finite = count_right(scored, samples(count, frozen=False), batch_size=2, compute=CPU, team=team)
+            right, finite = count_right(scored, samples(count, frozen=False), batch_size=2, compute=CPU, group=group)
             alone, _ = count_right(scored, samples(count, frozen=False), batch_size=2, compute=CPU)
             facts[f"scored {count}"] = [right.tolist(), alone.tolist(), finite]
-        (out / f"{team.rank}.json").write_text(json.dumps(facts))
+        (out / f"{group.rank}.json").write_text(json.dumps(facts))
         raise HiertaxError("what both processes meet")
 
 

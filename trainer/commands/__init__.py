@@ -1,0 +1,16 @@
+"""The command line ``hiertrain``: one file per command, each thin."""
+
+from __future__ import annotations
+
+from trainer.commands.draw import draw
+from trainer.commands.evaluate import evaluate
+from trainer.commands.extract import extract
+from trainer.commands.predict import predict
+from trainer.commands.report import report
+from trainer.commands.reproduce import reproduce
+from trainer.commands.train import main
+
+for _command in (evaluate, predict, report, extract, reproduce, draw):
+    main.add_command(_command)
+
+__all__ = ["main"]

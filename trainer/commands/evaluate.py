@@ -1,0 +1,42 @@
+"""``hiertrain evaluate``: score a run."""
+
+from __future__ import annotations
+
+import json
+from pathlib import Path
+from typing import Any
+
+import click
+
+from trainer.commands.options import option, options
+from trainer.commands.parameters import JSON, RUN, given
+
+
+@click.command()
+@click.argument("run", type=RUN)
+@option("data", default=None, envvar=None, show_envvar=False, help="The dataset's folder, if it has moved.")
+@options("device", "cache", "workers", "skip_bad_images")
+@JSON
+@click.pass_context
+def evaluate(ctx: click.Context, /, run: Path, as_json: bool, **settings: Any) -> None:
+    """Score a run on the whole test set.
+
+    Accuracy per level beside what always guessing the commonest label would give, their average, the share
+    right at every level, the share whose labels contradict each other, and how far wrong answers are off.
+
+    \b
+    Example:
+      hiertrain evaluate runs/cub_wiki-ours-0
+    """
+    from trainer.evaluation.scoring import evaluate as score
+    from trainer.evaluation.scoring import heading, score_table
+    from trainer.runs.checkpoint import Checkpoint
+    from trainer.runtime.progress import Reporter, print_table
+
+    changes = {name: settings[name] for name in ("device", "cache", "workers", *given(ctx, settings))}
+    scores = score(Checkpoint.load_to_answer(run), Reporter(), changes)
+    if as_json:
+        click.echo(json.dumps(scores, indent=2))
+    else:
+        click.echo(heading(scores))
+        print_table(score_table(scores))

@@ -1,0 +1,28 @@
+"""``hiertrain report``: one page that compares runs."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import click
+
+from trainer.commands.parameters import RUN
+
+
+@click.command()
+@click.argument("runs", nargs=-1, required=True, type=RUN)
+@click.option("--image", "images", multiple=True, type=click.Path(exists=True, path_type=Path), help="Image or folder.")
+@click.option("--out", default="report.html", show_default=True, type=click.Path(dir_okay=False, path_type=Path))
+def report(runs: tuple[Path, ...], images: tuple[Path, ...], out: Path) -> None:
+    """Write one HTML page that compares runs: scores, learning curves, images and their chains.
+
+    \b
+    Example:
+      hiertrain report runs/a runs/b --image photo.jpg --out report.html
+    """
+    from trainer.evaluation.report import write_report
+    from trainer.inference.predictor import find_images
+    from trainer.runtime.progress import Reporter
+
+    write_report(runs, find_images(images), out, Reporter())
+    click.echo(f"{out}: written")

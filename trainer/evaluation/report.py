@@ -1,0 +1,122 @@
+"""One self-contained HTML page on some runs: scores, learning curves, images and their chains."""
+
+from __future__ import annotations
+
+import base64
+import io
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from importlib.resources import files
+from pathlib import Path
+from typing import Any
+
+from jinja2 import Environment
+from matplotlib import rc_context
+from matplotlib.figure import Figure
+from PIL import Image
+
+from taxonomy import Hierarchy, HiertaxError
+from taxonomy.files import write_atomic
+from trainer.evaluation.scoring import evaluate
+from trainer.inference.predictor import Answer, Predictor, percent
+from trainer.runs.checkpoint import Checkpoint
+from trainer.runs.log import read_log
+from trainer.runtime.progress import Reporter
+
+COLOURS = ("#0072b2", "#d55e00", "#009e73", "#cc79a7", "#56b4e9", "#e69f00")  # Okabe and Ito's, safe for all eyes
+THUMBNAIL = 192  # pixels
+
+
+@dataclass(frozen=True)
+class Shown:
+    """An image of the page: its picture, its true labels where known, and each run's answer."""
+
+    name: str
+    picture: str
+    truth: tuple[str, ...]
+    answers: Mapping[str, Answer]
+
+
+def write_report(paths: Sequence[Path], images: Sequence[Path], out: Path, reporter: Reporter) -> None:
+    """Write the page about runs on one hierarchy.
+
+    Parameters
+    ----------
+    paths
+        The run folders.
+    images
+        Images to show with each run's chain. Where an image's folder is named like a class, that is its truth.
+
+    Raises
+    ------
+    HiertaxError
+        If a run or image cannot be read, or the runs are on different hierarchies.
+    """
+    runs = {label: Checkpoint.load_to_answer(path) for label, path in _labelled(paths).items()}
+    hierarchies = {checkpoint.hierarchy for checkpoint in runs.values()}
+    if len(hierarchies) != 1:
+        raise HiertaxError(f"{', '.join(map(str, paths))}: trained on different hierarchies; report on one at a time")
+    hierarchy = hierarchies.pop()
+    scores = {label: evaluate(checkpoint, reporter) for label, checkpoint in runs.items()}
+    template = Environment(autoescape=True).from_string(
+        (files("trainer.evaluation") / "report.html").read_text(encoding="utf-8")
+    )
+    page = template.render(
+        percent=percent,
+        hierarchy=hierarchy,
+        scores=scores,
+        colours=dict(zip(scores, COLOURS * len(scores), strict=False)),
+        curves=_curves({label: read_log(checkpoint.path.parent) for label, checkpoint in runs.items()}, hierarchy),
+        images=_shown(runs, images, hierarchy),
+    )
+    write_atomic(out, page.encode())
+
+
+def _labelled(paths: Sequence[Path]) -> dict[str, Path]:
+    """Call each run by its folder's name, or by its path where two folders have one name."""
+    places = list(dict.fromkeys(path.resolve() for path in paths))
+    names = [place.name for place in places]
+    return dict(zip(names if len(set(names)) == len(names) else map(str, places), places, strict=True))
+
+
+def _shown(runs: Mapping[str, Checkpoint], images: Sequence[Path], hierarchy: Hierarchy) -> list[Shown]:
+    answers = {label: Predictor(run).answer(images) if images else [] for label, run in runs.items()}
+    return [
+        Shown(
+            name=image.name,
+            picture=_data_url(image),
+            truth=hierarchy.lineage(image.parent.name) if image.parent.name in hierarchy.class_index else (),
+            answers={run: given[i] for run, given in answers.items()},
+        )
+        for i, image in enumerate(images)
+    ]
+
+
+def _data_url(path: Path) -> str:
+    with Image.open(path) as image:
+        small = image.convert("RGB")
+    small.thumbnail((THUMBNAIL, THUMBNAIL), Image.Resampling.LANCZOS)
+    buffer = io.BytesIO()
+    small.save(buffer, "JPEG", quality=88)
+    return f"data:image/jpeg;base64,{base64.b64encode(buffer.getvalue()).decode()}"
+
+
+@rc_context({"text.parse_math": False})  # a dollar in a name is a dollar
+def _curves(logs: Mapping[str, list[dict[str, Any]]], hierarchy: Hierarchy) -> str:
+    """Draw test accuracy over epochs, one panel per level and one line per run, as inline SVG."""
+    figure = Figure(figsize=(3.4 * hierarchy.depth, 2.9), layout="constrained")
+    panels = figure.subplots(1, hierarchy.depth, sharey=True, squeeze=False)[0]
+    for panel, level in zip(panels, hierarchy.levels, strict=True):
+        for (run, rows), colour in zip(logs.items(), COLOURS * len(logs), strict=False):
+            epochs, accuracy = zip(*((row["epoch"], 100 * row[f"test_{level.name}"]) for row in rows), strict=True)
+            panel.plot(epochs, accuracy, color=colour, label=run, linewidth=1.8)
+        panel.set_title(f"{level.name} ({len(level)})", fontsize=10)
+        panel.set_xlabel("epoch")
+        panel.grid(color="#e5e5e5")
+        panel.spines[["top", "right"]].set_visible(False)
+        panel.set_ylim(0, 100)
+    panels[0].set_ylabel("test accuracy, %")
+    panels[-1].legend(frameon=False, fontsize=8, loc="lower right")
+    text = io.StringIO()
+    figure.savefig(text, format="svg", metadata={"Date": None})
+    return text.getvalue()[text.getvalue().index("<svg") :]

@@ -1,1 +1,0 @@
-"""Experiments of the paper, one file each; `hiertrain reproduce` runs them."""

@@ -1,0 +1,1 @@
+"""A trained network at work: forward passes, consistent paths, answers, features; needs no optimiser."""

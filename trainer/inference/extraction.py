@@ -1,0 +1,196 @@
+"""Deep features of a dataset's training images, one file for ``hiertax cluster``."""
+
+from __future__ import annotations
+
+import hashlib
+import time
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import torch
+from numpy.typing import NDArray
+from torch import Tensor, nn
+
+from taxonomy import Hierarchy
+from taxonomy.clustering.features import Features, write_features
+from taxonomy.files import read_bytes
+from taxonomy.hierarchy import IntArray
+from trainer.config import Config
+from trainer.data.labelled import LabelledDataset
+from trainer.data.placement import open_split
+from trainer.inference.decoding import top_labels
+from trainer.inference.features import check_image_size, features_of
+from trainer.inference.forward import predict_logits
+from trainer.models.backbones import Backbone, load_weights
+from trainer.models.methods import Network
+from trainer.models.methods.multi import MultiNetwork
+from trainer.runs.checkpoint import Checkpoint
+from trainer.runtime.device import choose
+from trainer.runtime.progress import Reporter
+
+
+class AveragePooled(nn.Module):
+    """A backbone under global average pooling, as features for clustering are usually taken (docs/clustering.md)."""
+
+    def __init__(self, backbone: Backbone) -> None:
+        super().__init__()
+        self.backbone = backbone
+
+    def embed(self, images: Tensor) -> Tensor:
+        """Map normalised images ``[B, 3, S, S]`` to average-pooled features ``[B, W]``."""
+        pooled: Tensor = self.backbone(images).mean(dim=(2, 3))
+        return pooled
+
+
+@dataclass(frozen=True)
+class Extraction:
+    """What a feature file holds beside the features: facts, and what only a trained classifier can tell."""
+
+    provenance: Mapping[str, Any]
+    class_tables: Mapping[str, NDArray[Any]] = field(default_factory=dict)
+
+
+def extract(config: Config, out: Path, command: str, reporter: Reporter) -> Features:
+    """Write the features that a pretrained backbone gives.
+
+    Parameters
+    ----------
+    config
+        Hierarchy, data, backbone, weights, image size and so on; what concerns training has no effect.
+    out
+        The feature file, see `taxonomy.clustering.features`.
+    command
+        The command line to record in it.
+
+    Raises
+    ------
+    HiertaxError
+        If anything asked for is missing or does not fit; then nothing has been written.
+    """
+    hierarchy = Hierarchy.load(config.hierarchy)
+    torch.manual_seed(config.seed)  # decides an untrained network
+    backbone = Backbone(config.backbone)
+    load_weights(backbone, config.weights)
+    check_image_size(AveragePooled(backbone), config)
+    if config.weights == "none":
+        reporter.say("warning: --weights none: these will be features of a network that has learnt nothing")
+    task = LabelledDataset.prepare(config, hierarchy, reporter)
+    about = {"weights": Path(config.weights).name, "command": command}
+    if config.weights not in ("imagenet", "none"):
+        about["weights_sha256"] = hashlib.sha256(read_bytes(Path(config.weights))).hexdigest()
+    return _write(out, config, task, backbone, Extraction(about), reporter)
+
+
+def extract_from_run(
+    path: Path, hierarchy: Path | None, config: Config, out: Path, command: str, reporter: Reporter
+) -> Features:
+    """Write the features that a trained run's backbone gives, and each class's row of its finest head.
+
+    Where the run left training images unseen (``limit_per_class``), what its finest head takes them for is
+    written too, as ``confusion``. Of a dataset with other classes than the run's there are features only.
+
+    Parameters
+    ----------
+    path
+        The run folder.
+    hierarchy
+        A hierarchy file of the dataset's classes, if not the run's own.
+    config
+        The run's config, but for data, device and the like.
+
+    Raises
+    ------
+    HiertaxError
+        If anything asked for is missing or does not fit; then nothing has been written.
+    """
+    checkpoint = Checkpoint.load_to_answer(path)
+    task = LabelledDataset.prepare(config, Hierarchy.load(hierarchy) if hierarchy else checkpoint.hierarchy, reporter)
+    network = checkpoint.answering().to(choose(config).device)
+    about = {
+        "run": path.resolve().name, "method": config.method, "epoch": checkpoint.epoch, "seed": config.seed,
+        "checkpoint_sha256": hashlib.sha256(read_bytes(checkpoint.path)).hexdigest(), "command": command,
+    }  # fmt: skip
+    tables = _class_tables(network, checkpoint, config, task, reporter)
+    return _write(out, config, task, _finest_backbone(network), Extraction(about, tables), reporter)
+
+
+def _class_tables(
+    network: Network, checkpoint: Checkpoint, config: Config, task: LabelledDataset, reporter: Reporter
+) -> dict[str, NDArray[Any]]:
+    leaves = checkpoint.hierarchy.class_index
+    if leaves.keys() != set(task.dataset.classes):
+        reporter.say("features only: the run was trained on other classes, so its heads say nothing about these")
+        return {}
+    leaf = np.array([leaves[name] for name in task.dataset.classes])
+    tables: dict[str, NDArray[Any]] = {"weights": _finest_rows(network)[leaf]}
+    confusion = _confusion(network, leaf, checkpoint.config.limit_per_class, config, task, reporter)
+    if confusion is None:
+        reporter.say("no confusions: the run has seen all training images of some class; train with --limit-per-class")
+        return tables
+    return tables | {"confusion": confusion}
+
+
+def _finest_backbone(network: Network) -> Backbone:
+    trunk = network.backbones[-1] if isinstance(network, MultiNetwork) else network.backbone
+    assert isinstance(trunk, Backbone)  # noqa: S101 - nn.ModuleList forgets the type
+    return trunk
+
+
+def _finest_rows(network: Network) -> NDArray[np.float32]:
+    """Return the weights ``[C, E]`` of the linear layer that tells the finest labels apart."""
+    classifier: Any = network.classifiers[-1] if isinstance(network, MultiNetwork) else network.classifier
+    rows: NDArray[np.float32] = classifier.heads.heads[-1].weight.detach().cpu().numpy()
+    return rows
+
+
+def _confusion(
+    network: Network, leaf: IntArray, seen: int | None, config: Config, task: LabelledDataset, reporter: Reporter
+) -> IntArray | None:
+    """Count what training images beyond the first `seen` of their class are taken for, ``[C, C]``."""
+    unseen = task.dataset.train.beyond(len(task.dataset.train) if seen is None else seen)
+    confusion = np.zeros((len(leaf), len(leaf)), dtype=np.int64)
+    if len(np.unique(unseen.labels)) < len(leaf):
+        return None
+    compute = choose(config)
+    images, kept = open_split(unseen, "held-out training", config, compute, reporter)
+    logits = predict_logits(network, images, batch_size=config.batch_size, compute=compute)
+    taken_for = np.argsort(leaf)[top_labels(logits)[:, -1].numpy()]
+    np.add.at(confusion, (unseen.labels[kept], taken_for), 1)
+    return confusion if confusion.any(axis=1).all() else None
+
+
+def _write(
+    out: Path, config: Config, task: LabelledDataset, backbone: Backbone, extraction: Extraction, reporter: Reporter
+) -> Features:
+    split = task.dataset.train.limit_per_class(config.limit_per_class)
+    compute = choose(config)
+    images, kept = open_split(split, "training", config, compute, reporter)
+    network = compute.place(AveragePooled(backbone))
+    start = time.perf_counter()
+    features = features_of(images, "training", network, config, compute, reporter)
+    seconds = time.perf_counter() - start
+    reporter.say(f"features of {len(images)} training images: {len(images) / seconds:,.0f} images/s")
+    return write_features(
+        out, features.cpu().numpy(), split.labels[kept], task.dataset.classes,
+        _facts(config, task, len(split) - len(kept)) | dict(extraction.provenance), **extraction.class_tables,
+    )  # fmt: skip
+
+
+def _facts(config: Config, task: LabelledDataset, left_out: int) -> dict[str, Any]:
+    """Return what the features are features of, as JSON values; what does not apply is left out."""
+    facts = {
+        "dataset": task.hierarchy.dataset,
+        "root": task.hierarchy.root,
+        "hierarchy": task.hierarchy.name,
+        "restricted": task.hierarchy.source.get("restricted"),
+        "split": "train",
+        "limit_per_class": config.limit_per_class,
+        "left_out": left_out or None,
+        "backbone": config.backbone,
+        "image_size": config.image_size,
+        "pooling": "global average",
+    }
+    return {name: value for name, value in facts.items() if value is not None}

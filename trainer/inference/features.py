@@ -1,0 +1,38 @@
+"""Pooled features of images, as a frozen backbone sees them."""
+
+from __future__ import annotations
+
+import torch
+from torch import Tensor
+
+from taxonomy import HiertaxError
+from trainer.config import Config
+from trainer.data.inputs import Inputs
+from trainer.inference.forward import Embedder, embed
+from trainer.runtime.device import Compute
+from trainer.runtime.progress import Reporter
+
+
+@torch.inference_mode()
+def check_image_size(network: Embedder, config: Config) -> None:
+    """Refuse before anything is decoded what would leave no feature map.
+
+    Raises
+    ------
+    HiertaxError
+        If images of that size are too small for the network, or of a size that it does not take.
+    """
+    try:
+        network.eval().embed(torch.zeros(1, 3, config.image_size, config.image_size))
+    except (RuntimeError, ValueError, AssertionError):
+        raise HiertaxError(
+            f"--image-size {config.image_size}: does not suit {config.backbone}; try 224, or another --backbone"
+        ) from None
+
+
+def features_of(
+    images: Inputs, what: str, network: Embedder, config: Config, compute: Compute, reporter: Reporter
+) -> Tensor:
+    """Return the pooled features of images as `embed` does, telling how far it is."""
+    with reporter.images(f"features of {what} images", len(images)) as advance:
+        return embed(network, images, batch_size=config.batch_size, compute=compute, on_batch=advance).clone()

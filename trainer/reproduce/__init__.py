@@ -1,0 +1,1 @@
+"""Experiments of the paper, repeated on images at hand."""

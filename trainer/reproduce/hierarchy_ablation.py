@@ -1,0 +1,135 @@
+"""What the origin of the hierarchy is worth (the paper, section 6.2 and the end of its Table 3).
+
+The same network is trained on a manual hierarchy, on two found in features (docs/clustering.md), on a random one
+of the same shape and on the finest labels alone. The backbone is frozen, so one pass over the images serves all.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Mapping
+from dataclasses import replace
+from pathlib import Path
+from statistics import mean
+from typing import Any
+
+from rich.box import SIMPLE
+from rich.table import Table
+from sklearn.metrics import adjusted_rand_score
+
+from taxonomy import Hierarchy, HiertaxError
+from taxonomy.clustering.build import METHODS, Method, Settings, cluster, to_hierarchy
+from taxonomy.clustering.features import Features, make_features
+from taxonomy.metrics import level_accuracy, majority_baseline
+from trainer.config import Config
+from trainer.data.labelled import LabelledDataset
+from trainer.inference.decoding import top_labels
+from trainer.reproduce.frozen import FrozenFeatures, look, targets, train_heads
+from trainer.reproduce.spread import percent, spread
+from trainer.runtime.progress import Reporter
+
+TREES = ("manual", *METHODS, "flat")
+
+
+def run(config: Config, seeds: int, reporter: Reporter) -> dict[str, Any]:
+    """Train on every tree with the seeds 0, 1, ... and return the scores as JSON values.
+
+    The trees are built from training images only; those found in features and the random ones have as many groups
+    per level as the manual one. Each seed has its own random tree.
+
+    Raises
+    ------
+    HiertaxError
+        If anything asked for is missing or does not fit.
+    """
+    manual_file = Hierarchy.load(config.hierarchy)
+    if manual_file.depth < 2:
+        raise HiertaxError(f"{config.hierarchy}: has one level only; the ablation varies what is above the finest")
+    task = LabelledDataset.prepare(config, manual_file, reporter)
+    train, test = look(config, task, reporter)
+    features = make_features(train.average.cpu().numpy(), train.labels, task.dataset.classes)
+    trials: dict[str, list[dict[str, Any]]] = {name: [] for name in TREES}
+    with reporter.images("training", seeds * len(TREES) * config.epochs * len(train.labels)) as advance:
+        for seed in range(seeds):
+            for name, tree in _trees(task.hierarchy, features, seed):
+                seeded = replace(config, seed=seed)
+                logits = train_heads(seeded, tree, task.dataset.classes, train, test, advance)
+                truth = targets(tree, task.dataset.classes, test)
+                accuracy = level_accuracy(truth, top_labels(logits).numpy()).tolist()
+                trials[name].append(_trial(tree, task, test, accuracy))
+                reporter.say(f"seed {seed}, {name}: {tree.levels[-1].name} {100 * accuracy[-1]:.2f} %")
+    about = {"hierarchy": task.hierarchy.name, "train": len(train.labels), "test": len(test.labels), "seeds": seeds}
+    settings = {name: getattr(config, name) for name in ("backbone", "image_size", "epochs", "batch_size")}
+    results = {name: _summary(task.hierarchy, name, found) for name, found in trials.items()}
+    return {
+        **about,
+        "weights": Path(config.weights).name,
+        **settings,
+        "features_sha256": features.sha256,
+        "trees": results,
+    }
+
+
+def _trees(manual: Hierarchy, features: Features, seed: int) -> Iterator[tuple[str, Hierarchy]]:
+    """Yield the trees to learn; those found in features do not depend on the seed."""
+    yield "manual", manual
+    for method in METHODS:
+        yield method, _found(manual, features, method, seed if method == "random" else 0)
+    finest = manual.levels[-1]
+    yield (
+        "flat",
+        Hierarchy.from_lineages(
+            [[label] for label in finest.labels], [finest.name], classes=manual.classes, name="flat", root=manual.root
+        ),
+    )
+
+
+def _found(manual: Hierarchy, features: Features, method: Method, seed: int) -> Hierarchy:
+    settings = Settings(method=method, levels=manual.depth, sizes="like", seed=seed)
+    found = cluster(features, settings, manual)
+    return to_hierarchy(features, settings, found, like=manual, command="hiertrain reproduce hierarchy-ablation")
+
+
+def _trial(tree: Hierarchy, task: LabelledDataset, test: FrozenFeatures, accuracy: list[float]) -> dict[str, Any]:
+    """Return what one training gave, with what always guessing the commonest label would, and the tree's ARI."""
+    classes = task.dataset.classes
+    own, manual = (each.paths[[each.class_index[name] for name in classes]] for each in (tree, task.hierarchy))
+    agreement = [adjusted_rand_score(a, b) for a, b in zip(manual.T[:-1], own.T[:-1], strict=False)]
+    majority = majority_baseline(targets(tree, classes, test)).tolist()
+    return {"sizes": tree.sizes, "accuracy": accuracy, "majority": majority, "ari": list(map(float, agreement))}
+
+
+def _summary(manual: Hierarchy, name: str, trials: list[dict[str, Any]]) -> dict[str, Any]:
+    """Return each level's accuracies over seeds; a level is called as the manual one it stands for."""
+    names = [level.name for level in manual.levels[manual.depth - len(trials[0]["sizes"]) :]]
+    levels = [
+        {
+            "level": level if k == len(names) - 1 or name == "manual" else f"like {level}",
+            "labels": trials[0]["sizes"][k],
+            **spread([trial["accuracy"][k] for trial in trials]),
+            "majority": mean(trial["majority"][k] for trial in trials),
+            "ari": mean(trial["ari"][k] for trial in trials) if k < len(names) - 1 else None,
+        }
+        for k, level in enumerate(names)
+    ]
+    return {"levels": levels}
+
+
+def result_table(result: Mapping[str, Any]) -> Table:
+    """Lay the result out for a person, in percent; a found level stands under the manual one whose size it has."""
+    table = Table(box=SIMPLE)
+    table.add_column("tree")
+    trees: Mapping[str, Any] = result["trees"]
+    finest, *above = trees["manual"]["levels"][::-1]
+    table.add_column(finest["level"], justify="right")
+    for level in above[::-1]:
+        table.add_column(f"{level['level']} (majority)", justify="right")
+        table.add_column("ARI", justify="right")
+    for name, found in trees.items():
+        *coarse, leaf = found["levels"]
+        cells = [cell for level in coarse for cell in (_cell(level, majority=True), f"{level['ari']:.2f}")]
+        table.add_row(name, _cell(leaf), *cells)
+    return table
+
+
+def _cell(level: Mapping[str, Any], *, majority: bool = False) -> str:
+    return percent(level) + (f" ({100 * level['majority']:.0f})" if majority else "")

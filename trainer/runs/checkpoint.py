@@ -1,0 +1,173 @@
+"""A checkpoint: one file with all that predicting and going on need, in which nothing can be executed.
+
+It is safetensors: the weights, the optimiser's momentum, the averaged weights if there are any, and a header with
+hierarchy, class names, config, progress, the log so far and a hash of everything. One file, replaced as a whole, cannot
+be half new and half old. Random numbers are drawn from (seed, epoch, step) alone: there is no generator state to keep.
+"""
+
+from __future__ import annotations
+
+import hashlib
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import msgspec
+import torch
+from safetensors import SafetensorError, safe_open
+from safetensors.torch import save
+from torch import Tensor
+
+from taxonomy import Hierarchy, HiertaxError
+from taxonomy.files import write_atomic
+from trainer.config import Config
+from trainer.models.methods import Network, build_network
+from trainer.runs.log import Row
+
+FORMAT = "hiertax-checkpoint"
+LAST, BEST = "checkpoint.safetensors", "best.safetensors"
+WEIGHTS, MOMENTUM, AVERAGE, SUMS = "weights/", "momentum/", "average/", "sums"  # what names of tensors begin with
+
+
+@dataclass(frozen=True)
+class Snapshot:
+    """A learner at one moment, on the CPU, ready to be written while the learner goes on."""
+
+    tensors: Mapping[str, Tensor]
+    header: Mapping[str, str]
+    log: Sequence[Row]
+
+    @classmethod
+    def of(
+        cls,
+        tensors: Mapping[str, Tensor],
+        progress: Mapping[str, Any],
+        config: Config,
+        hierarchy: Hierarchy,
+        log: Sequence[Row],
+    ) -> Snapshot:
+        """Put a learner's tensors and progress together with what they belong to, and the log that led to them."""
+        about = {
+            "config": config.to_json(),
+            "hierarchy": hierarchy.to_json(),
+            "progress": progress,
+            "log": list(log),
+        }
+        header = {name: msgspec.json.encode(value).decode() for name, value in about.items()}
+        return cls(tensors, {"format": FORMAT, **header}, list(log))
+
+    def write(self, file: Path) -> None:
+        """Write the checkpoint, sealed by its hash, in place of the one that is there.
+
+        Raises
+        ------
+        HiertaxError
+            If it cannot be written; the old file stays.
+        """
+        seal = _digest(self.header, self.tensors)
+        write_atomic(file, save(dict(self.tensors), metadata={**self.header, "sha256": seal}))
+
+
+def _digest(header: Mapping[str, str], tensors: Mapping[str, Tensor]) -> str:
+    """Return the SHA-256 (hex) of all that a checkpoint says but this."""
+    about = sorted((key, value) for key, value in header.items() if key != "sha256")
+    digest = hashlib.sha256(msgspec.json.encode(about))
+    for name in sorted(tensors):
+        tensor = tensors[name]
+        digest.update(f"{name} {tensor.dtype} {list(tensor.shape)}".encode())
+        digest.update(tensor.reshape(-1).view(torch.uint8).numpy().data)
+    return digest.hexdigest()
+
+
+@dataclass(frozen=True)
+class Checkpoint:
+    """What a checkpoint file holds."""
+
+    path: Path
+    config: Config
+    hierarchy: Hierarchy
+    progress: Mapping[str, Any]
+    log: Sequence[Row]
+    tensors: Mapping[str, Tensor]
+
+    @property
+    def epoch(self) -> int:
+        """The number of finished epochs."""
+        return int(self.progress["epoch"])
+
+    @classmethod
+    def load(cls, run: Path) -> Checkpoint:
+        """Read the last checkpoint of a run folder, executing nothing.
+
+        Raises
+        ------
+        HiertaxError
+            If there is none, it is truncated or changed, or it is no checkpoint of ours.
+        """
+        if not (run / LAST).is_file():
+            raise HiertaxError(f"{run}: no run with anything saved here; train one by hiertrain --out {run}")
+        return cls._read(run / LAST)
+
+    @classmethod
+    def load_to_answer(cls, run: Path) -> Checkpoint:
+        """Read the checkpoint that answers best: that of the best validation where a run kept one, else the last.
+
+        Raises
+        ------
+        HiertaxError
+            As `load`.
+        """
+        return cls._read(run / BEST) if (run / BEST).is_file() else cls.load(run)
+
+    @classmethod
+    def _read(cls, file: Path) -> Checkpoint:
+        try:
+            with safe_open(file, framework="pt") as stored:
+                header = stored.metadata() or {}
+                if header.get("format") != FORMAT:
+                    raise HiertaxError(f"{file}: not a checkpoint of hiertrain; name a run folder")
+                tensors = {name: stored.get_tensor(name) for name in stored.keys()}  # noqa: SIM118 - not a dict
+            if header.get("sha256") != _digest(header, tensors):
+                raise HiertaxError(f"{file}: was changed after it was written; restore it, or train anew")
+            about = {name: msgspec.json.decode(header[name]) for name in ("config", "hierarchy", "progress", "log")}
+            config, hierarchy = Config.from_json(about["config"]), Hierarchy.from_json(about["hierarchy"])
+        except (OSError, SafetensorError, msgspec.DecodeError, KeyError, ValueError) as error:
+            raise HiertaxError(f"{file}: truncated or changed ({error}); restore it, or train anew") from None
+        return cls(file, config, hierarchy, about["progress"], about["log"], tensors)
+
+    def network(self) -> Network:
+        """Build the network that learns and fill in its weights.
+
+        Raises
+        ------
+        HiertaxError
+            If the weights do not fit the network that the config names.
+        """
+        return self._filled(strip_prefix(WEIGHTS, self.tensors))
+
+    def answering(self) -> Network:
+        """Build the network to predict with: that of the averaged weights where the run averages them.
+
+        Raises
+        ------
+        HiertaxError
+            As `network`.
+        """
+        return self._filled(strip_prefix(AVERAGE, self.tensors) or strip_prefix(WEIGHTS, self.tensors))
+
+    def _filled(self, state: dict[str, Tensor]) -> Network:
+        network = build_network(
+            self.config.method, self.config.backbone, self.hierarchy.sizes, frozen=self.config.freeze_backbone
+        )
+        try:
+            network.load_state_dict(state)
+        except RuntimeError as error:
+            reason = str(error).splitlines()[-1].strip()
+            raise HiertaxError(f"{self.path}: its weights do not fit its config ({reason}); restore it") from None
+        return network
+
+
+def strip_prefix(prefix: str, tensors: Mapping[str, Tensor]) -> dict[str, Tensor]:
+    """Return the tensors whose names begin with a prefix, named without it."""
+    return {name.removeprefix(prefix): tensor for name, tensor in tensors.items() if name.startswith(prefix)}

@@ -1,0 +1,145 @@
+"""One epoch of training: what chance decides in it, and the step that is repeated; knows no files."""
+
+from __future__ import annotations
+
+import math
+import time
+from collections.abc import Callable
+from contextlib import AbstractContextManager, nullcontext
+from dataclasses import dataclass
+from typing import Any
+
+import numpy as np
+import torch
+from torch import Tensor
+from torch.nn.parallel import DistributedDataParallel
+
+from trainer.data.augment import AugmentationParams, augment
+from trainer.data.samples import Samples
+from trainer.inference.decoding import top_labels
+from trainer.models.losses import multi_level_loss
+from trainer.models.methods import Network
+from trainer.runtime.device import Compute
+from trainer.runtime.processes import SINGLE, ProcessGroup
+from trainer.training.learner import EpochTiming, Learner
+
+
+@dataclass(frozen=True)
+class EpochPlan:
+    """All that chance decides in an epoch, drawn before it starts, so that nothing waits for it.
+
+    Attributes
+    ----------
+    indices
+        int64 ``[steps, parts, B]``: which samples this process learns from, in each part of each step.
+    offsets
+        int64 ``[steps, parts]``: where a part starts among all samples of the epoch.
+    params
+        The augmentation of each place, or None for features.
+    """
+
+    indices: Tensor
+    offsets: Tensor
+    params: AugmentationParams | None
+
+
+def seed_from(*words: int) -> int:
+    """Return what random numbers are drawn from: of (seed, epoch), so that there is no generator state to keep."""
+    return int(np.random.SeedSequence(words).generate_state(1, np.uint64)[0] >> 1)
+
+
+def plan_epoch(
+    count: int,
+    seed: int,
+    *,
+    batch_size: int,
+    parts: int = 1,
+    group: ProcessGroup = SINGLE,
+    draw: Callable[[torch.Generator], AugmentationParams] | None = None,
+) -> EpochPlan:
+    """Draw order and augmentation of an epoch over `count` samples.
+
+    Every process draws the same and takes its part of each batch, so that two processes see the same batches as one
+    process that computes them in two parts. What does not fill a batch is left out.
+    """
+    generator = torch.Generator().manual_seed(seed)
+    order = torch.randperm(count, generator=generator)
+    size = min(batch_size, count) // (parts * group.size)  # of one part
+    shape = (count // (size * parts * group.size), group.size, parts, size)
+    whole = math.prod(shape)
+    offsets = torch.arange(0, whole, size).view(shape[:3])[:, group.rank]
+    indices = order[:whole].view(shape)[:, group.rank]
+    return EpochPlan(indices, offsets, draw(generator) if draw else None)
+
+
+def loss_and_hits(
+    network: Network | DistributedDataParallel, inputs: Tensor, targets: Tensor, share: Tensor | None
+) -> tuple[Tensor, Tensor]:
+    """Return the loss and the number of right answers of every level, ``[K]``: what a training step computes."""
+    logits = network(inputs)
+    return multi_level_loss(logits, targets, share), (top_labels(logits) == targets).sum(0)
+
+
+Step = Callable[[Any, Tensor, Tensor, "Tensor | None"], tuple[Tensor, Tensor]]
+
+
+def train_epoch(
+    learner: Learner,
+    samples: Samples,
+    plan: EpochPlan,
+    compute: Compute,
+    *,
+    seed: int = 0,
+    group: ProcessGroup = SINGLE,
+    step: Step = loss_and_hits,
+    on_batch: Callable[[int], None] = lambda _: None,
+    stopping: Callable[[], bool] = lambda: False,
+) -> EpochTiming:
+    """Train on every sample of the plan once, from the step on at which the learner stands.
+
+    The learner counts its steps and adds up loss and right answers; nothing waits for the device before the end.
+
+    Parameters
+    ----------
+    seed
+        What dropout and the like are drawn from, with the numbers of the step and of the part of its batch.
+    step
+        `loss_and_hits`, or that compiled.
+    on_batch
+        Called with the number of images after each step.
+    stopping
+        Asked after each step; once it is true the epoch is left as it stands.
+    """
+    learner.network.train()
+    model, parts = learner.model, plan.indices.shape[1]
+    params = None if plan.params is None else plan.params.to(compute.device)
+    indices, offsets = plan.indices.to(compute.device), plan.offsets.tolist()
+    batches = samples.inputs.batches(list(plan.indices[learner.step :].flatten(0, 1)), compute.device)
+    begin, waiting = time.perf_counter(), 0.0
+    for at in range(learner.step, len(indices)):
+        for part in range(parts):
+            torch.manual_seed(seed_from(seed, at, group.rank * parts + part))
+            asked = time.perf_counter()
+            inputs = next(batches)
+            waiting += time.perf_counter() - asked
+            offset = offsets[at][part]
+            drawn = None if params is None else params.rows(offset, offset + len(inputs))
+            targets = samples.targets.index_select(0, indices[at, part])
+            images = inputs if drawn is None else augment(inputs, drawn)
+            with _exchange_gradients(model, now=part == parts - 1):
+                with compute.autocast():
+                    loss, right = step(model, images, targets, drawn.share if drawn else None)
+                learner.backward(loss / parts)
+            learner.add(loss.detach(), right, len(inputs))
+        learner.finish_step()
+        on_batch(plan.indices[at].numel() * group.size)
+        if group.any(stopping()):
+            break
+    if compute.on_gpu:
+        torch.cuda.synchronize(compute.device)
+    return EpochTiming(time.perf_counter() - begin, waiting)
+
+
+def _exchange_gradients(model: Any, *, now: bool) -> AbstractContextManager[Any]:
+    """Let processes add up their gradients with the last part of a step only."""
+    return nullcontext() if now or not isinstance(model, DistributedDataParallel) else model.no_sync()

@@ -1,0 +1,220 @@
+"""One epoch after the other: trained, scored, told, saved."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterator
+from contextlib import closing, contextmanager, nullcontext
+from dataclasses import dataclass
+from signal import SIGTERM
+
+from taxonomy import Hierarchy, HiertaxError
+from taxonomy.errors import Interrupted
+from trainer.config import Config
+from trainer.data.augment import Recipe, draw_params
+from trainer.data.labelled import LabelledDataset
+from trainer.data.samples import Samples
+from trainer.inference.forward import count_right
+from trainer.models.methods import Network
+from trainer.runs.checkpoint import Snapshot
+from trainer.runs.folder import Run, Saver
+from trainer.runs.log import Board, Row
+from trainer.runtime.device import Compute, choose
+from trainer.runtime.processes import ProcessGroup
+from trainer.runtime.progress import Reporter
+from trainer.runtime.signals import listening
+from trainer.training.compiling import announce, faster_step, warn_if_long
+from trainer.training.epoch import Step, plan_epoch, seed_from, train_epoch
+from trainer.training.learner import Learner
+from trainer.training.samples import load_samples
+
+PASSED_ON = 5.0  # seconds for torchrun to pass on a signal that this process may have heard already
+
+
+@dataclass(frozen=True)
+class Training:
+    """A learner, all that it learns from and is scored on, and how that is computed."""
+
+    config: Config
+    hierarchy: Hierarchy
+    compute: Compute
+    group: ProcessGroup
+    learner: Learner
+    step: Step
+    train: Samples
+    val: Samples | None
+    test: Samples
+    reporter: Reporter
+
+    @classmethod
+    def prepare(
+        cls, config: Config, task: LabelledDataset, network: Network, group: ProcessGroup, reporter: Reporter
+    ) -> Training:
+        """Load what there is to learn, and make the network ready for it."""
+        compute = choose(config, group.local_rank)
+        learner = Learner(network, config, compute, task.hierarchy.depth, group)
+        train, val = task.dataset.train.limit_per_class(config.limit_per_class).hold_out(config.val_fraction)
+        warn_if_long(network, config, compute, len(train) + (len(val) + len(task.dataset.test)) / 3, reporter)
+        splits = {"training": train, "validation": val, "test": task.dataset.test}
+        samples = {
+            what: load_samples(split, what, config, task, network, compute, group, reporter)
+            for what, split in splits.items()
+            if len(split)
+        }
+        if (count := len(samples["training"])) < 2 * group.size * config.accumulate:
+            raise HiertaxError(
+                f"{task.dataset.root}: {count} training image{'s' * (count > 1)}; batch normalisation needs two or "
+                "more in every part of a batch, add some"
+            )
+        step = faster_step(learner, config, compute, group, len(samples["training"]), reporter)
+        announce(config, compute, group, {what: len(found) for what, found in samples.items()}, reporter)
+        return cls(
+            config, task.hierarchy, compute, group, learner, step,
+            samples["training"], samples.get("validation"), samples["test"], reporter,
+        )  # fmt: skip
+
+    def run(self, run: Run, rows: list[Row]) -> Run:
+        """Train to the end, saving after every epoch, and before leaving where that is asked for.
+
+        Parameters
+        ----------
+        rows
+            The log of the epochs that are finished.
+        """
+        config, learner, leads = self.config, self.learner, self.group.is_main
+        left = (config.epochs - learner.epoch) * len(self.train)
+        with (
+            _explaining_interrupt(run),  # once the saver has finished, so that what it says is so
+            closing(Saver(run)) as saver,
+            closing(Board(run.path, len(rows))) if config.tensorboard and leads else nullcontext() as board,
+            self.reporter.images("training", left) as advance,
+            listening(quiet=not leads, apart=0 if self.group.size == 1 else PASSED_ON) as signalled,
+        ):
+            while learner.epoch < config.epochs and not _is_stale(rows, config.patience):
+                row = self._epoch(lambda: bool(signalled()), advance)
+                if row is not None:
+                    rows.append(row)
+                if leads:
+                    best = row is not None and config.patience is not None and _since_best(rows) == 0
+                    saver.save(
+                        Snapshot.of(learner.tensors(), learner.progress(), config, self.hierarchy, rows), best=best
+                    )
+                if row is None:
+                    saver.wait()
+                    self.group.barrier()  # the first to leave takes the others with it
+                    raise _interrupted(run, learner, signalled())
+                self._tell(row, board, advance)
+            saver.wait()
+        return run
+
+    def _epoch(self, stopping: Callable[[], bool], advance: Callable[..., None]) -> Row | None:
+        """Train one epoch, or what is left of it, and score it; return the log's row, or None if stopped before."""
+        config, learner, recipe = self.config, self.learner, _recipe(self.config)
+        learner.set_learning_rate(config.epochs)
+        seed = seed_from(config.seed, learner.epoch)
+        count = len(self.train)
+        plan = plan_epoch(
+            count, seed, batch_size=config.batch_size, parts=config.accumulate, group=self.group,
+            draw=None if config.freeze_backbone else lambda g: draw_params(recipe, count, config.image_size, g),
+        )  # fmt: skip
+        learner.timing += train_epoch(
+            learner, self.train, plan, self.compute, seed=seed, group=self.group, step=self.step,
+            on_batch=advance, stopping=stopping,
+        )  # fmt: skip
+        learner.pool()
+        if not learner.sums.isfinite().all():
+            raise HiertaxError(_diverged(learner.epoch, "the loss is no number"))
+        if learner.step < len(plan.indices) or self.group.any(stopping()):
+            if not all(weights.isfinite().all() for weights in learner.network.parameters()):
+                raise HiertaxError(_diverged(learner.epoch, "the weights are no numbers"))
+            return None
+        return self._row(plan.indices.numel() * self.group.size, stopping)
+
+    def _row(self, images: int, stopping: Callable[[], bool]) -> Row | None:
+        """Score the learner at the end of an epoch over so many images, and close it, unless stopped before."""
+        learner, timing, names = self.learner, self.learner.timing, [level.name for level in self.hierarchy.levels]
+        rates = [group["lr"] for group in learner.optimizer.param_groups]
+        held_out = {"val": self.val, "test": self.test}
+        hurry = stopping if self.group.size == 1 else lambda: False  # processes hear of a signal at different moments
+        scores = {part: self._accuracy(samples, hurry) for part, samples in held_out.items() if samples is not None}
+        if hurry():
+            return None
+        loss, right = learner.finish_epoch()
+        scores = {"train": right, **scores}
+        return {
+            "epoch": learner.epoch,
+            "learning_rate": rates[0],
+            "backbone_learning_rate": rates[1] if len(rates) > 1 else 0.0,
+            "train_loss": round(loss, 6),
+            **{
+                f"{part}_{name}": round(value, 6)
+                for part, found in scores.items()
+                for name, value in zip(names, found, strict=True)
+            },
+            "seconds": round(timing.seconds, 3),
+            "images_per_second": round(images / timing.seconds, 1),
+            "waiting_for_data": round(timing.waiting / timing.seconds, 4),
+            "memory_mib": self.compute.memory() >> 20,
+        }
+
+    def _accuracy(self, samples: Samples, stopping: Callable[[], bool]) -> list[float]:
+        """Return the accuracy of every level."""
+        right, finite = count_right(
+            self.learner.answering, samples, batch_size=self.config.batch_size, compute=self.compute, group=self.group,
+            stopping=stopping,
+        )  # fmt: skip
+        if not finite:
+            raise HiertaxError(_diverged(self.learner.epoch, "the logits are no numbers"))
+        accuracy: list[float] = (right.double() / len(samples)).tolist()
+        return accuracy
+
+    def _tell(self, row: Row, board: Board | None, advance: Callable[..., None]) -> None:
+        """Show how an epoch went."""
+        note = _note(row, self.config.epochs, self.hierarchy)
+        advance(0, note)
+        if not self.reporter.console.is_terminal:
+            self.reporter.say(note)
+        if board is not None:
+            board.add(row)
+
+
+def _recipe(config: Config) -> Recipe:
+    return Recipe(config.crop, config.color_jitter, config.mixup, config.cutmix)
+
+
+def _since_best(rows: list[Row]) -> int:
+    """Return how many epochs ago the validation was best, by its mean over levels."""
+    means = [sum(value for name, value in row.items() if name.startswith("val_")) for row in rows]
+    return len(means) - 1 - means.index(max(means))
+
+
+def _is_stale(rows: list[Row], patience: int | None) -> bool:
+    return patience is not None and len(rows) > 0 and _since_best(rows) >= patience
+
+
+def _diverged(epoch: int, what: str) -> str:
+    saved = f"the {epoch} epochs before are saved" if epoch else "nothing is saved"
+    return f"epoch {epoch + 1}: {what}; {saved}; lower --learning-rate and --backbone-learning-rate"
+
+
+def _interrupted(run: Run, learner: Learner, signalled: int) -> Interrupted:
+    return Interrupted(
+        f"interrupted in epoch {learner.epoch + 1} after {learner.step} steps; all is saved; "
+        f"go on by: hiertrain --resume {run.path}",
+        exit_code=128 + (signalled or SIGTERM),  # which another process has heard
+    )
+
+
+@contextmanager
+def _explaining_interrupt(run: Run) -> Iterator[None]:
+    """Say after a second Ctrl-C, which does not wait for anything to be saved, what is on disk."""
+    try:
+        yield
+    except KeyboardInterrupt:
+        if not run.has_checkpoint:
+            raise Interrupted("interrupted before anything was saved; start again") from None
+        raise Interrupted(f"interrupted at once; go on from what was saved: hiertrain --resume {run.path}") from None
+
+
+def _note(row: Row, epochs: int, hierarchy: Hierarchy) -> str:
+    test = "  ".join(f"{level.name} {100 * row[f'test_{level.name}']:.1f}" for level in hierarchy.levels)
+    return f"epoch {row['epoch']}/{epochs}  loss {row['train_loss']:.3f}  test % {test}"
