@@ -278,7 +278,7 @@ def test_stopping_after_any_step_and_going_on_is_not_stopping_to_the_bit(stop, p
 
 
 def timeless(progress):
-    return progress | {"timing": None}
+    return progress | {"pace": None}
 
 
 @pytest.mark.parametrize("method", METHODS)

@@ -14,9 +14,9 @@ from taxonomy import Hierarchy
 from taxonomy.cli import main as hiertax_main
 from taxonomy.clustering.features import read_features
 from trainer.commands import main
-from trainer.data import labelled as task
 from trainer.data.augment import normalise
 from trainer.data.images import load_images
+from trainer.inference import features
 from trainer.models.backbones import Backbone
 from trainer.runs.checkpoint import Checkpoint
 
@@ -252,7 +252,7 @@ def test_an_interrupt_is_one_line_and_leaves_nothing(options, monkeypatch, capsy
     def interrupt(*_, **__):
         raise KeyboardInterrupt
 
-    monkeypatch.setattr(task, "embed", interrupt)
+    monkeypatch.setattr(features, "embed", interrupt)
     assert hiertrain(*options) == 130
     assert capsys.readouterr().err.strip() == "error: interrupted"
     assert list(Path().iterdir()) == []

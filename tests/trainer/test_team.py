@@ -94,9 +94,9 @@ def test_one_process_is_a_team_of_its_own():
         assert group is SINGLE
     tensor = torch.tensor([1.0, 2.0])
     assert SINGLE.is_main
-    assert SINGLE.total(tensor) is tensor
+    assert SINGLE.all_reduce_sum_(tensor) is tensor
     assert [SINGLE.any(flag) for flag in (False, True)] == [False, True]
-    SINGLE.average(tensor)
+    SINGLE.all_reduce_mean_(tensor)
     assert tensor.tolist() == [1, 2]
     with SINGLE.one_by_one():
         SINGLE.barrier()

@@ -16,7 +16,7 @@ from torch import nn
 
 from taxonomy import Hierarchy, HiertaxError
 from trainer.config import METHODS, Config
-from trainer.data import labelled as task
+from trainer.data import labelled
 from trainer.data.augment import Recipe, draw_params
 from trainer.data.inputs import ArrayInputs
 from trainer.data.samples import Samples
@@ -124,11 +124,11 @@ def draw_once(group, out):
         time.sleep(0.3)
         draw_dataset(folder, on_image=on_image, per_class_train=1, per_class_test=1, size=32)
 
-    task.draw_dataset = draw
+    labelled.draw_dataset = draw
     hierarchy = Hierarchy.load(Path(__file__).parents[2] / "hierarchies" / "sketchbirds.json")
     reporter = Reporter()
     reporter.console.quiet = True
-    prepared = task.LabelledDataset.prepare(replace(CONFIG, data=str(out / "data")), hierarchy, reporter, group)
+    prepared = labelled.LabelledDataset.prepare(replace(CONFIG, data=str(out / "data")), hierarchy, reporter, group)
     return {"drawn": len(drawn), "found": len(prepared.dataset.train)}
 
 

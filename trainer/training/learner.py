@@ -146,7 +146,7 @@ class Learner:
             "epoch": self.epoch,
             "step": self.step,
             "seen": self.seen,
-            "timing": asdict(self.timing),
+            "pace": asdict(self.timing),
             "scaler": self.scaler.state_dict(),
         }
 
@@ -161,7 +161,7 @@ class Learner:
         if self.group.is_main:  # they are added up over all processes
             self.sums.copy_(tensors[SUMS])
         self.epoch, self.step, self.seen = progress["epoch"], progress["step"], progress["seen"]
-        self.timing = EpochTiming(**progress["timing"])
+        self.timing = EpochTiming(**progress["pace"])
         if progress["scaler"]:
             self.scaler.load_state_dict(progress["scaler"])
 
