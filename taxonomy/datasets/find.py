@@ -31,7 +31,7 @@ class Layout:
 
 LAYOUTS: Final = (
     Layout("CUB's lists (images.txt)", cub.recognises, cub.read),
-    Layout("folders of splits (train, test)", folders.has_splits, folders.read_splits),
+    Layout("folders of splits (train, test)", folders.recognises, folders.read_splits),
 )  # class folders without a split are what is left where no other layout is there
 
 _USUAL_FOLDERS: Final = {"cub": ("CUB_200_2011", "cub")}
@@ -142,7 +142,9 @@ def _has_lists_alone(root: Path) -> bool:
 
 def _not_found(root: Path, dataset: str | None) -> str:
     looked_for = f", neither in {cub.SHAPE} nor as {folders.SHAPE} nor as {folders.PLAIN_SHAPE}"
-    seen = looked_for if is_folder(root) and entries(root) else ""
+    seen = ", there is no such folder"
+    if is_folder(root):
+        seen = "".join([looked_for, *(f" ({note})" for note in folders.what_is_there(root))]) if entries(root) else ""
     fetch = _FETCH.get(dataset or "", "put images into {root}/train/CLASS/ and {root}/test/CLASS/")
     return (
         f"{root}: no images of {dataset or 'the dataset'} here{seen}; {fetch.format(root=root)}, or name the folder "

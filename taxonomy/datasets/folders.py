@@ -22,9 +22,9 @@ SHAPE = "train/CLASS/*.jpg and test/CLASS/*.jpg"
 PLAIN_SHAPE = "CLASS/*.jpg"
 
 
-def has_splits(root: Path) -> bool:
-    """Tell whether a folder holds the folder of a split."""
-    return root.is_dir() and any(split_named(entry.name) for entry in folders_in(root))
+def recognises(root: Path) -> bool:
+    """Tell whether a folder holds the folder of a split with images."""
+    return any(split_named(entry.name) and has_image(entry.path) for entry in folders_in(root))
 
 
 def read_splits(root: Path) -> Dataset:
@@ -61,6 +61,12 @@ def read_plain(root: Path) -> Dataset | None:
     """
     listing = list_images(root)
     return _dataset(root, {"": listing}, None, 0) if listing.images.keys() - {""} else None
+
+
+def what_is_there(root: Path) -> list[str]:
+    """Return what lies below a folder without class folders of images, one line each."""
+    listing = list_images(root)
+    return [*_remarks({}, [], len(listing)), *passed_over([listing])]
 
 
 def _split_folders(root: Path) -> dict[str, str]:

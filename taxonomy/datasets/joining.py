@@ -2,14 +2,16 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Collection, Sequence
+from collections.abc import Set as AbstractSet
 from dataclasses import dataclass, replace
 
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
 
+from taxonomy.datasets.conventions import nfc
 from taxonomy.datasets.dataset import Dataset, IntArray
-from taxonomy.datasets.matching import Known, match, nearest_class
+from taxonomy.datasets.matching import Known, match, names_in, nearest_class
 from taxonomy.datasets.notes import counted, few
 from taxonomy.errors import HiertaxError
 from taxonomy.hierarchy import Hierarchy
@@ -50,7 +52,7 @@ class Joined:
         return _restricted(self.dataset.select(rows), self.hierarchy, self.notes)
 
 
-def join(dataset: Dataset, hierarchy: Hierarchy, *, restrict: bool = True) -> Joined:
+def join(dataset: Dataset, hierarchy: Hierarchy, *, restrict: bool = True, left_out: Collection[str] = ()) -> Joined:
     """Join a dataset and a hierarchy by class name; see `taxonomy.datasets.matching` for what is a class's folder.
 
     A class without training images is one that nobody can learn: it is left out of the hierarchy with the images
@@ -60,6 +62,9 @@ def join(dataset: Dataset, hierarchy: Hierarchy, *, restrict: bool = True) -> Jo
     ----------
     restrict
         Whether to restrict the hierarchy; without, it stays as it is, as suits scoring what was trained already.
+    left_out
+        Classes that the hierarchy is known to lack, such as those that training had to leave out; their images are
+        left out, which a note says.
 
     Raises
     ------
@@ -67,13 +72,13 @@ def join(dataset: Dataset, hierarchy: Hierarchy, *, restrict: bool = True) -> Jo
         If training images have a class that the hierarchy lacks, a class's name differs in capitals only, a folder
         could be two classes, or there is only one class to train: the names, and the nearest in the hierarchy.
     """
-    named = label_by(dataset, hierarchy)
+    named = label_by(dataset, hierarchy, left_out=left_out)
     notes = named.notes[len(dataset.notes) :]
     named = replace(named, notes=dataset.notes)
     return _restricted(named, hierarchy, notes) if restrict else Joined(named, hierarchy, _all_notes(named, notes))
 
 
-def label_by(dataset: Dataset, hierarchy: Hierarchy) -> Dataset:
+def label_by(dataset: Dataset, hierarchy: Hierarchy, *, left_out: Collection[str] = ()) -> Dataset:
     """Label the images of a dataset by the classes of a hierarchy, whatever folders of these they lie in.
 
     Returns
@@ -90,7 +95,7 @@ def label_by(dataset: Dataset, hierarchy: Hierarchy) -> Dataset:
     if matching.conflicts:
         raise HiertaxError(f"{dataset.root}: {matching.conflicts[0]}{_more(len(matching.conflicts) - 1)}")
     unknown = matching.codes < 0
-    if asked := _not_to_be_left_out(dataset, unknown, known):
+    if asked := _not_to_be_left_out(dataset, unknown, known, {nfc(name) for name in left_out}):
         raise HiertaxError(_unknown_classes(dataset, hierarchy, asked, known))
     rows = np.flatnonzero(~unknown[dataset.labels])
     notes = [*_inside(matching.inside), *_strangers(dataset, unknown, known)]
@@ -192,13 +197,17 @@ def _left_out(dataset: Dataset, hierarchy: Hierarchy, part: Hierarchy, lost: NDA
     ]
 
 
-def _not_to_be_left_out(dataset: Dataset, unknown: NDArray[np.bool_], known: Known) -> list[str]:
+def _not_to_be_left_out(
+    dataset: Dataset, unknown: NDArray[np.bool_], known: Known, left_out: AbstractSet[str]
+) -> list[str]:
     """Return the unknown labels that have training images, or that differ from a class in capitals only."""
     training, images = dataset.counts("train"), dataset.counts()
+    labels = [(i, dataset.classes[i]) for i in np.flatnonzero(unknown & (images > 0)).tolist()]
     return [
-        dataset.classes[i]
-        for i in np.flatnonzero(unknown & (images > 0)).tolist()
-        if training[i] or any(part.casefold() in known.folded for part in dataset.classes[i].split("/"))
+        label
+        for i, label in labels
+        if (training[i] or any(part.casefold() in known.folded for part in label.split("/")))
+        and left_out.isdisjoint(name for _, name in names_in(label))
     ]
 
 
@@ -211,7 +220,7 @@ def _unknown_classes(dataset: Dataset, hierarchy: Hierarchy, unknown: Sequence[s
 
 
 def _strangers(dataset: Dataset, unknown: NDArray[np.bool_], known: Known) -> list[str]:
-    """Say what classes that the hierarchy lacks are left out because they have no training images."""
+    """Say what classes that the hierarchy lacks are left out: they have no training images, or that was asked for."""
     images = dataset.counts()
     names = [dataset.classes[i] for i in np.flatnonzero(unknown & (images > 0)).tolist()]
     if not names:
@@ -219,10 +228,7 @@ def _strangers(dataset: Dataset, unknown: NDArray[np.bool_], known: Known) -> li
     listed = ", ".join(nearest_class(name, known) for name in names[:5]) + _more(len(names) - 5)
     are = "is" if len(names) == 1 else "are"
     number = counted(len(names), "class", "classes")
-    return [
-        f"{number} without training images {are} not in the hierarchy: {listed}; "
-        f"{counted(int(images[unknown].sum()), 'image')} left out"
-    ]
+    return [f"{number} {are} not in the hierarchy: {listed}; {counted(int(images[unknown].sum()), 'image')} left out"]
 
 
 def _inside(labels: Sequence[str]) -> list[str]:

@@ -72,7 +72,7 @@ def _enter(visit: _Visit, found: Listing) -> list[_Visit]:
     """Note what lies in one folder; return the folders in it."""
     identity = _identity(visit.path)
     if identity in visit.above:
-        raise HiertaxError(f"{visit.path}: a link leads back here from a folder that lies in it; remove the link")
+        raise HiertaxError(f"{visit.path}: a link leads back to a folder that it lies in; remove the link")
     folders: list[_Visit] = []
     images: list[str] = []
     links: list[os.DirEntry[str]] = []

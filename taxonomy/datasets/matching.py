@@ -124,10 +124,17 @@ class _Hit(NamedTuple):
 def _hits(label: str, known: Known) -> Iterator[_Hit]:
     """Yield the folders of a path that are classes, deepest first, each by the longest name that fits."""
     parts = nfc(label).split("/")
+    for end, name in names_in(label):
+        if (code := known.index.get(name, -1)) >= 0:
+            start = end - name.count("/") - 1
+            yield _Hit("/".join(parts[:end]), code, parts[:start], parts[end:])
+
+
+def names_in(label: str) -> Iterator[tuple[int, str]]:
+    """Yield what a class may be called whose images lie at a path, in normal form C, and how deep its folder lies."""
+    parts = nfc(label).split("/")
     for end in range(len(parts), 0, -1):
-        for start in range(end):
-            if (code := known.index.get("/".join(parts[start:end]), -1)) >= 0:
-                yield _Hit("/".join(parts[:end]), code, parts[:start], parts[end:])
+        yield from ((end, "/".join(parts[start:end])) for start in range(end))
 
 
 def nearest_class(label: str, known: Known) -> str:
