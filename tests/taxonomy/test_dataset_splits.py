@@ -98,6 +98,10 @@ def test_a_table_that_cannot_be_read_is_refused(pets: Dataset, tmp_path: Path) -
 
 
 def test_a_split_comes_back_from_its_file(pets: Dataset, tmp_path: Path) -> None:
+    (pets.root / "train" / " odd, name").mkdir()
+    (pets.root / "train" / " odd, name" / '"1" .jpg').touch()
+    pets = find_dataset(pets.root)
+    assert len(pets) == 6
     write_split(pets, tmp_path / "split.csv")
     assert by_split(read_dataset(pets.root, split=tmp_path / "split.csv")) == by_split(pets)
 

@@ -109,6 +109,12 @@ def test_a_class_that_is_listed_without_images_is_named(tmp_path: Path) -> None:
     assert dataset.notes == ("1 class of classes.txt has no images: '004.Kiwi'",)
 
 
+def test_names_that_a_list_repeats_for_inner_taxa_are_one_class(tmp_path: Path) -> None:
+    dataset = find_dataset(cub_like(tmp_path, classes=["0 003.Jay", *LISTS["classes.txt"], "4 003.Jay"]))
+    assert dataset.classes == ("003.Jay", "001.Albatross", "002.Auklet")
+    assert dataset.counts().tolist() == [1, 2, 1]
+
+
 @pytest.mark.parametrize(
     ("changed", "text"),
     [
@@ -135,7 +141,10 @@ def test_a_class_that_is_listed_without_images_is_named(tmp_path: Path) -> None:
         ({"train_test_split": ["1 1", "2 1", "3 1", "4 1"]}, "train_test_split.txt: no test images; add some"),
         ({"train_test_split": ["1 0", "2 0", "3 0", "4 0"]}, "train_test_split.txt: no training images; add some"),
         ({"images": [], "image_class_labels": [], "train_test_split": []}, "no training images"),
-        ({"classes": ["1 Caf\u00e9", "2 Cafe\u0301", "3 b"]}, "classes.txt: class 'Caf\u00e9' is listed twice"),
+        (
+            {"classes": ["1 Caf\u00e9", "2 Cafe\u0301", "3 b"]},
+            "classes.txt: class 'Caf\u00e9' has images under two numbers",
+        ),
     ],
 )
 def test_broken_lists_are_named_with_line_or_image(
