@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+import struct
 from collections import deque
 from collections.abc import Callable, Iterable, Iterator, Sequence
 from concurrent.futures import Future, ThreadPoolExecutor
@@ -17,6 +18,7 @@ from PIL import Image
 from torch import Tensor
 
 from taxonomy import HiertaxError
+from trainer.data.pixels import open_rgb
 
 Item = TypeVar("Item")
 Result = TypeVar("Result")
@@ -29,6 +31,8 @@ class UndecodableImageError(HiertaxError):
 def decode(path: Path, size: int) -> NDArray[np.uint8]:
     """Decode an image file to RGB at exactly ``size x size``, whatever its aspect (the paper's recipe).
 
+    It is as a viewer shows it, see `trainer.data.pixels`.
+
     Returns
     -------
     uint8 ``[3, size, size]``
@@ -39,10 +43,8 @@ def decode(path: Path, size: int) -> NDArray[np.uint8]:
         If it cannot be read or decoded: the file and the reason.
     """
     try:
-        with Image.open(path) as image:
-            image.info.pop("transparency", None)  # we pass over it; of some palettes Pillow would warn
-            pixels = np.asarray(image.convert("RGB").resize((size, size), Image.Resampling.BILINEAR))
-    except (OSError, ValueError, SyntaxError, Image.DecompressionBombError) as error:
+        pixels = np.asarray(open_rgb(path).resize((size, size), Image.Resampling.BILINEAR))
+    except (OSError, ValueError, SyntaxError, struct.error, Image.DecompressionBombError) as error:
         raise UndecodableImageError(f"{path}: cannot be decoded ({error}); replace the file") from None
     return np.ascontiguousarray(pixels.transpose(2, 0, 1))
 

@@ -28,7 +28,7 @@ from trainer.data.images import decode_all, on_all_cores
 from trainer.runtime.progress import Reporter
 
 FORMAT: Final = "hiertax-images"
-VERSION: Final = 1  # grows whenever the same files would give other pixels
+VERSION: Final = 2  # grows whenever the same files would give other pixels
 FILTER: Final = "bilinear"
 
 
