@@ -18,7 +18,9 @@ from taxonomy.files import read_text, write_atomic
 Method = Literal["ours", "ours_single", "vanilla_single", "vanilla_multi"]
 METHODS: tuple[Method, ...] = get_args(Method)
 
-RUNTIME_FIELDS = ("data", "device", "cache", "workers", "compile", "tensorboard")  # where and how, not what is learned
+RUNTIME_FIELDS = (  # where and how, not what is learned
+    "data", "device", "cache", "cache_limit", "workers", "compile", "tensorboard",
+)  # fmt: skip
 
 
 def _int(about: str, low: int, high: int | None = None) -> Meta:
@@ -82,6 +84,9 @@ class Config:
         Literal["auto", "gpu", "ram", "disk", "off"],
         _text("Where the decoded images lie; off: decode them again in every epoch."),
     ] = "auto"
+    cache_limit: Annotated[float, _float("Gigabytes that all decoded images may take on disk. [no limit]")] | None = (
+        None
+    )
     workers: Annotated[int, _int("Processes that decode with --cache off. [one a core]", 0)] | None = None
     tensorboard: Annotated[bool, _text("Write the log for TensorBoard as well.")] = False
 

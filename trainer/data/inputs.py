@@ -38,9 +38,12 @@ class ArrayInputs:
     ----------
     tensor
         uint8 images ``[N, 3, S, S]``, or float32 pooled features ``[N, W]``.
+    in_use
+        What keeps the place that they were read from, if it is to be kept as long as these are there.
     """
 
     tensor: Tensor
+    in_use: object = None
 
     def __len__(self) -> int:
         return len(self.tensor)

@@ -92,7 +92,7 @@ def _tag(image: Image.Image, tag: int, default: int) -> int:
 def _on_white(image: Image.Image) -> Image.Image:
     straight = image.convert(_PREMULTIPLIED[image.mode]) if image.mode in _PREMULTIPLIED else image
     layer = straight.convert("RGBA")
-    if layer.getextrema()[3] == (255, 255):
+    if layer.getchannel("A").getextrema() == (255, 255):
         return layer.convert("RGB")
     page = Image.new("RGBA", layer.size, "white")
     page.alpha_composite(layer)

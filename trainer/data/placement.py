@@ -12,9 +12,10 @@ import torch
 from taxonomy import HiertaxError
 from trainer.config import Config
 from trainer.data.datasets import Split
+from trainer.data.entries import UnusableCacheError
 from trainer.data.images import UndecodableImageError, check_memory, decode_all, load_images
 from trainer.data.inputs import ArrayInputs, FileInputs, Inputs
-from trainer.data.store import UnusableCacheError, array_bytes, decode_once
+from trainer.data.store import array_bytes, decode_once
 from trainer.runtime.device import Compute
 from trainer.runtime.processes import on_this_machine
 from trainer.runtime.progress import Reporter
@@ -36,7 +37,7 @@ def open_split(
     try:
         inputs, kept = open_inputs(
             split.paths, config.image_size, cache=config.cache, skip_bad=config.skip_bad_images,
-            workers=workers, device=compute.device, what=what, reporter=reporter,
+            workers=workers, device=compute.device, what=what, reporter=reporter, limit=config.cache_limit,
         )  # fmt: skip
     except UndecodableImageError as error:
         raise HiertaxError(f"{error}, or go on without such by --skip-bad-images") from None
@@ -55,6 +56,7 @@ def open_inputs(
     device: torch.device,
     what: str,
     reporter: Reporter,
+    limit: float | None = None,
 ) -> tuple[Inputs, list[int]]:
     """Decode images unless that was done before, and place them.
 
@@ -73,6 +75,8 @@ def open_inputs(
         Where the network is.
     what
         What to call the images, such as ``training``.
+    limit
+        Gigabytes that the cache's folder may take; see `decode_once`.
 
     Returns
     -------
@@ -94,9 +98,10 @@ def open_inputs(
         return _stream(paths, size, skip_bad, workers, what, reporter)
     _check_room(place, len(paths), size, device)
     try:
-        images, kept = decode_once(paths, size, skip_bad=skip_bad, what=what, reporter=reporter)
+        images, kept, in_use = decode_once(paths, size, skip_bad=skip_bad, what=what, reporter=reporter, limit=limit)
         if place == "ram":
             images = images.clone()
+        return ArrayInputs(images.to(device) if place == "gpu" else images, in_use), kept
     except UnusableCacheError as error:
         if cache == "disk":
             raise
