@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from collections import Counter
+from collections.abc import Collection
 from pathlib import Path
 
 import numpy as np
@@ -41,17 +43,17 @@ def read(root: Path) -> Dataset:
     for image, kind in training.items():
         if kind not in ("0", "1"):
             raise HiertaxError(f"{root / LISTS[3]}: image {image!r} has {kind!r}, not 1 (train) or 0 (test)")
-    classes = _class_names(names, root / LISTS[0])
-    position = {number: i for i, number in enumerate(names)}
     for image, number in labels.items():
-        if number not in position:
+        if number not in names:
             raise HiertaxError(f"{root / LISTS[2]}: image {image!r} has class {number!r}, which classes.txt lacks")
     is_train = np.array([training[image] == "1" for image in files], dtype=np.bool_)
     if is_train.all() or not is_train.any():
         raise HiertaxError(f"{root / LISTS[3]}: no {'test' if is_train.any() else 'training'} images; add some")
+    classes = _class_names(names, set(labels.values()), root / LISTS[0])
+    position = {name: i for i, name in enumerate(classes)}
     table = make_table(
         [f"images/{file}" for file in files.values()],
-        [position[labels[image]] for image in files],
+        [position[nfc(names[labels[image]])] for image in files],
         np.where(is_train, _TRAIN, _TEST),
         classes,
     )
@@ -65,12 +67,12 @@ def _without_images(dataset: Dataset) -> list[str]:
     return [f"{counted(len(names), 'class', 'classes')} of classes.txt {has} no images: {few(names)}"] if names else []
 
 
-def _class_names(names: dict[str, str], path: Path) -> tuple[str, ...]:
-    classes = tuple(nfc(name) for name in names.values())
-    if len(set(classes)) < len(classes):
-        twice = next(name for i, name in enumerate(classes) if name in classes[:i])
-        raise HiertaxError(f"{path}: class {twice!r} is listed twice; give the two different names")
-    return classes
+def _class_names(names: dict[str, str], used: Collection[str], path: Path) -> tuple[str, ...]:
+    """Return the names of the classes, once each: lists that name inner taxa too, as NABirds', repeat some."""
+    bearers = Counter(nfc(name) for number, name in names.items() if number in used)
+    if twice := [name for name, count in bearers.items() if count > 1]:
+        raise HiertaxError(f"{path}: class {twice[0]!r} has images under two numbers; give it two names or one number")
+    return tuple(dict.fromkeys(map(nfc, names.values())))
 
 
 def _numbered_lines(path: Path) -> dict[str, str]:

@@ -72,8 +72,9 @@ def read_dataset(
     Examples
     --------
     >>> from pathlib import Path
-    >>> from tempfile import mkdtemp
-    >>> root = Path(mkdtemp())
+    >>> from tempfile import TemporaryDirectory
+    >>> folder = TemporaryDirectory()
+    >>> root = Path(folder.name)
     >>> for name in ("train/cat/1.jpg", "train/dog/2.jpg", "test/dog/3.jpg", "test/dog/3.txt"):
     ...     (root / name).parent.mkdir(parents=True, exist_ok=True)
     ...     (root / name).touch()
@@ -82,6 +83,7 @@ def read_dataset(
     (('cat', 'dog'), ('train', 'test'), ('1 file is no image that can be read: .txt 1',))
     >>> pets.table.to_dict("list")["path"]
     ['train/cat/1.jpg', 'train/dog/2.jpg', 'test/dog/3.jpg']
+    >>> folder.cleanup()
     """
     found = find_dataset(root, dataset)
     if split is not None:

@@ -127,10 +127,7 @@ def _by_class(listing: Listing) -> dict[str, list[str]]:
 def _remarks(named: Mapping[str, Mapping[str, list[str]]], bare: list[str], loose: int) -> list[str]:
     notes = []
     if loose:
-        lies = "lies" if loose == 1 else "lie"
-        notes.append(
-            f"{counted(loose, 'image')} {lies} in no class folder and {'is' if loose == 1 else 'are'} left out"
-        )
+        notes.append(f"{counted(loose, 'image')} in no class folder left out")
     if bare:
         has = "has" if len(bare) == 1 else "have"
         notes.append(f"{counted(len(bare), 'folder')} {has} no images: {few(bare)}")

@@ -51,6 +51,11 @@ class Known:
         return {name.casefold(): name for name in self.index}
 
     @cached_property
+    def ends(self) -> dict[str, str]:
+        """The name of a class by the innermost folder of it, without capitals."""
+        return {name.rpartition("/")[2].casefold(): name for name in reversed(self.index)}
+
+    @cached_property
     def names(self) -> frozenset[str]:
         """All names of classes and taxa, in normal form C."""
         return frozenset([*self.index, *(nfc(label) for level in self.taxa for label in level)])
@@ -140,6 +145,6 @@ def names_in(label: str) -> Iterator[tuple[int, str]]:
 def nearest_class(label: str, known: Known) -> str:
     """Return a label, quoted, and the class whose name is nearest to it or to one of its folders."""
     for part in map(nfc, (label, *reversed(label.split("/")))):
-        if (same := known.folded.get(part.casefold())) is not None:
+        if (same := known.folded.get(part.casefold(), known.ends.get(part.casefold()))) is not None:
             return f"{label!r} (nearest: {same!r})"
     return repr(label) + nearest(label.rpartition("/")[2], known.index)

@@ -99,11 +99,10 @@ def _rows(dataset: Dataset, paths: Series[str], file: Path) -> IntArray:
     """Return for each listed path its row in the dataset's table."""
     import pandas as pd
 
-    wanted = paths.map(_from_root(dataset.root))
-    if (twice := wanted.duplicated()).any():
-        line = paths.index[int(twice.to_numpy().argmax())]
-        raise HiertaxError(f"{file}, line {line}: {paths[line]!r} is listed twice; keep one of the two")
-    rows: IntArray = pd.Index(dataset.table["path"].map(nfc)).get_indexer(pd.Index(wanted)).astype(np.int64)
+    known = pd.Index(dataset.table["path"].map(nfc))
+    rows: IntArray = known.get_indexer(pd.Index(paths.map(nfc))).astype(np.int64)
+    if (rows < 0).any():
+        rows = np.where(rows < 0, known.get_indexer(pd.Index(paths.map(_from_root(dataset.root)))), rows)
     if (unknown := rows < 0).any():
         line = paths.index[int(unknown.argmax())]
         near = nearest(paths[line], dataset.table["path"].iloc[:20_000].tolist())
@@ -111,11 +110,14 @@ def _rows(dataset: Dataset, paths: Series[str], file: Path) -> IntArray:
             f"{file}, line {line}: {paths[line]!r}{near} is no image of {dataset.root}; "
             f"{unknown.sum()} such of {len(rows)}; paths count from that folder"
         )
+    if (twice := pd.Series(rows).duplicated().to_numpy()).any():
+        line = paths.index[int(twice.argmax())]
+        raise HiertaxError(f"{file}, line {line}: {paths[line]!r} is listed twice; keep one of the two")
     return rows
 
 
 def _from_root(root: Path) -> Callable[[str], str]:
-    """Return how a listed path is compared: from the dataset's root, in Unicode normal form C."""
+    """Return how a path is understood that is not written as the dataset has it: with its root, or blanks around."""
     start = f"{root.as_posix()}/"
     return lambda path: nfc(path.strip().removeprefix(start).removeprefix("./"))
 
