@@ -179,7 +179,7 @@ def make_room(folder: Path, limit: float, needed: int, say: Callable[[str], obje
         If `needed` does not fit beside what is in use.
     """
     if needed > 1e9 * limit:
-        raise UnusableCacheError(f"cache_limit {limit:g}: {needed / 1e9:.2f} GB are needed; raise it")
+        raise UnusableCacheError(f"`cache_limit` {limit:g}: {needed / 1e9:.2f} GB are needed; raise it")
     entries = list_entries(folder.parent)
     total = needed + sum(entry.bytes for entry in entries if entry.folder != folder or not needed)
     gone = []
@@ -189,11 +189,11 @@ def make_room(folder: Path, limit: float, needed: int, say: Callable[[str], obje
             gone.append(entry)
     if gone:
         say(
-            f"{folder.parent}: {counted(gone)} removed, least recently used first, to stay within cache_limit {limit:g}"
+            f"{folder.parent}: {counted(gone)} removed, least recently used first, to stay within `cache_limit` {limit:g}"
         )
     if needed and total > 1e9 * limit:
         used = (total - needed) / 1e9
-        raise UnusableCacheError(f"cache_limit {limit:g}: {needed / 1e9:.2f} GB are needed, {used:.2f} GB are in use")
+        raise UnusableCacheError(f"`cache_limit` {limit:g}: {needed / 1e9:.2f} GB are needed, {used:.2f} GB are in use")
 
 
 def counted(entries: Sequence[Entry]) -> str:

@@ -18,10 +18,12 @@ from PIL import Image
 from torch import Tensor
 
 from taxonomy import HiertaxError
-from trainer.data.pixels import open_rgb
+from trainer.data.pixels import as_shown
 
 Item = TypeVar("Item")
 Result = TypeVar("Result")
+
+UNREADABLE = (OSError, ValueError, SyntaxError, struct.error, Image.DecompressionBombError)  # as Pillow raises them
 
 
 class UndecodableImageError(HiertaxError):
@@ -43,9 +45,15 @@ def decode(path: Path, size: int) -> NDArray[np.uint8]:
         If it cannot be read or decoded: the file and the reason.
     """
     try:
-        pixels = np.asarray(open_rgb(path).resize((size, size), Image.Resampling.BILINEAR))
-    except (OSError, ValueError, SyntaxError, struct.error, Image.DecompressionBombError) as error:
+        with Image.open(path) as image:
+            return to_pixels(image, size)
+    except UNREADABLE as error:
         raise UndecodableImageError(f"{path}: cannot be decoded ({error}); replace the file") from None
+
+
+def to_pixels(image: Image.Image, size: int) -> NDArray[np.uint8]:
+    """Return an open image, which stays as it is, as RGB at exactly ``size x size``, uint8 ``[3, size, size]``."""
+    pixels = np.asarray(as_shown(image).resize((size, size), Image.Resampling.BILINEAR))
     return np.ascontiguousarray(pixels.transpose(2, 0, 1))
 
 
@@ -161,5 +169,5 @@ def check_memory(count: int, size: int) -> None:
     if needed > 0.9 * free:
         raise HiertaxError(
             f"{count} images of {size} px need {needed / 1e9:.1f} GB of memory, {free / 1e9:.1f} GB are free; "
-            "lower --image-size or --limit-per-class, or train with --cache disk"
+            "lower `image_size` or `limit_per_class`, or set `cache` to disk"
         )

@@ -148,7 +148,7 @@ def _loaded(
         traceback.clear_frames(error.__traceback__)  # they hold on to the workers
         if isinstance(error, RuntimeError):
             reason = str(error).splitlines()[0]
-            raise HiertaxError(f"reading images: {reason}; try fewer --workers") from None
+            raise HiertaxError(f"reading images: {reason}; try fewer `workers`") from None
         raise
     finally:
         del batches  # which ends the workers

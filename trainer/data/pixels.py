@@ -7,7 +7,6 @@ from __future__ import annotations
 
 import struct
 import warnings
-from pathlib import Path
 from typing import Final
 
 import numpy as np
@@ -22,8 +21,8 @@ _PREMULTIPLIED: Final = {"La": "LA", "RGBa": "RGBA"}
 warnings.filterwarnings("ignore", module=r"PIL\.TiffImagePlugin")  # on broken EXIF, of which we only want one number
 
 
-def open_rgb(path: Path) -> Image.Image:
-    """Open an image file, the first frame where it has several, as a viewer shows it.
+def as_shown(image: Image.Image) -> Image.Image:
+    """Return an open image, the first frame where it has several, as a viewer shows it.
 
     Returns
     -------
@@ -33,14 +32,13 @@ def open_rgb(path: Path) -> Image.Image:
     ------
     ValueError
         If its pixels have no agreed white: integers of 32 bits, signed ones, floats outside of 0 to 1.
-    OSError, SyntaxError, struct.error, PIL.Image.DecompressionBombError
+    OSError, SyntaxError, struct.error
         If it cannot be read, as Pillow raises them.
     """
-    with Image.open(path) as image:
-        image.load()  # a TIFF turns itself then, and no longer says that it lay on its side
-        plain = _to_rgb(image)
-        plain.info = image.info  # with the EXIF block, which not every conversion keeps
-        return _upright(plain)
+    image.load()  # a TIFF turns itself then, and no longer says that it lay on its side
+    plain = _to_rgb(image)
+    plain.info = dict(image.info)  # with the EXIF block, which not every conversion keeps
+    return _upright(plain)
 
 
 def _to_rgb(image: Image.Image) -> Image.Image:

@@ -40,7 +40,7 @@ def open_split(
             workers=workers, device=compute.device, what=what, reporter=reporter, limit=config.cache_limit,
         )  # fmt: skip
     except UndecodableImageError as error:
-        raise HiertaxError(f"{error}, or go on without such by --skip-bad-images") from None
+        raise HiertaxError(f"{error}, or go on without such by `skip_bad_images`") from None
     if len(kept) < len(split):
         reporter.say(f"{what}: {len(split) - len(kept)} of {len(split)} images cannot be decoded and are left out")
     return inputs, kept
@@ -92,7 +92,7 @@ def open_inputs(
         decoded, or there is no room in the place asked for.
     """
     if not paths:
-        raise HiertaxError(f"{what}: there is not one image; check --data")
+        raise HiertaxError(f"{what}: there is not one image; check `data`")
     place = _choose(len(paths), size, device, what, reporter) if cache == "auto" else cache
     if place == "off":
         return _stream(paths, size, skip_bad, workers, what, reporter)
@@ -137,12 +137,12 @@ def _check_room(place: str, count: int, size: int, device: torch.device) -> None
     if place != "gpu":
         return
     if device.type != "cuda":
-        raise HiertaxError(f"--cache gpu: the device is {device}, no GPU; use --cache auto")
+        raise HiertaxError(f"`cache` gpu: the device is {device}, no GPU; set it to auto")
     needed, free = array_bytes(count, size), torch.cuda.mem_get_info(device)[0]
     if needed > 0.9 * free:
         raise HiertaxError(
-            f"--cache gpu: {count} images of {size} px need {needed / 1e9:.1f} GB, {free / 1e9:.1f} GB are free on "
-            f"{device}; use --cache auto"
+            f"`cache` gpu: {count} images of {size} px need {needed / 1e9:.1f} GB, {free / 1e9:.1f} GB are free on "
+            f"{device}; set it to auto"
         )
 
 
