@@ -18,7 +18,9 @@ from taxonomy.files import read_text, write_atomic
 Method = Literal["ours", "ours_single", "vanilla_single", "vanilla_multi"]
 METHODS: tuple[Method, ...] = get_args(Method)
 
-RUNTIME_FIELDS = ("data", "device", "cache", "workers", "compile", "tensorboard")  # where and how, not what is learned
+RUNTIME_FIELDS = (  # where and how, not what is learned
+    "data", "device", "cache", "cache_limit", "workers", "compile", "tensorboard",
+)  # fmt: skip
 
 
 def _int(about: str, low: int, high: int | None = None) -> Meta:
@@ -40,8 +42,10 @@ class Config:
     Each field carries its range and its meaning; the command line is made from them (`trainer.commands.options`).
     """
 
-    hierarchy: Annotated[str, _text("Hierarchy file, as `hiertax build` writes it.")]
-    data: Annotated[str, _text("The dataset's folder.")] = "data"
+    hierarchy: Annotated[str, _text("Hierarchy file, as `hiertax build` writes it. [the folders of --data]")] | None = (
+        None
+    )
+    data: Annotated[str, _text("The dataset's folder. [data; the sketchbirds are drawn there]")] | None = None
     method: Annotated[Method, _text("The network; see docs/methods.md.")] = "ours"
     backbone: Annotated[str, _text("A torchvision network.")] = "resnet50"
     weights: Annotated[str, _text("imagenet, none, or a file.")] = "imagenet"
@@ -58,6 +62,10 @@ class Config:
     ema: Annotated[float, _float("Decay of averaged weights that answer, such as 0.999; 0: none.", 0.0, 0.99999)] = 0.0
     seed: Annotated[int, _int("Decides initialisation, order and augmentation.", 0, 2**63 - 1)] = 0
 
+    split: Annotated[str, _text("Table of the images to train on and to score: columns path and split.")] | None = None
+    test_fraction: Annotated[
+        float, _float("Share of every class to score, drawn where the dataset has no split.", 0.01, 0.9)
+    ] = 0.2
     limit_per_class: Annotated[int, _int("Train on the first so many images of each class.", 1)] | None = None
     val_fraction: Annotated[float, _float("Share of the training images to validate on instead.", 0.0, 0.9)] = 0.0
     patience: Annotated[int, _int("Stop after so many epochs without a better validation.", 1)] | None = None
@@ -82,6 +90,9 @@ class Config:
         Literal["auto", "gpu", "ram", "disk", "off"],
         _text("Where the decoded images lie; off: decode them again in every epoch."),
     ] = "auto"
+    cache_limit: Annotated[float, _float("Gigabytes that all decoded images may take on disk. [no limit]")] | None = (
+        None
+    )
     workers: Annotated[int, _int("Processes that decode with --cache off. [one a core]", 0)] | None = None
     tensorboard: Annotated[bool, _text("Write the log for TensorBoard as well.")] = False
 
@@ -99,6 +110,18 @@ class Config:
             if isinstance(value, str) and not value.isascii() and any("\ud800" <= c <= "\udfff" for c in value):
                 raise HiertaxError(f"{name}: {value!r} is not UTF-8; rename the file or folder")
 
+    @property
+    def data_folder(self) -> Path:
+        """The dataset's folder, or where it is looked for if none is named."""
+        return Path("data" if self.data is None else self.data)
+
+    @property
+    def hierarchy_file(self) -> Path:
+        """The hierarchy file, where there is no other way to have one."""
+        if self.hierarchy is None:
+            raise HiertaxError("no `hierarchy` is named; name the file")
+        return Path(self.hierarchy)
+
     def to_json(self) -> dict[str, Any]:
         """Return the settings as plain JSON values."""
         return asdict(self)
@@ -110,7 +133,7 @@ class Config:
         Raises
         ------
         HiertaxError
-            If a setting is of the wrong type, or one without a default is missing; unknown ones are passed over.
+            If a setting is of the wrong type; unknown ones are passed over.
         """
         try:
             config: Config = msgspec.convert(raw, cls)
@@ -148,7 +171,7 @@ def read_settings(path: Path) -> dict[str, Any]:
             near = difflib.get_close_matches(name, names, n=1)
             raise HiertaxError(f"{path}: {name}: no such setting; " + (f"is it {near[0]}?" if near else "remove it"))
     try:
-        msgspec.convert({"hierarchy": "", **raw}, Config)
+        msgspec.convert(raw, Config)
     except (msgspec.ValidationError, HiertaxError) as error:
         raise HiertaxError(f"{path}: {str(error).replace(' - at `$.', '; correct `')}") from None
     return raw

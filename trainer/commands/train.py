@@ -41,6 +41,7 @@ def main(ctx: click.Context, /, out: Path | None, resume: Path | None, **setting
     \b
     Example:
       hiertrain --hierarchy hierarchies/cub_wiki.json --data CUB_200_2011
+      hiertrain --data photos
       hiertrain evaluate runs/cub_wiki-ours-0
       hiertrain predict runs/cub_wiki-ours-0 photo.jpg
       hiertrain --config runs/cub_wiki-ours-0/config.toml --seed 1
@@ -53,17 +54,18 @@ def main(ctx: click.Context, /, out: Path | None, resume: Path | None, **setting
         return
     if resume is not None and ctx.default_map:
         raise click.UsageError("--config is for a new run; leave it out with --resume.", ctx)
-    if settings["hierarchy"] is None and resume is None:
-        raise click.UsageError("name a hierarchy file by --hierarchy, a run by --resume, or a command.", ctx)
-    if settings["patience"] and not settings["val_fraction"]:
-        raise click.UsageError("--patience needs images to validate on: give --val-fraction, such as 0.1.", ctx)
+    if settings["hierarchy"] is None and settings["data"] is None and resume is None:
+        raise click.UsageError(
+            "name a hierarchy file by --hierarchy, nested folders by --data, a run by --resume, or a command.", ctx
+        )
     from trainer.runtime.progress import Reporter
 
     reporter = Reporter()
     if resume is not None:
         run = _resume(ctx, resume, settings, reporter)
     else:
-        run = _train(Config(**{**settings, "hierarchy": str(settings["hierarchy"])}), out, reporter)
+        places = {name: None if settings[name] is None else str(settings[name]) for name in ("hierarchy", "data")}
+        run = _train(Config(**settings | places), out, reporter)
     if not reporter.console.quiet:  # of several processes one speaks
         click.echo(f"{run}: trained; next: hiertrain evaluate {run}")
 
@@ -86,6 +88,7 @@ def _resume(ctx: click.Context, path: Path, settings: dict[str, Any], reporter: 
 
 def _new_folder(config: Config) -> Path:
     """Return the first of ``runs/NAME``, ``runs/NAME-2``, ... that does not exist."""
-    base = Path("runs") / f"{Path(config.hierarchy).stem}-{config.method}-{config.seed}"
+    name = config.data_folder.resolve().name if config.hierarchy is None else Path(config.hierarchy).stem
+    base = Path("runs") / f"{name}-{config.method}-{config.seed}"
     candidates = (base, *(base.with_name(f"{base.name}-{i}") for i in range(2, 1000)))
     return next(folder for folder in candidates if not folder.exists())

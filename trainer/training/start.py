@@ -22,6 +22,7 @@ from trainer.runtime.device import explaining_memory
 from trainer.runtime.processes import ProcessGroup, join_processes
 from trainer.runtime.progress import Reporter
 from trainer.training.loop import Training
+from trainer.training.samples import UnlearnableError
 
 
 def train(config: Config, out: Path, reporter: Reporter) -> Run:
@@ -38,16 +39,29 @@ def train(config: Config, out: Path, reporter: Reporter) -> Run:
     with _joined(reporter) as group, explaining_memory(config, group.size):
         _check(config, group)
         run.refuse_if_trained()
-        task = LabelledDataset.prepare(config, Hierarchy.load(config.hierarchy), reporter, group)
-        torch.manual_seed(config.seed)
-        network = build_network(
-            config.method, config.backbone, task.hierarchy.sizes, weights=config.weights, frozen=config.freeze_backbone
-        )
-        check_image_size(network, config)
-        training = Training.prepare(_resolved(config), task, network, group, reporter)
+        hierarchy = None if config.hierarchy is None else Hierarchy.load(config.hierarchy)
+        task = LabelledDataset.prepare(config, hierarchy, reporter, group)
+        task, training = _begun(_resolved(config), task, group, reporter)
         if group.is_main:
             run.create(training.config, task.hierarchy)
+            task.save_split(run.path)
         return training.run(run, [])
+
+
+def _begun(
+    config: Config, task: LabelledDataset, group: ProcessGroup, reporter: Reporter
+) -> tuple[LabelledDataset, Training]:
+    """Put data and a new network together, without the classes of which no training image can be decoded."""
+    torch.manual_seed(config.seed)
+    network = build_network(
+        config.method, config.backbone, task.hierarchy.sizes, weights=config.weights, frozen=config.freeze_backbone
+    )
+    check_image_size(network, config)
+    try:
+        return task, Training.prepare(config, task, network, group, reporter)
+    except UnlearnableError as error:
+        rest = task.without(error.bad, reporter)
+    return _begun(config, rest, group, reporter)
 
 
 def resume(path: Path, changes: Mapping[str, Any], reporter: Reporter, *, hierarchy: Path | None = None) -> Run:
@@ -82,12 +96,11 @@ def resume(path: Path, changes: Mapping[str, Any], reporter: Reporter, *, hierar
 
 def _restored(checkpoint: Checkpoint, config: Config, group: ProcessGroup, reporter: Reporter) -> Training:
     """Put data and network together as they were when the checkpoint was written."""
-    task = LabelledDataset.prepare(config, checkpoint.hierarchy, reporter, group)
-    if task.hierarchy != checkpoint.hierarchy:
-        run = checkpoint.path.parent
-        raise HiertaxError(f"{task.dataset.root}: no longer has the classes {run} was trained on; restore them")
+    task = LabelledDataset.prepare(config, checkpoint.hierarchy, reporter, group, run=checkpoint.path.parent)
     training = Training.prepare(config, task, checkpoint.network(), group, reporter)
     training.learner.restore(checkpoint.tensors, checkpoint.progress)
+    if checkpoint.log and not any(name.startswith(f"{training.names[0]}_") for name in checkpoint.log[0]):
+        return replace(training, val=None)  # it began before the dataset had a val split, or that was known of
     return training
 
 
@@ -141,5 +154,7 @@ def _check(config: Config, group: ProcessGroup) -> None:
 def _resolved(config: Config) -> Config:
     """Return the config with its files' full paths, so that the run can be resumed from anywhere."""
     weights = config.weights if config.weights in ("imagenet", "none") else str(Path(config.weights).resolve())
-    hierarchy, data = (str(Path(place).resolve()) for place in (config.hierarchy, config.data))
-    return replace(config, weights=weights, hierarchy=hierarchy, data=data)
+    hierarchy, split = (
+        None if file is None else str(Path(file).resolve()) for file in (config.hierarchy, config.split)
+    )
+    return replace(config, weights=weights, hierarchy=hierarchy, split=split, data=str(config.data_folder.resolve()))
