@@ -10,6 +10,7 @@ from functools import wraps
 import click
 
 from taxonomy import HiertaxError
+from trainer.commands.parameters import check_runs
 from trainer.config import RESUMABLE, Config
 
 SETTINGS = {*Config.__dataclass_fields__, "out"}
@@ -47,7 +48,7 @@ def flags_of(ctx: click.Context) -> dict[str, str]:
     options = [param for param in ctx.command.params if isinstance(param, click.Option)]
     flags = {param.name: param.opts[0] for param in options if param.name}
     if ctx.params.get("resume") is not None:
-        flags = {name: flag for name, flag in flags.items() if name in RESUMABLE}
+        flags = {name: flag for name, flag in flags.items() if name in (*RESUMABLE, "hierarchy")}
     return flags | {"resume": "hiertrain --resume"}
 
 
@@ -62,14 +63,16 @@ def naming_flags(ctx: click.Context) -> Iterator[None]:
 
 
 def speaking_of_flags(command: click.Command) -> click.Command:
-    """Make a command, and those below it, tell its errors in terms of its options."""
+    """Make a command, and those below it, tell its errors in terms of its options, those of its runs at once."""
     for below in command.commands.values() if isinstance(command, click.Group) else ():
         speaking_of_flags(below)
     if (work := command.callback) is not None:
 
         @wraps(work)
         def call(*args: object, **options: object) -> object:
-            with naming_flags(click.get_current_context()):
+            ctx = click.get_current_context()
+            with naming_flags(ctx):
+                check_runs(ctx)
                 return work(*args, **options)
 
         command.callback = call

@@ -2,10 +2,8 @@
 
 from __future__ import annotations
 
-import os
 from collections.abc import Iterable
 from pathlib import Path
-from typing import Any
 
 import click
 from click.core import ParameterSource as Source
@@ -16,22 +14,31 @@ IMAGE_OPTIONS = ("limit_per_class", "skip_bad_images", "device", "cache", "worke
 JSON = click.option("--json", "as_json", is_flag=True, help="Print for a machine.")
 
 
-class _Run(click.Path):
-    """A folder with a run that can answer; looked at before torch is imported, which takes seconds."""
+class RunFolder(click.Path):
+    """A folder with a run that can answer; see `check_runs`."""
 
     def __init__(self) -> None:
         super().__init__(exists=True, file_okay=False, path_type=Path)
 
-    def convert(self, value: Any, param: click.Parameter | None, ctx: click.Context | None) -> Any:
-        """Return the folder once its checkpoint's header was read."""
-        from trainer.runs.header import Header, answering_checkpoint
 
-        run = Path(os.fsdecode(super().convert(value, param, ctx)))
-        Header.read(answering_checkpoint(run))
-        return run
+RUN = RunFolder()
 
 
-RUN = _Run()
+def check_runs(ctx: click.Context) -> None:
+    """Look into the runs that a command was given, before it imports torch, which takes seconds.
+
+    Raises
+    ------
+    HiertaxError
+        If one of them holds nothing that can be read.
+    """
+    for param in ctx.command.params:
+        found = ctx.params.get(param.name or "")
+        if isinstance(param.type, RunFolder) and found is not None:
+            from trainer.runs.header import Header, answering_checkpoint
+
+            for run in found if isinstance(found, tuple) else (found,):
+                Header.read(answering_checkpoint(run))
 
 
 def given(ctx: click.Context, names: Iterable[str]) -> set[str]:
