@@ -2,6 +2,7 @@
 
 import io
 import os
+import signal
 import sys
 from contextlib import redirect_stderr, redirect_stdout
 from dataclasses import dataclass
@@ -62,6 +63,14 @@ def hiertrain():
     from trainer.commands import main
 
     return lambda *args: call(main, args)
+
+
+@pytest.fixture
+def ctrl_c():
+    """Ctrl-C as in a terminal, here and in children; nohup and CI systems start jobs in which it is ignored."""
+    before = signal.signal(signal.SIGINT, signal.default_int_handler)
+    yield
+    signal.signal(signal.SIGINT, before)
 
 
 @dataclass(frozen=True)

@@ -59,6 +59,7 @@ class Hiertrain:
 
 def _run(folder, args, prepare):
     os.setpgrp()
+    signal.signal(signal.SIGINT, signal.default_int_handler)  # also where the tests run with it ignored
     multiprocessing.set_start_method("fork", force=True)  # for its own workers, as outside of tests
     for number, name in ((2, "err"), (1, "out")):
         os.dup2(os.open(folder / name, os.O_WRONLY | os.O_CREAT | os.O_TRUNC), number)
@@ -95,6 +96,11 @@ def sleep_in_step(at):
     from trainer.training.learner import Learner
 
     _observe(Learner, "finish_step", at, lambda: (os.write(2, b"asleep\n"), time.sleep(60)))
+
+
+def ignore_ctrl_c():
+    """Be a job that a shell without job control has started in the background, or nohup."""
+    signal.signal(signal.SIGINT, signal.SIG_IGN)
 
 
 def save_slowly():

@@ -15,6 +15,7 @@ CLOCK = {"seconds", "images_per_second", "waiting_for_data", "memory_mib"}
 def signals(owner, name, at, number=signal.SIGINT):
     """Send this process a signal when `owner.name` is called for the `at`-th time, then let it do its work."""
     original, calls = getattr(owner, name), iter(range(1, 10**9))
+    before = signal.signal(signal.SIGINT, signal.default_int_handler)  # also where the tests run with it ignored
 
     def observed(*args, **options):
         if next(calls) == at:
@@ -24,6 +25,7 @@ def signals(owner, name, at, number=signal.SIGINT):
     with pytest.MonkeyPatch.context() as patch:
         patch.setattr(owner, name, observed)
         yield
+    signal.signal(signal.SIGINT, before)
 
 
 def contents(folder):

@@ -17,7 +17,7 @@ from trainer.runtime.device import Compute
 from trainer.training.learner import Learner
 
 CPU = Compute(torch.device("cpu"))
-CONFIG = Config(hierarchy="none.json", data="none", backbone="resnet10", weights="none", batch_size=8, image_size=16)
+CONFIG = Config(hierarchy="none.json", data="none", backbone="resnet10", weights="none", batch_size=8, image_size=32)
 SIZES, CHANNELS, WIDTH = (2, 4), 6, 13  # 13 = 7 + 6 is not divisible
 PARTS = [slice(0, 7), slice(7, 13)]  # of f, by level
 DTYPES = {"fp32": torch.float32, "bf16": torch.bfloat16, "fp16": torch.float16}

@@ -4,13 +4,17 @@ from __future__ import annotations
 
 import difflib
 import math
+import os
 import tomllib
+from collections.abc import Iterable, Mapping
 from dataclasses import asdict, dataclass
+from functools import cache
+from numbers import Integral, Real
 from pathlib import Path
-from typing import Annotated, Any, Literal, get_args
+from typing import Annotated, Any, Literal, get_args, get_type_hints
 
 import msgspec
-from msgspec import Meta
+from msgspec import Meta, inspect
 
 from taxonomy import HiertaxError
 from taxonomy.files import read_text, write_atomic
@@ -21,6 +25,7 @@ METHODS: tuple[Method, ...] = get_args(Method)
 RUNTIME_FIELDS = (  # where and how, not what is learned
     "data", "device", "cache", "cache_limit", "workers", "compile", "tensorboard",
 )  # fmt: skip
+RESUMABLE = ("epochs", *RUNTIME_FIELDS)  # what may be another when a run is resumed
 
 
 def _int(about: str, low: int, high: int | None = None) -> Meta:
@@ -93,22 +98,30 @@ class Config:
     cache_limit: Annotated[float, _float("Gigabytes that all decoded images may take on disk. [no limit]")] | None = (
         None
     )
-    workers: Annotated[int, _int("Processes that decode with --cache off. [one a core]", 0)] | None = None
+    workers: Annotated[int, _int("Processes that decode where the cache is off. [one a core]", 0)] | None = None
     tensorboard: Annotated[bool, _text("Write the log for TensorBoard as well.")] = False
 
     def __post_init__(self) -> None:
-        """Refuse what no file could hold.
+        """Refuse what is no setting, wherever it comes from.
+
+        Numbers of NumPy and paths may stand where numbers and texts are asked for.
 
         Raises
         ------
         HiertaxError
-            If a number is infinite or none, or a text is not Unicode, as a path may be.
+            If a value is of the wrong type, out of its range or not finite, if a text is not Unicode, as a path may
+            be, or if settings exclude each other: the settings, their values, what may stand there.
         """
-        for name, value in self.to_json().items():
-            if isinstance(value, float) and not math.isfinite(value):
-                raise HiertaxError(f"{name}: {value} is not a finite number; correct it")
-            if isinstance(value, str) and not value.isascii() and any("\ud800" <= c <= "\udfff" for c in value):
-                raise HiertaxError(f"{name}: {value!r} is not UTF-8; rename the file or folder")
+        for name in self.__dataclass_fields__:
+            value = _plain(getattr(self, name))
+            if reason := _fault(name, value):
+                raise HiertaxError(f"`{name}` {value!r}: {reason}")
+            object.__setattr__(self, name, float(value) if self._holds_float(name, value) else value)
+        check_batch(self)
+
+    @staticmethod
+    def _holds_float(name: str, value: Any) -> bool:
+        return type(value) is int and isinstance(setting_types()[name], inspect.FloatType)
 
     @property
     def data_folder(self) -> Path:
@@ -133,13 +146,12 @@ class Config:
         Raises
         ------
         HiertaxError
-            If a setting is of the wrong type; unknown ones are passed over.
+            If a setting is not as it should be; unknown ones are passed over.
         """
         try:
-            config: Config = msgspec.convert(raw, cls)
-        except msgspec.ValidationError as error:
-            raise HiertaxError(f"config: {error}; the run's files were changed, restore them") from None
-        return config
+            return cls(**{name: value for name, value in dict(raw).items() if name in cls.__dataclass_fields__})
+        except (HiertaxError, TypeError, ValueError) as error:
+            raise HiertaxError(f"config: {error}") from None
 
     def save(self, path: Path) -> None:
         """Write the settings as a TOML file that `read_settings` reads; what is None is left out."""
@@ -154,7 +166,7 @@ def read_settings(path: Path) -> dict[str, Any]:
 
     Returns
     -------
-    Only what the file sets, strip_prefix the names of `Config`'s fields.
+    Only what the file sets, by the names of `Config`'s fields.
 
     Raises
     ------
@@ -165,13 +177,123 @@ def read_settings(path: Path) -> dict[str, Any]:
         raw = tomllib.loads(read_text(path))
     except tomllib.TOMLDecodeError as error:
         raise HiertaxError(f"{path}: not TOML: {error}; write lines such as `epochs = 100`") from None
-    names = list(Config.__dataclass_fields__)
-    for name in raw:
-        if name not in names:
-            near = difflib.get_close_matches(name, names, n=1)
-            raise HiertaxError(f"{path}: {name}: no such setting; " + (f"is it {near[0]}?" if near else "remove it"))
-    try:
-        msgspec.convert(raw, Config)
-    except (msgspec.ValidationError, HiertaxError) as error:
-        raise HiertaxError(f"{path}: {str(error).replace(' - at `$.', '; correct `')}") from None
+    for name, value in raw.items():
+        if name not in Config.__dataclass_fields__:
+            raise HiertaxError(f"{path}: {name}: no such setting; {nearest_setting(name)}")
+        if reason := _fault(name, value):
+            raise HiertaxError(f"{path}: {name} = {value!r}: {reason}")
     return raw
+
+
+def make_config(settings: Mapping[str, Any]) -> Config:
+    """Return the config of some settings by name, the others at their defaults.
+
+    Raises
+    ------
+    HiertaxError
+        If there is no such setting, or `Config` refuses one.
+    """
+    check_names(settings)
+    return Config(**settings)
+
+
+def check_names(settings: Iterable[str]) -> None:
+    """Refuse names that no setting has.
+
+    Raises
+    ------
+    HiertaxError
+        The name, and the nearest that there is.
+    """
+    for name in settings:
+        if name not in Config.__dataclass_fields__:
+            raise HiertaxError(f"{name}: no such setting; {nearest_setting(name)}")
+
+
+def nearest_setting(name: str) -> str:
+    """Say what to do about a name that no setting has."""
+    near = difflib.get_close_matches(name, list(Config.__dataclass_fields__), n=1)
+    return f"is it `{near[0]}`?" if near else "remove it"
+
+
+def check_batch(config: Config, processes: int = 1) -> None:
+    """Make sure that a batch can be computed in its parts.
+
+    Parameters
+    ----------
+    processes
+        How many share a batch.
+
+    Raises
+    ------
+    HiertaxError
+        If the parts would not be equal, or hold fewer than the two images that batch normalisation needs.
+    """
+    size, parts = config.batch_size, processes * config.accumulate
+    if size % parts or size // parts < 2:
+        raise HiertaxError(
+            f"`batch_size` {size}: makes no {parts} equal parts of two or more "
+            f"({processes} processes x `accumulate` {config.accumulate}); try {max(2, size // parts) * parts}"
+        )
+
+
+@cache
+def setting_types() -> dict[str, inspect.Type]:
+    """Return the type of every setting, without its description; one that may be None is a union."""
+    about = inspect.type_info(Config)
+    assert isinstance(about, inspect.DataclassType)  # noqa: S101 - tells mypy what it is
+    return {field.name: _bare(field.type) for field in about.fields}
+
+
+def _bare(kind: inspect.Type) -> inspect.Type:
+    return _bare(kind.type) if isinstance(kind, inspect.Metadata) else kind
+
+
+def _plain(value: Any) -> Any:
+    """Return paths as text and NumPy's numbers as Python's."""
+    if isinstance(value, bool) or value is None:
+        return value
+    if isinstance(value, Integral):
+        return int(value)
+    if isinstance(value, Real):
+        return float(value)
+    return os.fspath(value) if isinstance(value, os.PathLike) else value
+
+
+def _fault(name: str, value: Any) -> str | None:
+    """Say what is wrong with a setting's value; None if nothing is."""
+    try:
+        msgspec.convert(value, _annotations()[name])
+    except msgspec.ValidationError:
+        return f"give {_wanted(setting_types()[name])}"
+    if isinstance(value, float) and not math.isfinite(value):
+        return "not a finite number; correct it"
+    if isinstance(value, str) and not value.isascii() and any("\ud800" <= c <= "\udfff" for c in value):
+        return "not UTF-8; rename the file or folder"
+    return None
+
+
+@cache
+def _annotations() -> dict[str, Any]:
+    return get_type_hints(Config, include_extras=True)
+
+
+def _wanted(kind: inspect.Type) -> str:
+    """Say what may stand for a setting."""
+    match kind:
+        case inspect.LiteralType(values=choices):
+            return f"one of {', '.join(map(str, choices))}"
+        case inspect.IntType(ge=low, le=high):
+            return f"a whole number {_range(low, high)}"
+        case inspect.FloatType(ge=low, le=high):
+            return f"a number {_range(low, high)}"
+        case inspect.BoolType():
+            return "true or false"
+        case inspect.UnionType(types=kinds):
+            first = next(kind for kind in map(_bare, kinds) if not isinstance(kind, inspect.NoneType))
+            return f"{_wanted(first)}, or leave it out"
+    return "a text"
+
+
+def _range(low: float | None, high: float | None) -> str:
+    return f"of {low} or more" if high is None else f"from {low} to {high}"

@@ -511,6 +511,7 @@ def test_a_dataset_that_wikipedia_does_not_describe_is_refused(
     assert "not described by Wikipedia" in capsys.readouterr().err
 
 
+@pytest.mark.usefixtures("ctrl_c")
 def test_ctrl_c_stops_at_once_and_the_next_run_goes_on(server: FakeWiki, names: Path) -> None:
     def interrupt(_: faults.Handler) -> None:
         process.send_signal(signal.SIGINT)

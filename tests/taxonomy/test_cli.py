@@ -223,6 +223,7 @@ def test_without_debug_a_process_prints_one_line(tmp_path):
     assert done.stderr.count("\n") == 1
 
 
+@pytest.mark.usefixtures("ctrl_c")
 @pytest.mark.skipif(not hasattr(os, "mkfifo"), reason="this system has no named pipes")
 def test_control_c_is_one_line_and_exit_code_130(tmp_path):
     os.mkfifo(tmp_path / "endless.json")

@@ -325,6 +325,7 @@ def test_a_killed_build_leaves_nothing_that_looks_whole(large, root, share):
     assert part.name == f".{entry.name}.part"
 
 
+@pytest.mark.usefixtures("ctrl_c")
 def test_an_interrupted_build_leaves_nothing(large, root):
     def interrupt():
         wait_for_part(root, 0.3)

@@ -388,7 +388,7 @@ def test_a_folder_that_is_no_run_is_refused(hiertrain, patches, tmp_path, comman
     image = [patches.data / "test" / "red" / "0.png"] if command == "predict" else []
     line = hiertrain(command, tmp_path / "no", *image).error()
     assert f"{tmp_path}/no: no run with anything saved here" in line
-    assert "hiertrain" in line
+    assert "name the folder that a run was trained in" in line
 
 
 def test_debug_shows_the_traceback(patches, tmp_path):

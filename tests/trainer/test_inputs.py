@@ -193,6 +193,7 @@ def read_until_interrupted(photos, started):
         sys.exit(130)
 
 
+@pytest.mark.usefixtures("ctrl_c")
 def test_an_interrupt_ends_all_processes_without_a_traceback(photos, capfd):
     fork = multiprocessing.get_context("fork")
     started = fork.Event()

@@ -64,7 +64,7 @@ def test_going_on_clears_away_what_a_killed_process_has_half_written(hiertrain, 
 def test_a_folder_without_anything_saved_cannot_be_gone_on_with(hiertrain, tmp_path):
     (tmp_path / "config.toml").touch()
     line = hiertrain("--resume", tmp_path).error()
-    assert f"{tmp_path}: no run with anything saved here; train one by hiertrain --out {tmp_path}" in line
+    assert f"{tmp_path}: no run with anything saved here; name the folder that a run was trained in" in line
 
 
 # Where nothing can be written
@@ -120,7 +120,7 @@ def test_a_disk_full_when_asked_to_stop_is_said(hiertrain, stopped):
 def test_a_place_where_no_folder_can_be_is_one_line(hiertrain, options, tmp_path):
     (tmp_path / "file").write_text("not a folder")
     line = last_line(hiertrain(*options, "--out", tmp_path / "file" / "run"))
-    assert f"{tmp_path}/file/run/config.toml: cannot be written: Not a directory; " in line
+    assert f"{tmp_path}/file/run: cannot be written: Not a directory; " in line
 
 
 def test_a_file_that_cannot_be_replaced_is_one_line(hiertrain, options, stopped, whole, tmp_path):

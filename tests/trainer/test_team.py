@@ -27,7 +27,6 @@ from trainer.data.samples import Samples
 from trainer.runs.checkpoint import Snapshot
 from trainer.runtime.device import Compute
 from trainer.runtime.processes import SINGLE, ProcessGroup, join_processes
-from trainer.runtime.signals import listening
 from trainer.training.epoch import plan_epoch, seed_from, train_epoch
 from trainer.training.learner import Learner
 
@@ -55,7 +54,8 @@ class Said:
         lines = err.splitlines()
         own = next((i for i, line in enumerate(lines) if "torch/distributed/" in line), len(lines))
         errors = [line for line in lines[own:] if line.startswith(("error: ", "saving "))]
-        return cls(process.returncode, out.splitlines(), [line for line in lines[:own] if line] + errors)
+        said = [line for line in lines[:own] if line and not line.startswith("starting took ")]  # on a busy machine
+        return cls(process.returncode, out.splitlines(), said + errors)
 
 
 def start(*args, **environment):
@@ -145,22 +145,6 @@ def test_without_batch_normalisation_a_batch_in_parts_is_the_batch(parts):
     for a, b in zip(whole.network.parameters(), in_parts.network.parameters(), strict=True):
         torch.testing.assert_close(a, b)
     torch.testing.assert_close(whole.sums, in_parts.sums)
-
-
-def test_a_signal_that_is_passed_on_is_not_a_second_one(capfd):
-    with listening(apart=60) as signalled:
-        for number in (signal.SIGTERM, signal.SIGINT):
-            signal.raise_signal(number)
-        assert signalled() == signal.SIGTERM
-    assert capfd.readouterr().err.count("saving after this step") == 1
-
-
-def test_a_second_wish_to_stop_stops_at_once(capfd):
-    with listening(quiet=True):
-        signal.raise_signal(signal.SIGTERM)
-        with pytest.raises(KeyboardInterrupt):
-            signal.raise_signal(signal.SIGTERM)
-    assert capfd.readouterr().err == ""
 
 
 @pytest.mark.parametrize("size", [7, 2, 5])

@@ -9,6 +9,7 @@ import click
 from msgspec import NODEFAULT, inspect
 
 from taxonomy.console import Console
+from trainer.commands.flags import naming_flags, speaking_of_flags
 from trainer.config import Config
 
 _INFO = inspect.type_info(Config)
@@ -53,7 +54,16 @@ def options(*names: str) -> Decorator:
 
 
 class Sectioned(Console):
-    """A command whose many settings are shown under headings."""
+    """A command whose many settings are shown under headings, and whose errors name them as its options."""
+
+    def add_command(self, cmd: click.Command, name: str | None = None) -> None:
+        """Add a command, whose errors then name its own options."""
+        super().add_command(speaking_of_flags(cmd), name)
+
+    def invoke(self, ctx: click.Context) -> Any:
+        """Run the command itself, or the one below it that was named."""
+        with naming_flags(ctx):
+            return super().invoke(ctx)
 
     def format_options(self, ctx: click.Context, formatter: click.HelpFormatter) -> None:
         """Write the options of each section, then the commands."""

@@ -4,16 +4,14 @@ from __future__ import annotations
 
 import os
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
 import click
 
+from trainer.commands.flags import flags_of, in_flags
 from trainer.commands.options import Sectioned, option, options
-from trainer.commands.parameters import FILE, RUN, given
-from trainer.config import RUNTIME_FIELDS, Config, read_settings
-
-if TYPE_CHECKING:
-    from trainer.runtime.progress import Reporter
+from trainer.commands.parameters import FILE, FOLDER, given
+from trainer.config import RESUMABLE, Config, read_settings
 
 
 def _take_from_file(ctx: click.Context, _param: click.Parameter, file: Path | None) -> None:
@@ -32,7 +30,10 @@ def _take_from_file(ctx: click.Context, _param: click.Parameter, file: Path | No
 @click.option(
     "--out", type=click.Path(file_okay=False, path_type=Path), help="Run folder [runs/HIERARCHY-METHOD-SEED]."
 )
-@click.option("--resume", type=RUN, help="Go on with a run; what is learned, and how, is its own.")
+@click.option(
+    "--resume", type=FOLDER,
+    help="Go on with a run; what is learned, and how, is its own, but for --epochs, the number of all.",
+)  # fmt: skip
 @options(*(name for name in Config.__dataclass_fields__ if name != "hierarchy"))
 @click.pass_context
 def main(ctx: click.Context, /, out: Path | None, resume: Path | None, **settings: Any) -> None:
@@ -42,6 +43,7 @@ def main(ctx: click.Context, /, out: Path | None, resume: Path | None, **setting
     Example:
       hiertrain --hierarchy hierarchies/cub_wiki.json --data CUB_200_2011
       hiertrain --data photos
+      hiertrain --resume runs/cub_wiki-ours-0 --epochs 150
       hiertrain evaluate runs/cub_wiki-ours-0
       hiertrain predict runs/cub_wiki-ours-0 photo.jpg
       hiertrain --config runs/cub_wiki-ours-0/config.toml --seed 1
@@ -58,37 +60,27 @@ def main(ctx: click.Context, /, out: Path | None, resume: Path | None, **setting
         raise click.UsageError(
             "name a hierarchy file by --hierarchy, nested folders by --data, a run by --resume, or a command.", ctx
         )
+    from trainer.runtime.processes import is_main_process
     from trainer.runtime.progress import Reporter
 
-    reporter = Reporter()
-    if resume is not None:
-        run = _resume(ctx, resume, settings, reporter)
-    else:
-        places = {name: None if settings[name] is None else str(settings[name]) for name in ("hierarchy", "data")}
-        run = _train(Config(**settings | places), out, reporter)
-    if not reporter.console.quiet:  # of several processes one speaks
+    flags = flags_of(ctx)
+    how = {"reporter": Reporter(phrase=lambda line: in_flags(line, flags)), "stop_on_signals": True}
+    run = _train(settings, out, how) if resume is None else _resume(ctx, resume, settings, how)
+    if is_main_process():  # of several one speaks
         click.echo(f"{run}: trained; next: hiertrain evaluate {run}")
 
 
-def _train(config: Config, out: Path | None, reporter: Reporter) -> Path:
+def _train(settings: dict[str, Any], out: Path | None, how: dict[str, Any]) -> Path:
     from trainer.training.start import train
 
-    return train(config, out or _new_folder(config), reporter).path
+    return train(**settings, out=out, **how).path
 
 
-def _resume(ctx: click.Context, path: Path, settings: dict[str, Any], reporter: Reporter) -> Path:
+def _resume(ctx: click.Context, path: Path, settings: dict[str, Any], how: dict[str, Any]) -> Path:
     changed = given(ctx, settings)
-    if own := sorted(changed - {"hierarchy", *RUNTIME_FIELDS}):
+    if own := sorted(changed - {"hierarchy", *RESUMABLE}):
         raise click.UsageError(f"--{own[0].replace('_', '-')} is the run's own; leave it out with --resume.", ctx)
     from trainer.training.start import resume
 
-    changes = {name: settings[name] for name in changed if name in RUNTIME_FIELDS}
-    return resume(path, changes, reporter, hierarchy=settings["hierarchy"]).path
-
-
-def _new_folder(config: Config) -> Path:
-    """Return the first of ``runs/NAME``, ``runs/NAME-2``, ... that does not exist."""
-    name = config.data_folder.resolve().name if config.hierarchy is None else Path(config.hierarchy).stem
-    base = Path("runs") / f"{name}-{config.method}-{config.seed}"
-    candidates = (base, *(base.with_name(f"{base.name}-{i}") for i in range(2, 1000)))
-    return next(folder for folder in candidates if not folder.exists())
+    changes = {name: settings[name] for name in changed if name in RESUMABLE}
+    return resume(path, hierarchy=settings["hierarchy"], **changes, **how).path

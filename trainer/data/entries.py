@@ -189,7 +189,7 @@ def make_room(folder: Path, limit: float, needed: int, say: Callable[[str], obje
             gone.append(entry)
     if gone:
         say(
-            f"{folder.parent}: {counted(gone)} removed, least recently used first, to stay within `cache_limit` {limit:g}"
+            f"{folder.parent}: {counted(gone)} removed, least recently used first, for `cache_limit` {limit:g}"
         )
     if needed and total > 1e9 * limit:
         used = (total - needed) / 1e9

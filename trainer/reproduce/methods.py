@@ -76,7 +76,7 @@ def _whole(config: Config, seeds: int, runs: Path, reporter: Reporter) -> tuple[
         for method in METHODS:
             folder = runs / f"{method}-{seed}"
             reporter.say(f"{folder}:")
-            trained = train_or_resume(replace(config, method=method, seed=seed), folder, reporter)
+            trained = train_or_resume(replace(config, method=method, seed=seed), folder, reporter, stop_on_signals=True)
             scores = evaluate(Checkpoint.load_to_answer(trained.path), reporter)
             rows = read_log(trained.path)
             costs = {

@@ -23,10 +23,9 @@ from taxonomy import Hierarchy, HiertaxError
 from taxonomy.files import write_atomic
 from trainer.config import Config
 from trainer.models.methods import Network, build_network
+from trainer.runs.header import FORMAT, Header, answering_checkpoint, last_checkpoint
 from trainer.runs.log import Row
 
-FORMAT = "hiertax-checkpoint"
-LAST, BEST = "checkpoint.safetensors", "best.safetensors"
 WEIGHTS, MOMENTUM, AVERAGE, SUMS = "weights/", "momentum/", "average/", "sums"  # what names of tensors begin with
 
 
@@ -105,9 +104,7 @@ class Checkpoint:
         HiertaxError
             If there is none, it is truncated or changed, or it is no checkpoint of ours.
         """
-        if not (run / LAST).is_file():
-            raise HiertaxError(f"{run}: no run with anything saved here; train one by hiertrain --out {run}")
-        return cls._read(run / LAST)
+        return cls._read(last_checkpoint(run))
 
     @classmethod
     def load_to_answer(cls, run: Path) -> Checkpoint:
@@ -118,23 +115,19 @@ class Checkpoint:
         HiertaxError
             As `load`.
         """
-        return cls._read(run / BEST) if (run / BEST).is_file() else cls.load(run)
+        return cls._read(answering_checkpoint(run))
 
     @classmethod
     def _read(cls, file: Path) -> Checkpoint:
+        header = Header.read(file)
         try:
             with safe_open(file, framework="pt") as stored:
-                header = stored.metadata() or {}
-                if header.get("format") != FORMAT:
-                    raise HiertaxError(f"{file}: not a checkpoint of hiertrain; name a run folder")
                 tensors = {name: stored.get_tensor(name) for name in stored.keys()}  # noqa: SIM118 - not a dict
-            if header.get("sha256") != _digest(header, tensors):
-                raise HiertaxError(f"{file}: was changed after it was written; restore it, or train anew")
-            about = {name: msgspec.json.decode(header[name]) for name in ("config", "hierarchy", "progress", "log")}
-            config, hierarchy = Config.from_json(about["config"]), Hierarchy.from_json(about["hierarchy"])
-        except (OSError, SafetensorError, msgspec.DecodeError, KeyError, ValueError) as error:
+        except (OSError, SafetensorError) as error:
             raise HiertaxError(f"{file}: truncated or changed ({error}); restore it, or train anew") from None
-        return cls(file, config, hierarchy, about["progress"], about["log"], tensors)
+        if header.metadata.get("sha256") != _digest(header.metadata, tensors):
+            raise HiertaxError(f"{file}: was changed after it was written; restore it, or train anew")
+        return cls(file, header.config, header.hierarchy, header.progress, header.log, tensors)
 
     def network(self) -> Network:
         """Build the network that learns and fill in its weights.

@@ -6,11 +6,16 @@ from collections.abc import Sequence
 from concurrent.futures import Future, ThreadPoolExecutor
 from dataclasses import dataclass
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 from taxonomy import Hierarchy, HiertaxError
 from trainer.config import Config
-from trainer.runs.checkpoint import BEST, LAST, Snapshot
+from trainer.runs.header import BEST, LAST
+from trainer.runs.lock import refuse_if_locked
 from trainer.runs.log import Row, write_log
+
+if TYPE_CHECKING:  # it needs torch
+    from trainer.runs.checkpoint import Snapshot
 
 
 @dataclass(frozen=True)
@@ -32,25 +37,32 @@ class Run:
         HiertaxError
             If there is a run in it already, or it cannot be written.
         """
-        self.refuse_if_trained()
+        self._refuse_if_trained()
         self._remove_parts()
-        config.save(self.path / "config.toml")
+        self.keep(config)
         hierarchy.save(self.path / "hierarchy.json")
         for name in ("log.csv", "log.jsonl", BEST):
             (self.path / name).unlink(missing_ok=True)
 
-    def refuse_if_trained(self) -> None:
-        """Refuse a folder with a run in it, before any work is done for another.
+    def keep(self, config: Config) -> None:
+        """Write the settings of the run, for people and to repeat it."""
+        config.save(self.path / "config.toml")
+
+    def refuse_if_taken(self) -> None:
+        """Refuse a folder with a run in it, or in which another process trains, before any work is done for another.
 
         Raises
         ------
         HiertaxError
-            If anything of a training is saved here.
+            If that is so.
         """
+        self._refuse_if_trained()
+        refuse_if_locked(self.path)
+
+    def _refuse_if_trained(self) -> None:
         if self.has_checkpoint:
             raise HiertaxError(
-                f"{self.path}: there is a run here; go on with it by hiertrain --resume {self.path}, "
-                "or choose another --out"
+                f"{self.path}: there is a run here; go on with it by `resume` {self.path}, or choose another `out`"
             )
 
     def repair(self, log: Sequence[Row]) -> None:

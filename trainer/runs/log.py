@@ -6,6 +6,7 @@ import csv
 import io
 import re
 from collections.abc import Sequence
+from importlib.util import find_spec
 from pathlib import Path
 from typing import Any
 
@@ -40,9 +41,9 @@ def read_log(folder: Path) -> list[Row]:
         rows = msgspec.json.Decoder(Row).decode_lines(read_bytes(file))
         complete = all(row["epoch"] == i and row.keys() == rows[0].keys() for i, row in enumerate(rows, start=1))
     except (msgspec.DecodeError, KeyError) as error:
-        raise HiertaxError(f"{file}: not a readable log ({error}); hiertrain --resume writes it anew") from None
+        raise HiertaxError(f"{file}: not a readable log ({error}); `resume` writes it anew") from None
     if not rows or not complete:
-        raise HiertaxError(f"{file}: rows are missing or of another run; hiertrain --resume writes it anew")
+        raise HiertaxError(f"{file}: rows are missing or of another run; `resume` writes it anew")
     return rows
 
 
@@ -54,11 +55,12 @@ def check_board() -> None:
     ModuleNotFoundError
         If it is not installed; the command line says how to do that.
     """
-    import torch.utils.tensorboard  # noqa: F401 - may be missing
+    if find_spec("tensorboard") is None:
+        raise ModuleNotFoundError("No module named 'tensorboard'", name="tensorboard")
 
 
 class Board:
-    """Writes rows of the log for TensorBoard, strip_prefix ``tensorboard/``."""
+    """Writes rows of the log for TensorBoard, in ``tensorboard/``."""
 
     def __init__(self, folder: Path, finished: int) -> None:
         """Go on after so many finished epochs; what an interrupted run wrote beyond them is hidden."""

@@ -7,14 +7,12 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
 from datetime import timedelta
-from typing import Any
-
-import torch
-import torch.distributed as dist
-from torch import Tensor
-from torch.distributed.rendezvous import rendezvous
+from typing import TYPE_CHECKING, Any
 
 from taxonomy import HiertaxError
+
+if TYPE_CHECKING:  # torch is imported where there are several processes: a single one may end before it needs torch
+    from torch import Tensor
 
 PATIENCE = timedelta(hours=2)  # the others wait while one decodes a dataset
 
@@ -43,12 +41,18 @@ class ProcessGroup:
     def all_reduce_sum_(self, tensor: Tensor) -> Tensor:
         """Return the sum of a tensor over all processes."""
         if self.size > 1:
+            import torch.distributed as dist
+
             dist.all_reduce(tensor)
         return tensor
 
     def any(self, flag: bool) -> bool:
         """Return whether the flag is true in any process; all learn the same answer."""
-        return flag if self.size == 1 else bool(self.all_reduce_sum_(torch.tensor(float(flag))).item())
+        if self.size == 1:
+            return flag
+        import torch
+
+        return bool(self.all_reduce_sum_(torch.tensor(float(flag))).item())
 
     def all_reduce_mean_(self, tensor: Tensor) -> None:
         """Replace a tensor of floats by its mean over all processes."""
@@ -77,6 +81,11 @@ def on_this_machine() -> int:
     return int(os.environ.get("LOCAL_WORLD_SIZE", "1"))
 
 
+def is_main_process() -> bool:
+    """Return whether this process is alone, or the first of those that ``torchrun`` has started."""
+    return int(os.environ.get("WORLD_SIZE", "1")) == 1 or os.environ.get("RANK", "0") == "0"
+
+
 @contextmanager
 def join_processes() -> Iterator[ProcessGroup]:
     """Join the processes that ``torchrun`` has started; without it, be one.
@@ -91,6 +100,8 @@ def join_processes() -> Iterator[ProcessGroup]:
     if int(os.environ.get("WORLD_SIZE", "1")) == 1:
         yield SINGLE
         return
+    import torch.distributed as dist
+
     group = ProcessGroup(*(int(os.environ.get(name, "0")) for name in ("RANK", "WORLD_SIZE", "LOCAL_RANK")))
     store = _join(group)
     try:
@@ -105,7 +116,7 @@ def join_processes() -> Iterator[ProcessGroup]:
         if _was_said(store):
             raise SystemExit(1) from None
         raise HiertaxError(
-            f"one of {group.size} processes is gone without a word, perhaps for want of memory; go on by --resume"
+            f"one of {group.size} processes is gone without a word, perhaps for want of memory; go on by `resume`"
         ) from None
     else:
         dist.destroy_process_group()  # after an error it would wait for those that are gone; exiting is enough
@@ -113,6 +124,10 @@ def join_processes() -> Iterator[ProcessGroup]:
 
 def _join(group: ProcessGroup) -> Any:
     """Meet the other processes; return the store that all can read and write."""
+    import torch
+    import torch.distributed as dist
+    from torch.distributed.rendezvous import rendezvous
+
     # Flags and counts on the CPU go through gloo, so that asking for them never waits for the GPU.
     backend = "cpu:gloo,cuda:nccl" if torch.cuda.is_available() and dist.is_nccl_available() else "gloo"
     try:
@@ -137,4 +152,6 @@ def _was_said(store: Any, message: str = "") -> bool:
 
 def _is_parting(error: RuntimeError) -> bool:
     """Whether it is what waiting for a process that has ended gives."""
+    import torch.distributed as dist
+
     return isinstance(error, dist.DistError) or "gloo" in str(error)

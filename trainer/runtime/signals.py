@@ -17,6 +17,8 @@ SIGNALS = (signal.SIGINT, signal.SIGTERM)
 def listening(*, quiet: bool = False, apart: float = 0.0) -> Iterator[Callable[[], int]]:
     """Turn the first Ctrl-C or SIGTERM into a wish to stop; a second one stops at once.
 
+    A signal that is ignored stays ignored: so a shell, nohup or a CI system starts what Ctrl-C is not meant for.
+
     Parameters
     ----------
     quiet
@@ -44,7 +46,8 @@ def listening(*, quiet: bool = False, apart: float = 0.0) -> Iterator[Callable[[
     if threading.current_thread() is not threading.main_thread():
         yield lambda: came  # only the main thread hears signals
         return
-    before = {number: signal.signal(number, note) for number in SIGNALS}
+    heard = [number for number in SIGNALS if signal.getsignal(number) is not signal.SIG_IGN]
+    before = {number: signal.signal(number, note) for number in heard}
     try:
         yield lambda: came
     finally:

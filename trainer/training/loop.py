@@ -2,8 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator
-from contextlib import closing, contextmanager, nullcontext
+from collections.abc import Callable, Iterator, Sequence
+from contextlib import AbstractContextManager, closing, contextmanager, nullcontext
 from dataclasses import dataclass
 from signal import SIGTERM
 
@@ -17,6 +17,7 @@ from trainer.inference.forward import count_right
 from trainer.models.methods import Network
 from trainer.runs.checkpoint import Snapshot
 from trainer.runs.folder import Run, Saver
+from trainer.runs.header import LAST
 from trainer.runs.log import Board, Row
 from trainer.runtime.device import Compute, choose
 from trainer.runtime.processes import ProcessGroup
@@ -26,8 +27,10 @@ from trainer.training.compiling import announce, faster_step, warn_if_long
 from trainer.training.epoch import Step, plan_epoch, seed_from, train_epoch
 from trainer.training.learner import Learner
 from trainer.training.samples import load_samples
+from trainer.training.stopping import is_stale, since_best
 
 PASSED_ON = 5.0  # seconds for torchrun to pass on a signal that this process may have heard already
+LONG_START = 10.0  # seconds from which on it is said what they went to
 
 
 @dataclass(frozen=True)
@@ -74,32 +77,32 @@ class Training:
             (task.dataset.validation, task.dataset.scored),
         )  # fmt: skip
 
-    def run(self, run: Run, rows: list[Row]) -> Run:
+    def run(self, run: Run, rows: list[Row], *, stop_on_signals: bool) -> Run:
         """Train to the end, saving after every epoch, and before leaving where that is asked for.
 
         Parameters
         ----------
         rows
             The log of the epochs that are finished.
+        stop_on_signals
+            Whether Ctrl-C and SIGTERM ask for that; else they are left alone.
         """
         config, learner, leads = self.config, self.learner, self.group.is_main
         left = (config.epochs - learner.epoch) * len(self.train)
         with (
-            _explaining_interrupt(run),  # once the saver has finished, so that what it says is so
+            _explaining_interrupt(run) if stop_on_signals else nullcontext(),  # once the saver has finished
             closing(Saver(run)) as saver,
             closing(Board(run.path, len(rows))) if config.tensorboard and leads else nullcontext() as board,
             self.reporter.images("training", left) as advance,
-            listening(quiet=not leads, apart=0 if self.group.size == 1 else PASSED_ON) as signalled,
+            self._listening() if stop_on_signals else nullcontext(lambda: 0) as signalled,
         ):
-            while learner.epoch < config.epochs and not _is_stale(rows, config.patience):
-                row = self._epoch(lambda: bool(signalled()), advance)
+            counted = self._telling_start_up(advance)
+            while learner.epoch < config.epochs and not is_stale(rows, config.patience):
+                row = self._epoch(lambda: bool(signalled()), counted)
                 if row is not None:
                     rows.append(row)
                 if leads:
-                    best = row is not None and config.patience is not None and _since_best(rows) == 0
-                    saver.save(
-                        Snapshot.of(learner.tensors(), learner.progress(), config, self.hierarchy, rows), best=best
-                    )
+                    saver.save(self._snapshot(rows), best=row is not None and self._is_best(rows))
                 if row is None:
                     saver.wait()
                     self.group.barrier()  # the first to leave takes the others with it
@@ -107,6 +110,37 @@ class Training:
                 self._tell(row, board, advance)
             saver.wait()
         return run
+
+    def record(self, run: Run, rows: Sequence[Row]) -> None:
+        """Write changed settings into the run, the state being as it was."""
+        self._snapshot(rows).write(run.path / LAST)
+        run.keep(self.config)
+
+    def _snapshot(self, rows: Sequence[Row]) -> Snapshot:
+        learner = self.learner
+        return Snapshot.of(learner.tensors(), learner.progress(), self.config, self.hierarchy, rows)
+
+    def _is_best(self, rows: Sequence[Row]) -> bool:
+        return self.config.patience is not None and since_best(rows) == 0
+
+    def _listening(self) -> AbstractContextManager[Callable[[], int]]:
+        return listening(quiet=not self.group.is_main, apart=0 if self.group.size == 1 else PASSED_ON)
+
+    def _telling_start_up(self, advance: Callable[..., None]) -> Callable[..., None]:
+        """Return what shows progress and, after the first step, says what starting took if that was long."""
+        watch, started = self.reporter.watch, False
+        end = watch.begin("first step")
+
+        def counted(count: int) -> None:
+            nonlocal started
+            if not started:
+                end()
+                if watch.total >= LONG_START:
+                    self.reporter.say(f"starting took {watch}")
+            started = True
+            advance(count)
+
+        return counted
 
     def _epoch(self, stopping: Callable[[], bool], advance: Callable[..., None]) -> Row | None:
         """Train one epoch, or what is left of it, and score it; return the log's row, or None if stopped before."""
@@ -173,7 +207,7 @@ class Training:
         """Show how an epoch went."""
         note = _note(row, self.config.epochs, self.hierarchy, self.names[1])
         advance(0, note)
-        if not self.reporter.console.is_terminal:
+        if not self.reporter.shows_bars:
             self.reporter.say(note)
         if board is not None:
             board.add(row)
@@ -181,17 +215,6 @@ class Training:
 
 def _recipe(config: Config) -> Recipe:
     return Recipe(config.crop, config.color_jitter, config.mixup, config.cutmix)
-
-
-def _since_best(rows: list[Row]) -> int:
-    """Return how many epochs ago the validation was best, by its mean over levels."""
-    prefix = "held_out_" if any(name.startswith("held_out_") for name in rows[0]) else "val_"
-    means = [sum(value for name, value in row.items() if name.startswith(prefix)) for row in rows]
-    return len(means) - 1 - means.index(max(means))
-
-
-def _is_stale(rows: list[Row], patience: int | None) -> bool:
-    return patience is not None and len(rows) > 0 and _since_best(rows) >= patience
 
 
 def _diverged(epoch: int, what: str) -> str:

@@ -1,57 +1,114 @@
-"""Training from a config, or from where a run was saved: what a command asks for, checked and put together."""
+"""Training from settings, or from where a run was saved: what was asked for, checked and put together.
+
+What can be wrong with it is looked for before torch is imported, which takes seconds.
+"""
 
 from __future__ import annotations
 
+import re
 from collections.abc import Iterator, Mapping
-from contextlib import contextmanager
+from contextlib import contextmanager, nullcontext
 from dataclasses import replace
 from pathlib import Path
-from typing import Any
-
-import torch
+from typing import TYPE_CHECKING, Any
 
 from taxonomy import Hierarchy, HiertaxError
-from trainer.config import RUNTIME_FIELDS, Config
+from trainer.config import RESUMABLE, RUNTIME_FIELDS, Config, check_batch, check_names, make_config
 from trainer.data.labelled import LabelledDataset
-from trainer.inference.features import check_image_size
-from trainer.models.methods import build_network
-from trainer.runs.checkpoint import Checkpoint
 from trainer.runs.folder import Run
+from trainer.runs.header import Header, last_checkpoint
+from trainer.runs.lock import locked
 from trainer.runs.log import check_board
-from trainer.runtime.device import explaining_memory
 from trainer.runtime.processes import ProcessGroup, join_processes
-from trainer.runtime.progress import Reporter
-from trainer.training.loop import Training
-from trainer.training.samples import UnlearnableError
+from trainer.runtime.progress import Reporter, reporter_of
+from trainer.training.checks import check_schedule, check_weights
+
+if TYPE_CHECKING:  # they need torch
+    from trainer.runs.checkpoint import Checkpoint
+    from trainer.training.loop import Training
 
 
-def train(config: Config, out: Path, reporter: Reporter) -> Run:
+def train(
+    hierarchy: Hierarchy | str | Path | None = None,
+    data: str | Path | None = None,
+    *,
+    out: str | Path | None = None,
+    reporter: Reporter | None = None,
+    stop_on_signals: bool = False,
+    **settings: Any,
+) -> Run:
     """Train a network from the start.
+
+    Parameters
+    ----------
+    hierarchy
+        The labels of every level, as a value or as a file.
+    data
+        The dataset's folder.
+    out
+        The run folder to make; without it the first of ``runs/HIERARCHY-METHOD-SEED``, ``...-2`` and so on that is not
+        there.
+    reporter
+        Who tells of progress; without one nothing is printed.
+    stop_on_signals
+        Whether the first Ctrl-C or SIGTERM finishes the step, saves and raises `Interrupted`. Else they are left alone.
+    **settings
+        Any other field of `trainer.config.Config`, such as ``method`` or ``epochs``.
+
+    Returns
+    -------
+    The run folder.
 
     Raises
     ------
     HiertaxError
         If anything asked for is missing or does not fit; then nothing has been written.
     Interrupted
-        After Ctrl-C or SIGTERM; what was learned is saved.
+        After Ctrl-C or SIGTERM where `stop_on_signals` is set; what was learned is saved.
+
+    Examples
+    --------
+    >>> from trainer import train
+    >>> run = train("hierarchies/sketchbirds.json", "data", epochs=2, out="runs/birds")  # doctest: +SKIP
     """
-    run = Run(out)
-    with _joined(reporter) as group, explaining_memory(config, group.size):
+    given = hierarchy if isinstance(hierarchy, Hierarchy) else None
+    places = {"hierarchy": hierarchy if given is None else given.name} | ({} if data is None else {"data": data})
+    config = make_config(settings | places)
+    run = Run(_new_folder(config) if out is None else Path(out))
+    if given is not None:  # the run keeps it, so that is where it lies
+        config = replace(config, hierarchy=str(run.path / "hierarchy.json"))
+    return _train(config, run, reporter_of(reporter), given, stop_on_signals=stop_on_signals)
+
+
+def _train(
+    config: Config, run: Run, reporter: Reporter, hierarchy: Hierarchy | None = None, *, stop_on_signals: bool
+) -> Run:
+    with _joined(reporter) as (group, own):
+        run.refuse_if_taken()
         _check(config, group)
-        run.refuse_if_trained()
-        hierarchy = None if config.hierarchy is None else Hierarchy.load(config.hierarchy)
-        task = LabelledDataset.prepare(config, hierarchy, reporter, group)
-        task, training = _begun(_resolved(config), task, group, reporter)
-        if group.is_main:
-            run.create(training.config, task.hierarchy)
-            task.save_split(run.path)
-        return training.run(run, [])
+        with own.watch.part("listing"):
+            if hierarchy is None and config.hierarchy is not None:
+                hierarchy = Hierarchy.load(config.hierarchy)
+            task = LabelledDataset.prepare(config, hierarchy, own, group)
+        with _alone(run, group), _heavy(config, group, own):
+            task, training = _from_scratch(_resolved(config), task, group, own)
+            if group.is_main:
+                run.create(training.config, task.hierarchy)
+                task.save_split(run.path)
+            return training.run(run, [], stop_on_signals=stop_on_signals)
 
 
-def _begun(
+def _from_scratch(
     config: Config, task: LabelledDataset, group: ProcessGroup, reporter: Reporter
 ) -> tuple[LabelledDataset, Training]:
     """Put data and a new network together, without the classes of which no training image can be decoded."""
+    import torch
+
+    from trainer.inference.features import check_image_size
+    from trainer.models.methods import build_network
+    from trainer.training.loop import Training
+    from trainer.training.samples import UnlearnableError
+
     torch.manual_seed(config.seed)
     network = build_network(
         config.method, config.backbone, task.hierarchy.sizes, weights=config.weights, frozen=config.freeze_backbone
@@ -61,42 +118,78 @@ def _begun(
         return task, Training.prepare(config, task, network, group, reporter)
     except UnlearnableError as error:
         rest = task.without(error.bad, reporter)
-    return _begun(config, rest, group, reporter)
+    return _from_scratch(config, rest, group, reporter)
 
 
-def resume(path: Path, changes: Mapping[str, Any], reporter: Reporter, *, hierarchy: Path | None = None) -> Run:
+def resume(
+    run: Run | str | Path,
+    *,
+    hierarchy: str | Path | None = None,
+    reporter: Reporter | None = None,
+    stop_on_signals: bool = False,
+    **changes: Any,
+) -> Run:
     """Go on with a run where it was saved last.
 
     Parameters
     ----------
-    changes
-        Settings to change, of those that say where and how to compute (`trainer.config.RUNTIME_FIELDS`).
+    run
+        The run, or its folder.
     hierarchy
         A hierarchy file that must be the run's.
+    reporter, stop_on_signals
+        As of `train`.
+    **changes
+        Settings to change: ``epochs``, the number of all epochs, those that are done included, and those that say where
+        and how to compute (`trainer.config.RUNTIME_FIELDS`). With other ``epochs`` the learning rate goes on, from the
+        epoch reached, along half a cosine over the new number.
 
     Raises
     ------
     HiertaxError
-        If its checkpoint cannot be read or is of another hierarchy, or the dataset is no longer the one it was
-        trained on.
+        If its checkpoint cannot be read or is of another hierarchy, the dataset is no longer the one it was trained on,
+        or another setting was to be changed.
     """
-    run = Run(path)
-    with _joined(reporter) as group:
-        checkpoint = Checkpoint.load(path)
-        if hierarchy is not None:
-            _refuse_another(hierarchy, checkpoint)
-        config = replace(checkpoint.config, **changes)
-        with explaining_memory(config, group.size):
-            _check(config, group)
-            if group.is_main:
-                run.repair(checkpoint.log)
-            training = _restored(checkpoint, _resolved(config), group, reporter)
-            return training.run(run, list(checkpoint.log))
+    run = run if isinstance(run, Run) else Run(Path(run))
+    check_names(changes)
+    if own := sorted(changes.keys() - set(RESUMABLE)):
+        raise HiertaxError(f"`{own[0]}` {changes[own[0]]!r}: is the run's own; leave it out")
+    with _joined(reporter_of(reporter)) as (group, speaker):
+        last_checkpoint(run.path)
+        with _alone(run, group):
+            return _resume(run, hierarchy, changes, group, speaker, stop_on_signals=stop_on_signals)
 
 
-def _restored(checkpoint: Checkpoint, config: Config, group: ProcessGroup, reporter: Reporter) -> Training:
+def _resume(
+    run: Run, hierarchy: str | Path | None, changes: Mapping[str, Any], group: ProcessGroup, reporter: Reporter,
+    *, stop_on_signals: bool,
+) -> Run:  # fmt: skip
+    header = Header.read(last_checkpoint(run.path))
+    if hierarchy is not None:
+        _refuse_another(Path(hierarchy), header)
+    config = _resolved(replace(header.config, **changes))
+    _check(config, group, resumed=True)
+    check_schedule(config, header, reporter)
+    with reporter.watch.part("listing"):
+        task = LabelledDataset.prepare(config, header.hierarchy, reporter, group, run=run.path)
+    with _heavy(config, group, reporter):
+        from trainer.runs.checkpoint import Checkpoint
+
+        checkpoint = Checkpoint.load(run.path)
+        if group.is_main:
+            run.repair(checkpoint.log)
+        training = _restored(checkpoint, config, task, group, reporter)
+        if group.is_main and config.epochs != header.config.epochs:
+            training.record(run, checkpoint.log)
+        return training.run(run, list(checkpoint.log), stop_on_signals=stop_on_signals)
+
+
+def _restored(
+    checkpoint: Checkpoint, config: Config, task: LabelledDataset, group: ProcessGroup, reporter: Reporter
+) -> Training:
     """Put data and network together as they were when the checkpoint was written."""
-    task = LabelledDataset.prepare(config, checkpoint.hierarchy, reporter, group, run=checkpoint.path.parent)
+    from trainer.training.loop import Training
+
     training = Training.prepare(config, task, checkpoint.network(), group, reporter)
     training.learner.restore(checkpoint.tensors, checkpoint.progress)
     if checkpoint.log and not any(name.startswith(f"{training.names[0]}_") for name in checkpoint.log[0]):
@@ -104,7 +197,7 @@ def _restored(checkpoint: Checkpoint, config: Config, group: ProcessGroup, repor
     return training
 
 
-def train_or_resume(config: Config, path: Path, reporter: Reporter) -> Run:
+def train_or_resume(config: Config, path: Path, reporter: Reporter | None = None, *, stop_on_signals: bool) -> Run:
     """Train in a run folder, or go on with the training that it holds.
 
     Raises
@@ -112,43 +205,55 @@ def train_or_resume(config: Config, path: Path, reporter: Reporter) -> Run:
     HiertaxError
         As `train` and `resume`; and if the folder holds a run with other settings.
     """
-    if not Run(path).has_checkpoint:
-        return train(config, path, reporter)
-    asked, own = _resolved(config).to_json(), Checkpoint.load(path).config.to_json()
+    run = Run(path)
+    if not run.has_checkpoint:
+        return _train(config, run, reporter_of(reporter), stop_on_signals=stop_on_signals)
+    asked, own = _resolved(config).to_json(), Header.read(last_checkpoint(path)).config.to_json()
     if other := [name for name, value in asked.items() if value != own[name] and name not in RUNTIME_FIELDS]:
-        raise HiertaxError(f"{path}: a run with another --{other[0].replace('_', '-')} is here; choose another folder")
-    return resume(path, {name: getattr(config, name) for name in RUNTIME_FIELDS}, reporter)
+        raise HiertaxError(f"{path}: a run with another `{other[0]}` is here; choose another folder")
+    changes = {name: getattr(config, name) for name in RUNTIME_FIELDS}
+    return resume(run, reporter=reporter, stop_on_signals=stop_on_signals, **changes)
 
 
-def _refuse_another(file: Path, checkpoint: Checkpoint) -> None:
+def _refuse_another(file: Path, header: Header) -> None:
     """Refuse to go on where the hierarchy, on the classes that the run has, is not that of the checkpoint."""
-    asked, own = Hierarchy.load(file), checkpoint.hierarchy
+    asked, own = Hierarchy.load(file), header.hierarchy
     if not set(own.classes) <= set(asked.classes) or asked.restrict(own.classes) != own:
         raise HiertaxError(
-            f"{checkpoint.path}: was trained on another hierarchy ({own.name}) than {file}; leave --hierarchy out to "
-            "go on with its own, or train anew with another --out"
+            f"{header.path}: was trained on another hierarchy ({own.name}) than {file}; leave `hierarchy` out to "
+            "go on with its own, or train anew"
         )
 
 
 @contextmanager
-def _joined(reporter: Reporter) -> Iterator[ProcessGroup]:
+def _joined(reporter: Reporter) -> Iterator[tuple[ProcessGroup, Reporter]]:
     """Join the other processes, if there are any, and let only the first of them speak."""
     with join_processes() as group:
-        reporter.console.quiet = not group.is_main
-        yield group
+        yield group, reporter.renewed(silent=not group.is_main)
 
 
-def _check(config: Config, group: ProcessGroup) -> None:
+def _alone(run: Run, group: ProcessGroup) -> Any:
+    """Keep other trainings away from the run folder."""
+    return locked(run.path) if group.is_main else nullcontext()
+
+
+@contextmanager
+def _heavy(config: Config, group: ProcessGroup, reporter: Reporter) -> Iterator[None]:
+    """Import what training needs, and explain it if memory runs out."""
+    with reporter.watch.part("imports"):
+        import trainer.training.loop  # noqa: F401 - here, so that it is timed
+        from trainer.runtime.device import explaining_memory
+    with explaining_memory(config, group.size):
+        yield
+
+
+def _check(config: Config, group: ProcessGroup, *, resumed: bool = False) -> None:
     """Refuse before any work is done what could not be finished."""
     if config.tensorboard:
         check_board()
-    parts = group.size * config.accumulate
-    if config.batch_size % parts or config.batch_size // parts < 2:
-        raise HiertaxError(
-            f"--batch-size {config.batch_size}: makes no {parts} equal parts of two or more "
-            f"({group.size} processes x --accumulate {config.accumulate}); "
-            f"try {max(2, config.batch_size // parts) * parts}"
-        )
+    check_batch(config, group.size)
+    if not resumed:
+        check_weights(config)
 
 
 def _resolved(config: Config) -> Config:
@@ -158,3 +263,12 @@ def _resolved(config: Config) -> Config:
         None if file is None else str(Path(file).resolve()) for file in (config.hierarchy, config.split)
     )
     return replace(config, weights=weights, hierarchy=hierarchy, split=split, data=str(config.data_folder.resolve()))
+
+
+def _new_folder(config: Config) -> Path:
+    """Return the first of ``runs/NAME``, ``runs/NAME-2``, ... that does not exist."""
+    source = config.data_folder.resolve() if config.hierarchy is None else Path(config.hierarchy)
+    name = re.sub(r"[^\w.-]+", "_", source.name.removesuffix(".json"))
+    base = Path("runs") / f"{name}-{config.method}-{config.seed}"
+    candidates = (base, *(base.with_name(f"{base.name}-{i}") for i in range(2, 1000)))
+    return next(folder for folder in candidates if not folder.exists())

@@ -1,0 +1,79 @@
+"""Settings that messages name in backquotes, as the options of the command that is running."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Iterator, Mapping
+from contextlib import contextmanager
+from functools import wraps
+
+import click
+
+from taxonomy import HiertaxError
+from trainer.commands.parameters import check_runs
+from trainer.config import RESUMABLE, Config
+
+SETTINGS = {*Config.__dataclass_fields__, "out"}
+_QUOTED = re.compile(r"`(\w+)`")
+_ADVICE = re.compile(r"(; |, or )")  # what stands before each piece of advice
+
+
+def in_flags(message: str, flags: Mapping[str, str]) -> str:
+    """Name settings as the options of a command.
+
+    Advice to use a setting that the command has no option for is left out; elsewhere such a setting is named plainly.
+
+    Parameters
+    ----------
+    message
+        What is wrong, then pieces of advice, each after ``;`` or ``, or``; settings are in backquotes.
+    flags
+        The command's options by the names of their settings, such as ``--batch-size`` of ``batch_size``.
+    """
+    what, *advice = _ADVICE.split(message)
+    pieces = [piece for piece in zip(advice[::2], advice[1::2], strict=True) if not _beyond(piece[1], flags)]
+    text = what + "".join((joint if i else "; ") + piece for i, (joint, piece) in enumerate(pieces))
+    return _QUOTED.sub(lambda found: flags.get(found[1], found[1] if found[1] in SETTINGS else found[0]), text)
+
+
+def _beyond(advice: str, flags: Mapping[str, str]) -> bool:
+    return any(name in SETTINGS and name not in flags for name in _QUOTED.findall(advice))
+
+
+def flags_of(ctx: click.Context) -> dict[str, str]:
+    """Return the options of the command that is running, by the names of their settings.
+
+    Where a run is resumed these are only the options that may be given beside that.
+    """
+    options = [param for param in ctx.command.params if isinstance(param, click.Option)]
+    flags = {param.name: param.opts[0] for param in options if param.name}
+    if ctx.params.get("resume") is not None:
+        flags = {name: flag for name, flag in flags.items() if name in (*RESUMABLE, "hierarchy")}
+    return flags | {"resume": "hiertrain --resume"}
+
+
+@contextmanager
+def naming_flags(ctx: click.Context) -> Iterator[None]:
+    """Let errors that come out of the work of a command name its options."""
+    try:
+        yield
+    except HiertaxError as error:
+        error.args = (in_flags(str(error), flags_of(ctx)), *error.args[1:])
+        raise
+
+
+def speaking_of_flags(command: click.Command) -> click.Command:
+    """Make a command, and those below it, tell its errors in terms of its options, those of its runs at once."""
+    for below in command.commands.values() if isinstance(command, click.Group) else ():
+        speaking_of_flags(below)
+    if (work := command.callback) is not None:
+
+        @wraps(work)
+        def call(*args: object, **options: object) -> object:
+            ctx = click.get_current_context()
+            with naming_flags(ctx):
+                check_runs(ctx)
+                return work(*args, **options)
+
+        command.callback = call
+    return command
