@@ -11,7 +11,7 @@ import pytest
 from PIL import Image
 
 from taxonomy import Hierarchy
-from trainer.inference.predictor import percent
+from trainer.inference.answers import percent
 from trainer.sketchbirds import birds
 
 LINK = "\N{SINGLE RIGHT-POINTING ANGLE QUOTATION MARK}"

@@ -112,7 +112,7 @@ def test_an_interrupt_is_one_line_and_leaves_nothing(world, tmp_path, monkeypatc
     def interrupt(*_):
         raise KeyboardInterrupt
 
-    monkeypatch.setattr(hierarchy_ablation, "_trial", interrupt)
+    monkeypatch.setattr(hierarchy_ablation, "_agreement", interrupt)
     assert ablate(world, "--out", tmp_path / "result.json") == 130
     assert capsys.readouterr().err.splitlines()[-1] == "error: interrupted"
     assert list(tmp_path.iterdir()) == []

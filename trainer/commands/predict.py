@@ -23,11 +23,12 @@ def predict(run: Path, images: tuple[Path, ...], device: str, as_json: bool) -> 
     Example:
       hiertrain predict runs/cub_wiki-ours-0 photo.jpg folder/
     """
-    from trainer.inference.predictor import Predictor, find_images
-    from trainer.runs.checkpoint import Checkpoint
+    from trainer.api.model import load
+    from trainer.inference.found import find_images
+    from trainer.runtime.progress import Reporter
 
-    answers = Predictor(Checkpoint.load_to_answer(run), device).answer(find_images(images))
-    if as_json:
-        click.echo(json.dumps([answer.to_json() for answer in answers], indent=2, ensure_ascii=False))
-    else:
-        click.echo("\n".join(map(str, answers)))
+    found, reporter = find_images(images), Reporter()
+    for note in found.notes:
+        reporter.say(note)
+    answers = load(run, device=device).predict(found.paths, progress=reporter)
+    click.echo(json.dumps(answers.to_json(), indent=2, ensure_ascii=False) if as_json else str(answers))

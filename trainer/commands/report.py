@@ -21,8 +21,11 @@ def report(runs: tuple[Path, ...], images: tuple[Path, ...], out: Path) -> None:
       hiertrain report runs/a runs/b --image photo.jpg --out report.html
     """
     from trainer.evaluation.report import write_report
-    from trainer.inference.predictor import find_images
+    from trainer.inference.found import find_images
     from trainer.runtime.progress import Reporter
 
-    write_report(runs, find_images(images), out, Reporter())
+    found, reporter = find_images(images), Reporter()
+    for note in found.notes:
+        reporter.say(note)
+    write_report(runs, found.paths, out, reporter)
     click.echo(f"{out}: written")

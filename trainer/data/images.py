@@ -21,6 +21,8 @@ from taxonomy import HiertaxError
 Item = TypeVar("Item")
 Result = TypeVar("Result")
 
+UNREADABLE = (OSError, ValueError, SyntaxError, Image.DecompressionBombError)  # what Pillow raises of bad images
+
 
 class UndecodableImageError(HiertaxError):
     """An image file that cannot be read or decoded."""
@@ -40,10 +42,17 @@ def decode(path: Path, size: int) -> NDArray[np.uint8]:
     """
     try:
         with Image.open(path) as image:
-            image.info.pop("transparency", None)  # we pass over it; of some palettes Pillow would warn
-            pixels = np.asarray(image.convert("RGB").resize((size, size), Image.Resampling.BILINEAR))
-    except (OSError, ValueError, SyntaxError, Image.DecompressionBombError) as error:
+            return to_pixels(image, size)
+    except UNREADABLE as error:
         raise UndecodableImageError(f"{path}: cannot be decoded ({error}); replace the file") from None
+
+
+def to_pixels(image: Image.Image, size: int) -> NDArray[np.uint8]:
+    """Return an open image, which stays as it is, as RGB at exactly ``size x size``, uint8 ``[3, size, size]``."""
+    if "transparency" in image.info:  # we pass over it; of some palettes Pillow would warn
+        image = image.copy()
+        del image.info["transparency"]
+    pixels = np.asarray(image.convert("RGB").resize((size, size), Image.Resampling.BILINEAR))
     return np.ascontiguousarray(pixels.transpose(2, 0, 1))
 
 

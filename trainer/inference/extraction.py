@@ -12,7 +12,6 @@ from typing import Any
 import numpy as np
 import torch
 from numpy.typing import NDArray
-from torch import Tensor, nn
 
 from taxonomy import Hierarchy
 from taxonomy.clustering.features import Features, write_features
@@ -22,7 +21,7 @@ from trainer.config import Config
 from trainer.data.labelled import LabelledDataset
 from trainer.data.placement import open_split
 from trainer.inference.decoding import top_labels
-from trainer.inference.features import check_image_size, features_of
+from trainer.inference.features import AveragePooled, check_image_size, features_of, finest_backbone
 from trainer.inference.forward import predict_logits
 from trainer.models.backbones import Backbone, load_weights
 from trainer.models.methods import Network
@@ -30,19 +29,6 @@ from trainer.models.methods.multi import MultiNetwork
 from trainer.runs.checkpoint import Checkpoint
 from trainer.runtime.device import choose
 from trainer.runtime.progress import Reporter
-
-
-class AveragePooled(nn.Module):
-    """A backbone under global average pooling, as features for clustering are usually taken (docs/clustering.md)."""
-
-    def __init__(self, backbone: Backbone) -> None:
-        super().__init__()
-        self.backbone = backbone
-
-    def embed(self, images: Tensor) -> Tensor:
-        """Map normalised images ``[B, 3, S, S]`` to average-pooled features ``[B, W]``."""
-        pooled: Tensor = self.backbone(images).mean(dim=(2, 3))
-        return pooled
 
 
 @dataclass(frozen=True)
@@ -114,7 +100,7 @@ def extract_from_run(
         "checkpoint_sha256": hashlib.sha256(read_bytes(checkpoint.path)).hexdigest(), "command": command,
     }  # fmt: skip
     tables = _class_tables(network, checkpoint, config, task, reporter)
-    return _write(out, config, task, _finest_backbone(network), Extraction(about, tables), reporter)
+    return _write(out, config, task, finest_backbone(network), Extraction(about, tables), reporter)
 
 
 def _class_tables(
@@ -131,12 +117,6 @@ def _class_tables(
         reporter.say("no confusions: the run has seen all training images of some class; train with --limit-per-class")
         return tables
     return tables | {"confusion": confusion}
-
-
-def _finest_backbone(network: Network) -> Backbone:
-    trunk = network.backbones[-1] if isinstance(network, MultiNetwork) else network.backbone
-    assert isinstance(trunk, Backbone)  # noqa: S101 - nn.ModuleList forgets the type
-    return trunk
 
 
 def _finest_rows(network: Network) -> NDArray[np.float32]:

@@ -22,16 +22,16 @@ class _Speed(ProgressColumn):
 class Reporter:
     """Tells on stderr what is going on; without a terminal it writes plain lines and no bars."""
 
-    def __init__(self) -> None:
-        self.console = Console(stderr=True, highlight=False, soft_wrap=True)
+    def __init__(self, *, silent: bool = False) -> None:
+        self.console = Console(stderr=True, highlight=False, soft_wrap=True, quiet=silent)
 
     def say(self, message: str) -> None:
         """Print one line."""
         self.console.print(message, markup=False)
 
     @contextmanager
-    def images(self, description: str, total: int) -> Iterator[Callable[..., None]]:
-        """Show a bar over `total` images.
+    def images(self, description: str, total: int | None) -> Iterator[Callable[..., None]]:
+        """Show a bar over `total` images, or over a number of them that nobody knows.
 
         Yields
         ------
