@@ -15,6 +15,7 @@ if TYPE_CHECKING:
     from trainer.evaluation.scores import Scores as Scores
     from trainer.inference.answers import Answers as Answers
     from trainer.runs.folder import Run as Run
+    from trainer.runtime.progress import Reporter as Reporter
     from trainer.training.start import resume as resume
     from trainer.training.start import train as train
 
@@ -22,6 +23,7 @@ _HOMES = {
     "Answers": "trainer.inference.answers",
     "Config": "trainer.config",
     "Model": "trainer.api.model",
+    "Reporter": "trainer.runtime.progress",
     "Run": "trainer.runs.folder",
     "Scores": "trainer.evaluation.scores",
     "evaluate": "trainer.api.model",
@@ -30,7 +32,7 @@ _HOMES = {
     "train": "trainer.training.start",
 }
 
-__all__ = ["Answers", "Config", "Model", "Run", "Scores", "evaluate", "load", "resume", "train"]
+__all__ = ["Answers", "Config", "Model", "Reporter", "Run", "Scores", "evaluate", "load", "resume", "train"]
 
 
 def __getattr__(name: str) -> Any:

@@ -6,8 +6,8 @@ from pathlib import Path
 
 from trainer.evaluation.scores import Scores
 from trainer.evaluation.scoring import evaluate as score
-from trainer.inference.predictor import Predictor, reporter_of
-from trainer.runtime.progress import Reporter
+from trainer.inference.predictor import Predictor
+from trainer.runtime.progress import Reporter, reporter_of
 
 
 class Model(Predictor):
@@ -62,7 +62,7 @@ class Model(Predictor):
         skip_bad_images: bool | None = None,
         cache: str = "auto",
         workers: int | None = None,
-        progress: bool | Reporter = False,
+        reporter: Reporter | None = None,
     ) -> Scores:
         """Score the run on every test image of its dataset.
 
@@ -74,8 +74,8 @@ class Model(Predictor):
             Whether to go on without images that cannot be decoded; as the run did where not given.
         cache, workers
             See `trainer.Config`.
-        progress
-            Whether to show on stderr how far it is.
+        reporter
+            Who tells how far it is; without one nothing is shown.
 
         Raises
         ------
@@ -83,7 +83,7 @@ class Model(Predictor):
             If the dataset cannot be read, or has other classes than the run was trained on.
         """
         return score(
-            self, reporter_of(progress), data=data, skip_bad_images=skip_bad_images, cache=cache, workers=workers
+            self, reporter_of(reporter), data=data, skip_bad_images=skip_bad_images, cache=cache, workers=workers
         )
 
 
@@ -120,7 +120,7 @@ def evaluate(
     skip_bad_images: bool | None = None,
     cache: str = "auto",
     workers: int | None = None,
-    progress: bool | Reporter = False,
+    reporter: Reporter | None = None,
 ) -> Scores:
     """Score a trained run on every test image of its dataset: `load`, then `Model.evaluate`.
 
@@ -128,7 +128,7 @@ def evaluate(
     ----------
     run, device
         As of `load`.
-    data, skip_bad_images, cache, workers, progress
+    data, skip_bad_images, cache, workers, reporter
         As of `Model.evaluate`.
 
     Raises
@@ -144,4 +144,4 @@ def evaluate(
     2
     """
     model = load(run, device=device)
-    return model.evaluate(data, skip_bad_images=skip_bad_images, cache=cache, workers=workers, progress=progress)
+    return model.evaluate(data, skip_bad_images=skip_bad_images, cache=cache, workers=workers, reporter=reporter)

@@ -35,7 +35,7 @@ def evaluate(ctx: click.Context, /, run: Path, as_json: bool, **settings: Any) -
     model = load(run, device=settings.pop("device"))
     asked = given(ctx, settings)
     own = {name: settings[name] if name in asked else None for name in ("data", "skip_bad_images")}
-    scores = model.evaluate(**{**settings, **own}, progress=Reporter())
+    scores = model.evaluate(**{**settings, **own}, reporter=Reporter())
     if as_json:
         click.echo(json.dumps(scores.to_json(), indent=2))
     else:

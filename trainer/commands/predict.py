@@ -30,5 +30,5 @@ def predict(run: Path, images: tuple[Path, ...], device: str, as_json: bool) -> 
     found, reporter = find_images(images), Reporter()
     for note in found.notes:
         reporter.say(note)
-    answers = load(run, device=device).predict(found.paths, progress=reporter)
+    answers = load(run, device=device).predict(found.paths, reporter=reporter)
     click.echo(json.dumps(answers.to_json(), indent=2, ensure_ascii=False) if as_json else str(answers))

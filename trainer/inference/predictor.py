@@ -19,19 +19,14 @@ from trainer.data.inputs import ArrayInputs, Inputs
 from trainer.inference.answers import Answers
 from trainer.inference.batches import Batch, Images, decoded_batches, refuse
 from trainer.inference.decoding import Decoded, decode
-from trainer.inference.features import AveragePooled, finest_backbone
+from trainer.inference.extraction import AveragePooled, _finest_backbone
 from trainer.inference.forward import embed, predict_logits
 from trainer.models.methods import Network
 from trainer.runs.checkpoint import Checkpoint
 from trainer.runtime.device import Compute, choose
-from trainer.runtime.progress import Reporter
+from trainer.runtime.progress import Reporter, reporter_of
 
 Array = NDArray[np.float32]
-
-
-def reporter_of(progress: bool | Reporter) -> Reporter:
-    """Return who tells of progress: nobody, unless asked for."""
-    return progress if isinstance(progress, Reporter) else Reporter(silent=not progress)
 
 
 @dataclass(frozen=True, eq=False, repr=False)
@@ -88,7 +83,7 @@ class Predictor:
         network = compute.place(checkpoint.answering()).eval().requires_grad_(False)
         return cls(checkpoint.path.parent, checkpoint.hierarchy, config, checkpoint.epoch, network, compute)
 
-    def predict(self, images: Images, *, skip_bad: bool = False, progress: bool | Reporter = False) -> Answers:
+    def predict(self, images: Images, *, skip_bad: bool = False, reporter: Reporter | None = None) -> Answers:
         """Name what is in images: for each one path from the root down, with a probability at every level.
 
         Images are decoded and answered for in batches: any number of them takes little memory.
@@ -100,8 +95,8 @@ class Predictor:
             ``[H, W, 3]``, ``[H, W]`` (grey) or ``[N, H, W, 3]``; or any iterable of these, such as a generator.
         skip_bad
             Whether to leave out images that cannot be decoded; ``left_out`` of the answers tells which.
-        progress
-            Whether to show on stderr how far it is.
+        reporter
+            Who tells how far it is; without one nothing is shown.
 
         Raises
         ------
@@ -111,7 +106,7 @@ class Predictor:
         names: list[str] = []
         left_out: list[str] = []
         parts: list[Decoded] = []
-        for batch in self._batches(images, progress, left_out if skip_bad else None):
+        for batch in self._batches(images, reporter, left_out if skip_bad else None):
             parts.append(decode(self.hierarchy, self.logits_of(ArrayInputs(batch.pixels))))
             names += batch.names
         nothing = np.empty((0, self.hierarchy.depth))
@@ -119,12 +114,12 @@ class Predictor:
         probability = np.concatenate([nothing, *(part.probability for part in parts)])
         return Answers(self.hierarchy, tuple(names), labels, probability, tuple(left_out))
 
-    def logits(self, images: Images, *, progress: bool | Reporter = False) -> list[Array]:
+    def logits(self, images: Images, *, reporter: Reporter | None = None) -> list[Array]:
         """Return what the heads say of images, K float32 arrays ``[N, C_k]``, coarsest level first.
 
         Parameters
         ----------
-        images, progress
+        images, reporter
             As of `predict`.
 
         Raises
@@ -133,17 +128,17 @@ class Predictor:
             As `predict`.
         """
         nothing = [torch.empty(0, size) for size in self.hierarchy.sizes]
-        found = [self.logits_of(ArrayInputs(batch.pixels)) for batch in self._batches(images, progress)]
+        found = [self.logits_of(ArrayInputs(batch.pixels)) for batch in self._batches(images, reporter)]
         return [torch.cat(level).numpy() for level in zip(nothing, *found, strict=True)]
 
-    def features(self, images: Images, *, progress: bool | Reporter = False) -> Array:
+    def features(self, images: Images, *, reporter: Reporter | None = None) -> Array:
         """Return the last feature map of images under global average pooling, float32 ``[N, W]``.
 
         It is that of the backbone below the finest head, as `hiertrain extract --run` writes it.
 
         Parameters
         ----------
-        images, progress
+        images, reporter
             As of `predict`.
 
         Raises
@@ -151,9 +146,9 @@ class Predictor:
         HiertaxError
             As `predict`.
         """
-        pooled = AveragePooled(finest_backbone(self.network)).eval()
+        pooled = AveragePooled(_finest_backbone(self.network)).eval()
         one_pass = partial(embed, pooled, batch_size=self.config.batch_size, compute=self.compute)
-        found = (one_pass(ArrayInputs(batch.pixels)).cpu() for batch in self._batches(images, progress))
+        found = (one_pass(ArrayInputs(batch.pixels)).cpu() for batch in self._batches(images, reporter))
         return torch.cat([torch.empty(0, pooled.backbone.width), *found]).numpy()
 
     def logits_of(self, inputs: Inputs) -> list[Tensor]:
@@ -169,12 +164,12 @@ class Predictor:
             raise HiertaxError(f"{self.run}: its logits are not finite on {self.compute}; try another `device`")
         return logits
 
-    def _batches(self, images: Images, progress: bool | Reporter, left_out: list[str] | None = None) -> Iterator[Batch]:
+    def _batches(self, images: Images, reporter: Reporter | None, left_out: list[str] | None = None) -> Iterator[Batch]:
         """Decode images batch by batch; what cannot be decoded is told to `left_out` if there is one, else raised."""
         on_bad = refuse if left_out is None else lambda error: left_out.append(str(error))
         total = len(images) if isinstance(images, list | tuple | np.ndarray) else None
         any_good = False
-        with reporter_of(progress).images("answering", total) as advance:
+        with reporter_of(reporter).images("answering", total) as advance:
             for batch in decoded_batches(images, self.config.image_size, self.config.batch_size, on_bad):
                 any_good = True
                 yield batch

@@ -16,7 +16,8 @@ from trainer.data.inputs import ArrayInputs
 from trainer.data.labelled import LabelledDataset
 from trainer.data.placement import open_split
 from trainer.data.samples import Samples
-from trainer.inference.features import AveragePooled, check_image_size, features_of
+from trainer.inference.extraction import AveragePooled
+from trainer.inference.features import check_image_size, features_of
 from trainer.inference.forward import predict_logits
 from trainer.models.backbones import Backbone, global_max_pool, load_weights
 from trainer.models.methods import build_network

@@ -47,6 +47,11 @@ class Reporter:
             yield advance
 
 
+def reporter_of(reporter: Reporter | None) -> Reporter:
+    """Return the reporter, or a silent one where there is none."""
+    return Reporter(silent=True) if reporter is None else reporter
+
+
 def print_table(table: Table) -> None:
     """Print a table on stdout at its full width: a narrow terminal wraps it, and a file gets all of it."""
     width = Console(width=1000).measure(table).maximum

@@ -160,7 +160,7 @@ def check_loss(learner: Learner, kept: str) -> None:
 
 def diverged(epoch: int, what: str, kept: str) -> str:
     """Say that an epoch, counted from 0, came to no end, and what to do."""
-    return f"epoch {epoch + 1}: {what}; {kept}; lower --learning-rate and --backbone-learning-rate"
+    return f"epoch {epoch + 1}: {what}; {kept}; lower `learning_rate` and `backbone_learning_rate`"
 
 
 def _exchange_gradients(model: Any, *, now: bool) -> AbstractContextManager[Any]:
