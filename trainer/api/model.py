@@ -7,6 +7,7 @@ from pathlib import Path
 from trainer.evaluation.scores import Scores
 from trainer.evaluation.scoring import evaluate as score
 from trainer.inference.predictor import Predictor
+from trainer.runs.folder import Run
 from trainer.runtime.progress import Reporter, reporter_of
 
 
@@ -87,13 +88,14 @@ class Model(Predictor):
         )
 
 
-def load(run: str | Path, *, device: str = "auto") -> Model:
+def load(run: Run | str | Path, *, device: str = "auto") -> Model:
     """Load a trained run.
 
     Parameters
     ----------
     run
-        The run folder. Where it kept the weights of the best validation, those answer, else the last.
+        The run that `trainer.train` returns, or its folder. Where it kept the weights of the best validation, those
+        answer, else the last.
     device
         ``cpu``, ``cuda`` or ``auto``.
 
@@ -109,11 +111,11 @@ def load(run: str | Path, *, device: str = "auto") -> Model:
     >>> model.config.method, model.epoch
     ('ours', 2)
     """
-    return Model.load(run, device=device)
+    return Model.load(run.path if isinstance(run, Run) else run, device=device)
 
 
 def evaluate(
-    run: str | Path,
+    run: Run | str | Path,
     data: str | Path | None = None,
     *,
     device: str = "auto",

@@ -46,7 +46,7 @@ class Answer:
 
     def to_json(self) -> dict[str, Any]:
         """Return the answer as plain JSON values."""
-        return asdict(self)
+        return {**asdict(self), "chain": [asdict(link) for link in self.chain]}
 
 
 @dataclass(frozen=True, eq=False, repr=False)

@@ -187,7 +187,8 @@ def _write(
     reporter.say(f"features of {len(images)} {what} images: {len(images) / seconds:,.0f} images/s")
     return write_features(
         out, features.cpu().numpy(), chosen.labels[kept], task.dataset.classes,
-        _facts(config, task, extraction.split, len(chosen) - len(kept)) | dict(extraction.provenance), **extraction.class_tables,
+        _facts(config, task, extraction.split, len(chosen) - len(kept)) | dict(extraction.provenance),
+        **extraction.class_tables,
     )  # fmt: skip
 
 
