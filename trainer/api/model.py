@@ -63,7 +63,7 @@ class Model(Predictor):
         skip_bad_images: bool | None = None,
         cache: str = "auto",
         workers: int | None = None,
-        reporter: Reporter | None = None,
+        reporter: Reporter | bool | None = None,
     ) -> Scores:
         """Score the run on every test image of its dataset.
 
@@ -76,7 +76,7 @@ class Model(Predictor):
         cache, workers
             See `trainer.Config`.
         reporter
-            Who tells how far it is; without one nothing is shown.
+            Who tells how far it is, True for a bar on stderr; without one nothing is shown.
 
         Raises
         ------
@@ -122,7 +122,7 @@ def evaluate(
     skip_bad_images: bool | None = None,
     cache: str = "auto",
     workers: int | None = None,
-    reporter: Reporter | None = None,
+    reporter: Reporter | bool | None = None,
 ) -> Scores:
     """Score a trained run on every test image of its dataset: `load`, then `Model.evaluate`.
 

@@ -83,7 +83,7 @@ class Predictor:
         network = compute.place(checkpoint.answering()).eval().requires_grad_(False)
         return cls(checkpoint.path.parent, checkpoint.hierarchy, config, checkpoint.epoch, network, compute)
 
-    def predict(self, images: Images, *, skip_bad: bool = False, reporter: Reporter | None = None) -> Answers:
+    def predict(self, images: Images, *, skip_bad: bool = False, reporter: Reporter | bool | None = None) -> Answers:
         """Name what is in images: for each one path from the root down, with a probability at every level.
 
         Images are decoded and answered for in batches: any number of them takes little memory.
@@ -96,7 +96,7 @@ class Predictor:
         skip_bad
             Whether to leave out images that cannot be decoded; ``left_out`` of the answers tells which.
         reporter
-            Who tells how far it is; without one nothing is shown.
+            Who tells how far it is, True for a bar on stderr; without one nothing is shown.
 
         Raises
         ------
@@ -114,7 +114,7 @@ class Predictor:
         probability = np.concatenate([nothing, *(part.probability for part in parts)])
         return Answers(self.hierarchy, tuple(names), labels, probability, tuple(left_out))
 
-    def logits(self, images: Images, *, reporter: Reporter | None = None) -> list[Array]:
+    def logits(self, images: Images, *, reporter: Reporter | bool | None = None) -> list[Array]:
         """Return what the heads say of images, K float32 arrays ``[N, C_k]``, coarsest level first.
 
         Parameters
@@ -131,7 +131,7 @@ class Predictor:
         found = [self.logits_of(ArrayInputs(batch.pixels)) for batch in self._batches(images, reporter)]
         return [torch.cat(level).numpy() for level in zip(nothing, *found, strict=True)]
 
-    def features(self, images: Images, *, reporter: Reporter | None = None) -> Array:
+    def features(self, images: Images, *, reporter: Reporter | bool | None = None) -> Array:
         """Return the last feature map of images under global average pooling, float32 ``[N, W]``.
 
         It is that of the backbone below the finest head, as `hiertrain extract --run` writes it.
@@ -164,7 +164,9 @@ class Predictor:
             raise HiertaxError(f"{self.run}: its logits are not finite on {self.compute}; try another `device`")
         return logits
 
-    def _batches(self, images: Images, reporter: Reporter | None, left_out: list[str] | None = None) -> Iterator[Batch]:
+    def _batches(
+        self, images: Images, reporter: Reporter | bool | None, left_out: list[str] | None = None
+    ) -> Iterator[Batch]:
         """Decode images batch by batch; what cannot be decoded is told to `left_out` if there is one, else raised."""
         on_bad = refuse if left_out is None else lambda error: left_out.append(str(error))
         total = len(images) if isinstance(images, list | tuple | np.ndarray) else None

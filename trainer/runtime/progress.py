@@ -47,9 +47,9 @@ class Reporter:
             yield advance
 
 
-def reporter_of(reporter: Reporter | None) -> Reporter:
-    """Return the reporter, or a silent one where there is none."""
-    return Reporter(silent=True) if reporter is None else reporter
+def reporter_of(progress: Reporter | bool | None) -> Reporter:
+    """Return who tells of progress: nobody, unless asked for."""
+    return progress if isinstance(progress, Reporter) else Reporter(silent=not progress)
 
 
 def print_table(table: Table) -> None:
