@@ -13,6 +13,7 @@ def test_there_is_python_in_the_readme():
     assert BLOCKS
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("block", BLOCKS)
 def test_it_runs_and_prints_tables(block, tmp_path, monkeypatch, capfd):
     monkeypatch.chdir(tmp_path)
