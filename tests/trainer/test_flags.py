@@ -1,4 +1,4 @@
-"""Messages name settings; a command names its own options in their place, and gives no advice that it has no option for."""
+"""Messages name settings; a command names its own options in their place, and gives no advice beyond them."""
 
 import re
 
@@ -63,10 +63,10 @@ def test_beside_resume_only_some_options_stand():
 
 
 @pytest.fixture
-def spoilt(own_patches):
-    """Images of which one is none."""
+def faulty(own_patches, tmp_path):
+    """Images of which one is none, and a folder that is not there."""
     (own_patches / "test" / "blue" / "1.png").write_bytes(b"no picture")
-    return own_patches
+    return own_patches, tmp_path / "nowhere"
 
 
 def options_in(line):
@@ -76,12 +76,11 @@ def options_in(line):
 
 @pytest.mark.parametrize("args", [("evaluate",), ("--resume",)], ids=" ".join)
 @pytest.mark.parametrize("fault", ["a bad image", "no data", "no gpu", "other classes"])
-def test_a_command_names_no_option_that_it_does_not_take(
-    hiertrain, run, spoilt, part_of_patches, tmp_path, args, fault
-):
+def test_a_command_names_no_option_that_it_does_not_take(hiertrain, run, part_of_patches, faulty, args, fault):
+    spoilt, nowhere = faulty
     more = {
         "a bad image": ("--data", spoilt, "--cache", "off"),
-        "no data": ("--data", tmp_path / "nowhere"),
+        "no data": ("--data", nowhere),
         "no gpu": ("--cache", "gpu", "--device", "cpu"),
         "other classes": ("--data", part_of_patches),
     }[fault]

@@ -20,7 +20,7 @@ def busy(patches, tmp_path):
         tmp_path / "process", *patches.options("--freeze-backbone", "--out", tmp_path / "run"),
         prepare=partial(sleep_in_step, 5),
     )  # fmt: skip
-    process.wait_for(lambda: "asleep" in process.err)
+    process.wait_for(lambda: "asleep" in process.err and (tmp_path / "run" / "checkpoint.safetensors").exists())
     yield process
     process.send(signal.SIGKILL)
     process.end()
@@ -49,9 +49,8 @@ def test_a_second_process_is_refused_at_once_and_the_next_after_a_kill_is_not(hi
 
 def test_a_process_that_is_still_preparing_has_the_folder_already(hiertrain, patches, tmp_path):
     with locked(tmp_path / "new" / "run"):
-        assert (
-            "another process is training here" in hiertrain(*patches.options("--out", tmp_path / "new" / "run")).error()
-        )
+        line = hiertrain(*patches.options("--out", tmp_path / "new" / "run")).error()
+    assert "another process is training here" in line
     assert not (tmp_path / "new").exists()
 
 
@@ -102,6 +101,7 @@ def test_a_file_that_was_left_behind_stops_nobody(tmp_path):
     assert not (tmp_path / LOCK).exists()
 
 
-def test_a_copy_of_a_run_that_is_trained_is_free(busy, tmp_path):
+@pytest.mark.usefixtures("busy")
+def test_a_copy_of_a_run_that_is_trained_is_free(tmp_path):
     copy = shutil.copytree(tmp_path / "run", tmp_path / "copy")
     refuse_if_locked(copy)
