@@ -11,17 +11,22 @@ from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
 from functools import cached_property
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import msgspec
 import numpy as np
 from msgspec import UNSET
 from numpy.typing import ArrayLike, NDArray
 
-from taxonomy.document import FORMAT, VERSION, Document, LevelDocument, misplaced, parse, restriction, unsound
+from taxonomy import frames
+from taxonomy.document import FORMAT, VERSION, Document, LevelDocument, misplaced, parse, unsound
 from taxonomy.errors import HierarchyError, HiertaxError
 from taxonomy.files import read_json, write_json
 from taxonomy.lca import PathCodes, lca_level, path_codes
+from taxonomy.parts import part_of
+
+if TYPE_CHECKING:
+    from pandas import DataFrame
 
 IntArray = NDArray[np.int64]
 
@@ -176,6 +181,59 @@ class Hierarchy:
         leaves = [row[-1] for row in rows]
         return cls(levels=tuple(levels), classes=tuple(leaves if classes is None else classes), **about)
 
+    @classmethod
+    def from_frame(
+        cls, frame: DataFrame, levels: Sequence[str], *, classes: str | None = None, **about: Any
+    ) -> Hierarchy:
+        """Build a hierarchy from a pandas table with a row per class; equal rows, as of images, are one class.
+
+        Parameters
+        ----------
+        frame
+            A table of names; other columns are passed over.
+        levels
+            The columns of the K levels, coarsest first.
+        classes
+            The column of the dataset's class names; the finest level where not given.
+        about
+            ``name``, ``root`` and the other attributes of `Hierarchy`.
+
+        Raises
+        ------
+        HierarchyError
+            If a column is missing, a cell has no name, a taxon has two parents, or a leaf occurs twice.
+
+        Examples
+        --------
+        >>> import pandas as pd
+        >>> pets = pd.DataFrame({"folder": ["n01", "n02"], "animal": ["cat", "dog"], "breed": ["Manx", "Beagle"]})
+        >>> hierarchy = Hierarchy.from_frame(pets, ["animal", "breed"], classes="folder", name="pets", root="pet")
+        >>> hierarchy.lineage("n02")
+        ('dog', 'Beagle')
+        >>> print(hierarchy.to_frame(classes="folder").to_csv(index=False), end="")
+        animal,breed,folder
+        cat,Manx,n01
+        dog,Beagle,n02
+        """
+        rows, names = frames.lineages(frame, levels, classes)
+        about = {"name": "hierarchy", "root": "object", **about}
+        return cls.from_lineages(rows, levels, classes=names, **about)
+
+    def to_frame(self, *, classes: str = "class") -> DataFrame:
+        """Return the hierarchy as a pandas table: a row per class, a column of labels per level, coarsest first.
+
+        Parameters
+        ----------
+        classes
+            What to call the last column, of the dataset's class names.
+
+        Raises
+        ------
+        HierarchyError
+            If a level has that name.
+        """
+        return frames.to_frame(self, classes)
+
     def to_document(self) -> Document:
         """Return the hierarchy in the shape of its file, without the unknown keys."""
         last = len(self.levels) - 1
@@ -297,20 +355,7 @@ class Hierarchy:
             raise HierarchyError(f"class {unknown[0]!r} is not in hierarchy {self.name!r}; {len(unknown)} such in all")
         if not wanted:
             raise HierarchyError(f"hierarchy {self.name!r} cannot be restricted to no class at all")
-        leaves = np.array([i for i, name in enumerate(self.classes) if name in wanted])
-        kept = [np.unique(self.paths[leaves, k]) for k in range(self.depth)]
-        levels = [_subset(level, kept[k], kept[k - 1] if k else None) for k, level in enumerate(self.levels)]
-        return Hierarchy(
-            name=self.name, root=self.root, levels=tuple(levels), classes=tuple(self.classes[i] for i in leaves),
-            dataset=self.dataset, source=dict(self.source) | self._declaration(len(leaves)), extras=self.extras,
-        )  # fmt: skip
-
-    def _declaration(self, classes: int) -> dict[str, Any]:
-        """Return what the `source` of a hierarchy of so many of its classes says of the others."""
-        if classes == len(self.classes):
-            return {}
-        earlier = restriction(self.source)
-        return {"restricted": {"classes": classes, "of": max(len(self.classes), earlier.of if earlier else 0)}}
+        return part_of(self, np.array([i for i, name in enumerate(self.classes) if name in wanted]))
 
     # ---------------------------------------------------------------- identity
 
@@ -337,13 +382,3 @@ def _parents_array(level: LevelDocument, i: int) -> IntArray:
 
 def _unknown(raw: Mapping[str, Any], known: msgspec.Struct) -> dict[str, Any]:
     return {key: value for key, value in raw.items() if key not in known.__struct_fields__}
-
-
-def _subset(level: Level, kept: IntArray, kept_above: IntArray | None) -> Level:
-    """Keep some labels of a level, and of its unknown keys the entries that stand beside them."""
-    parents = level.parents[kept] if kept_above is None else np.searchsorted(kept_above, level.parents[kept])
-    extras = {
-        key: [value[i] for i in kept] if isinstance(value, list) and len(value) == len(level) else value
-        for key, value in level.extras.items()
-    }
-    return Level(level.name, tuple(level.labels[i] for i in kept), parents, extras)

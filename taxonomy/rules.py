@@ -210,6 +210,25 @@ RULES: Final[dict[str, Rule]] = {
         _DATA, "error", "the folder given by --root holds no class list and no folders of images",
         "give the folder that holds classes.txt, variants.txt, cars_meta.mat, or one folder of images per class",
     ),
+    "unreadable-dataset": Rule(
+        _DATA, "error", "the dataset given by --root is broken: two layouts in one place, links in a circle, bad lists",
+        "mend it at the place that is named; `hiertrain` refuses it too",
+    ),
+    "ambiguous-folder": Rule(
+        _DATA, "error", "a folder of images could be two classes, or a class two folders",
+        "give folders other names, or write their path in the hierarchy: Apple/Red",
+    ),
+    "untrained-class": Rule(
+        _DATA, "warning", "classes have no images to train on, so nobody can learn them",
+        "add images; without them training leaves out these classes, with their other images",
+    ),
+    "unscored-class": Rule(
+        _DATA, "info", "classes have training images but none in the split that is scored", "keep it in mind when "
+        "reading scores",
+    ),
+    "left-out": Rule(
+        _DATA, "info", "files or folders of the dataset are passed over", "nothing, if they are not meant to be images"
+    ),
     "expected-levels": Rule(
         _DATA, "warning", "some but not all levels of the reviewed table of this dataset are there",
         "add the missing level, if it was not left out on purpose",

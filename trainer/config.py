@@ -22,7 +22,9 @@ from taxonomy.files import read_text, write_atomic
 Method = Literal["ours", "ours_single", "vanilla_single", "vanilla_multi"]
 METHODS: tuple[Method, ...] = get_args(Method)
 
-RUNTIME_FIELDS = ("data", "device", "cache", "workers", "compile", "tensorboard")  # where and how, not what is learned
+RUNTIME_FIELDS = (  # where and how, not what is learned
+    "data", "device", "cache", "cache_limit", "workers", "compile", "tensorboard",
+)  # fmt: skip
 RESUMABLE = ("epochs", *RUNTIME_FIELDS)  # what may be another when a run is resumed
 
 
@@ -45,8 +47,10 @@ class Config:
     Each field carries its range and its meaning; the command line is made from them (`trainer.commands.options`).
     """
 
-    hierarchy: Annotated[str, _text("Hierarchy file, as `hiertax build` writes it.")]
-    data: Annotated[str, _text("The dataset's folder.")] = "data"
+    hierarchy: Annotated[str, _text("Hierarchy file, as `hiertax build` writes it. [folders of the data]")] | None = (
+        None
+    )
+    data: Annotated[str, _text("The dataset's folder. [data; the sketchbirds are drawn there]")] | None = None
     method: Annotated[Method, _text("The network; see docs/methods.md.")] = "ours"
     backbone: Annotated[str, _text("A torchvision network.")] = "resnet50"
     weights: Annotated[str, _text("imagenet, none, or a file.")] = "imagenet"
@@ -63,6 +67,10 @@ class Config:
     ema: Annotated[float, _float("Decay of averaged weights that answer, such as 0.999; 0: none.", 0.0, 0.99999)] = 0.0
     seed: Annotated[int, _int("Decides initialisation, order and augmentation.", 0, 2**63 - 1)] = 0
 
+    split: Annotated[str, _text("Table of the images to train on and to score: columns path and split.")] | None = None
+    test_fraction: Annotated[
+        float, _float("Share of every class to score, drawn where the dataset has no split.", 0.01, 0.9)
+    ] = 0.2
     limit_per_class: Annotated[int, _int("Train on the first so many images of each class.", 1)] | None = None
     val_fraction: Annotated[float, _float("Share of the training images to validate on instead.", 0.0, 0.9)] = 0.0
     patience: Annotated[int, _int("Stop after so many epochs without a better validation.", 1)] | None = None
@@ -87,6 +95,9 @@ class Config:
         Literal["auto", "gpu", "ram", "disk", "off"],
         _text("Where the decoded images lie; off: decode them again in every epoch."),
     ] = "auto"
+    cache_limit: Annotated[float, _float("Gigabytes that all decoded images may take on disk. [no limit]")] | None = (
+        None
+    )
     workers: Annotated[int, _int("Processes that decode where the cache is off. [one a core]", 0)] | None = None
     tensorboard: Annotated[bool, _text("Write the log for TensorBoard as well.")] = False
 
@@ -103,14 +114,20 @@ class Config:
         """
         for name in self.__dataclass_fields__:
             value = _plain(getattr(self, name))
-            if reason := _fault(name, value):
-                raise HiertaxError(f"`{name}` {value!r}: {reason}")
-            object.__setattr__(self, name, float(value) if self._holds_float(name, value) else value)
+            object.__setattr__(self, name, _accepted(name, value, f"`{name}` {value!r}"))
         check_batch(self)
 
-    @staticmethod
-    def _holds_float(name: str, value: Any) -> bool:
-        return type(value) is int and isinstance(setting_types()[name], inspect.FloatType)
+    @property
+    def data_folder(self) -> Path:
+        """The dataset's folder, or where it is looked for if none is named."""
+        return Path("data" if self.data is None else self.data)
+
+    @property
+    def hierarchy_file(self) -> Path:
+        """The hierarchy file, where there is no other way to have one."""
+        if self.hierarchy is None:
+            raise HiertaxError("no `hierarchy` is named; name the file")
+        return Path(self.hierarchy)
 
     def to_json(self) -> dict[str, Any]:
         """Return the settings as plain JSON values."""
@@ -123,7 +140,7 @@ class Config:
         Raises
         ------
         HiertaxError
-            If a setting is not as it should be, or one without a default is missing; unknown ones are passed over.
+            If a setting is not as it should be; unknown ones are passed over.
         """
         try:
             return cls(**{name: value for name, value in dict(raw).items() if name in cls.__dataclass_fields__})
@@ -157,8 +174,7 @@ def read_settings(path: Path) -> dict[str, Any]:
     for name, value in raw.items():
         if name not in Config.__dataclass_fields__:
             raise HiertaxError(f"{path}: {name}: no such setting; {nearest_setting(name)}")
-        if reason := _fault(name, value):
-            raise HiertaxError(f"{path}: {name} = {value!r}: {reason}")
+        _accepted(name, value, f"{path}: {name} = {value!r}")
     return raw
 
 
@@ -237,17 +253,17 @@ def _plain(value: Any) -> Any:
     return os.fspath(value) if isinstance(value, os.PathLike) else value
 
 
-def _fault(name: str, value: Any) -> str | None:
-    """Say what is wrong with a setting's value; None if nothing is."""
+def _accepted(name: str, value: Any, where: str) -> Any:
+    """Return a setting's value, whole numbers as floats where it is one; refuse what it cannot be, and say where."""
     try:
-        msgspec.convert(value, _annotations()[name])
+        accepted = msgspec.convert(value, _annotations()[name])
     except msgspec.ValidationError:
-        return f"give {_wanted(setting_types()[name])}"
+        raise HiertaxError(f"{where}: give {_wanted(setting_types()[name])}") from None
     if isinstance(value, float) and not math.isfinite(value):
-        return "not a finite number; correct it"
+        raise HiertaxError(f"{where}: not a finite number; correct it")
     if isinstance(value, str) and not value.isascii() and any("\ud800" <= c <= "\udfff" for c in value):
-        return "not UTF-8; rename the file or folder"
-    return None
+        raise HiertaxError(f"{where}: not UTF-8; rename the file or folder")
+    return accepted
 
 
 @cache

@@ -1,44 +1,27 @@
-"""``hiertax build``: a hierarchy file from one of seven sources.
-
-`_origin` tells from the options which source is meant, `TAKES` which other options have a meaning there,
-and one function per source does the work.
-"""
+"""``hiertax build``: a hierarchy file from one of the sources of `taxonomy.commands.sources`."""
 
 from __future__ import annotations
 
 from pathlib import Path
-from typing import TYPE_CHECKING, Any, Final
+from typing import Any
 
 import click
 from click.core import ParameterSource
 
 from taxonomy.commands.parameters import HIERARCHY, OUTPUT, READABLE
-from taxonomy.console import invocation, visible
-
-if TYPE_CHECKING:
-    from taxonomy.hierarchy import Hierarchy
+from taxonomy.commands.sources import SOURCES, Options, choose, refuse_what_has_no_meaning
+from taxonomy.console import invocation
 
 DATASETS = ("cub", "cub-paper", "aircraft", "cars", "sketchbirds", "folder")
 POLICIES = ("error", "fill", "collapse")
 FOLDER = click.Path(exists=True, path_type=Path)
+ASKED = tuple(dict.fromkeys(source.source for source in SOURCES if source.source))
 CACHE = click.Path(file_okay=False, path_type=Path)
-
-_SHAPE = ("levels", "ragged", "name", "root_label")
-_WIKI = ("source", "contact", "api_url", "cache", "offline", "review")
-TAKES: Final = {
-    "the reviewed tables": ("dataset", "source"),
-    "a dataset's own files": ("dataset", "root"),
-    "folders": ("dataset", "root", *_SHAPE),
-    "a table": ("table", *_SHAPE),
-    "another tool's file": ("imported", *_SHAPE),
-    "Wikipedia's pages on a dataset": ("dataset", *_WIKI),
-    "Wikipedia's pages on a list of names": ("names", "levels", "name", "root_label", *_WIKI),
-}
 
 
 @click.command()
 @click.option("--dataset", type=click.Choice(DATASETS), help="Whose classes to arrange.")
-@click.option("--source", type=click.Choice(["curated", "wikipedia"]), help="Reviewed tables, or Wikipedia's pages.")
+@click.option("--source", type=click.Choice(ASKED), help="Reviewed tables, or Wikipedia's pages.")
 @click.option("--root", type=FOLDER, help="Where the dataset lies: aircraft, cars or folder.")
 @click.option("--csv", "table", type=HIERARCHY, help="Table with a column per level, rows in any order.")
 @click.option(
@@ -91,107 +74,8 @@ def build(ctx: click.Context, /, **given: Any) -> None:
       hiertax build --csv birds.csv --levels order,family,species --ragged fill
       hiertax build --from newick tree.nwk --levels family,genus,species
     """
-    origin = _origin(**given)
-    _refuse_what_has_no_meaning(ctx, origin)
-    if origin.startswith("Wikipedia"):
-        _from_wikipedia(**given)
-    else:
-        _save(_without_network(ctx, origin, **given), given["out"])
-
-
-def _origin(
-    dataset: str | None, source: str | None, table: Path | None, imported: Any, names: Path | None,
-    root: Path | None, **_: Any,
-) -> str:  # fmt: skip
-    """Tell which key of `TAKES` the options mean."""
-    if sum(given is not None for given in (dataset, table, imported, names)) != 1:
-        raise click.UsageError("give one of --dataset, --csv, --from and --names.")
-    if names is not None:
-        return "Wikipedia's pages on a list of names"
-    if dataset is None:
-        return "a table" if table else "another tool's file"
-    if source == "wikipedia":
-        return "Wikipedia's pages on a dataset"
-    if dataset == "folder":
-        return "folders"
-    return "a dataset's own files" if root and dataset in ("aircraft", "cars") else "the reviewed tables"
-
-
-def _refuse_what_has_no_meaning(ctx: click.Context, origin: str) -> None:
-    """Refuse options of another source, and a source without the options that it needs."""
-    takes, values = TAKES[origin], ctx.params
-    for name in values:
-        if name not in (*takes, "out") and ctx.get_parameter_source(name) is ParameterSource.COMMANDLINE:
-            fits = " or ".join(key for key, options in TAKES.items() if name in options)
-            raise click.UsageError(f"--{name.replace('_', '-')} goes with {fits}, not with {origin}.")
-    if origin == "folders" and values["root"] is None:
-        raise click.UsageError("--dataset folder needs --root DIR, the folder of the class folders.")
-    if values["names"] is not None and values["source"] == "curated":
-        raise click.UsageError("--names are looked up on Wikipedia; leave out --source curated.")
-    if values["names"] is not None and values["levels"] is None:
-        raise click.UsageError("--names needs --levels, the ranks to look for, such as order,family,species.")
-
-
-def _without_network(
-    ctx: click.Context, origin: str, *, dataset: str, root: Path, table: Path | None, imported: tuple[str, Path] | None,
-    levels: str | None, ragged: Any, name: str | None, root_label: str | None, **_: Any,
-) -> Hierarchy:  # fmt: skip
-    from taxonomy import formats
-    from taxonomy.leveling import Reading
-    from taxonomy.sources import aircraft, cars, curated, folder
-
-    if origin == "the reviewed tables":
-        return curated.build(dataset)
-    command = invocation("hiertax", ctx)
-    if origin == "a dataset's own files":
-        build_from = aircraft.build if dataset == "aircraft" else cars.build
-        return build_from(root, {"kind": "dataset", "command": command})
-    about: dict[str, Any] = {"kind": "folder", "command": command}
-    reading = Reading(name, root_label, tuple(_split(levels)) if levels else None, ragged, about)
-    if origin == "folders":
-        return folder.build(root, reading)
-    kind, path = imported or ("lineage-csv", table or Path())
-    about.update(kind="imported", format=kind)
-    return formats.load(path, reading, kind)
-
-
-def _save(hierarchy: Hierarchy, out: Path | None) -> None:
-    _refuse_paths(hierarchy.name, out)
-    out = out or Path("hierarchies") / f"{hierarchy.name}.json"
-    hierarchy.save(out)
-    if ragged := hierarchy.source.get("ragged"):
-        done = (
-            f"taxa added: {ragged['taxa']}" if "taxa" in ragged else f"levels dropped: {', '.join(ragged['dropped'])}"
-        )
-        click.echo(f"--ragged {ragged['policy']}: lineages with a gap: {ragged['lineages']}; {done}", err=True)
-    sizes = ", ".join(f"{len(level)} {level.name}" for level in hierarchy.levels)
-    click.echo(visible(f"{out}: {hierarchy.root} > {sizes}"))
-
-
-def _from_wikipedia(
-    *, dataset: str, names: Path | None, levels: str, name: str | None, root_label: str | None, out: Path | None,
-    contact: str | None, api_url: str | None, cache: Path | None, offline: bool, review: Path | None, **_: Any,
-) -> None:  # fmt: skip
-    from taxonomy.sources.wikipedia.build import of_dataset, of_names
-    from taxonomy.sources.wikipedia.command import run
-
-    request = of_names(names, _ranks(levels), name, root_label) if names else of_dataset(dataset)
-    _refuse_paths(request.name, out)
-    run(request, out=out, contact=contact, api_url=api_url, cache=cache, offline=offline, review=review)
-
-
-def _refuse_paths(name: str, out: Path | None) -> None:
-    """Refuse a hierarchy's name that would lead the usual output file to another folder."""
-    if out is None and Path(name).name != name:
-        raise click.UsageError(f"{name!r} cannot name a file; give --out or --name.")
-
-
-def _ranks(text: str) -> list[str]:
-    ranks = [rank.casefold() for rank in _split(text)]
-    if len(ranks) < 2 or len(set(ranks)) < len(ranks) or not all(ranks):
-        raise click.UsageError(f"--levels {text}: give two or more different ranks, such as order,family,species.")
-    return ranks
-
-
-def _split(levels: str) -> list[str]:
-    return [level.strip() for level in levels.split(",")]
+    options = Options(**given, command=invocation("hiertax", ctx))
+    source = choose(options)
+    typed = [name for name in given if ctx.get_parameter_source(name) is ParameterSource.COMMANDLINE]
+    refuse_what_has_no_meaning(source, typed)
+    source.build(options)

@@ -9,6 +9,7 @@ from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
 
+from taxonomy.datasets.class_lists import mat_names
 from taxonomy.errors import HierarchyError, HiertaxError
 from taxonomy.files import read_text
 from taxonomy.hierarchy import Hierarchy
@@ -31,7 +32,7 @@ def build(root: Path, source: Mapping[str, Any]) -> Hierarchy:
         If there are no class names, or one has no body type in the table.
     """
     path = root if root.is_file() else _meta(root)
-    names = _mat_names(path) if path.suffix == ".mat" else _listed_names(path)
+    names = mat_names(path) if path.suffix == ".mat" else _listed_names(path)
     types = {_folder_name(row["class"]): row["type"] for row in read_table("cars.csv")}
     if unknown := [name for name in names if _folder_name(name) not in types]:
         raise HierarchyError(
@@ -59,15 +60,3 @@ def _folder_name(name: str) -> str:
 
 def _listed_names(path: Path) -> list[str]:
     return [line.strip() for line in read_text(path).splitlines() if line.strip()]
-
-
-def _mat_names(path: Path) -> list[str]:
-    """Read the cell array ``class_names`` of the dataset's MATLAB file."""
-    from scipy.io import loadmat  # slow to import, and only this source needs it
-
-    try:
-        cells = loadmat(path, variable_names=["class_names"])["class_names"]
-        return [str(cell.item()) for cell in cells.ravel()]
-    except Exception as error:  # scipy raises whatever its parser stumbles over, IndexError and struct.error included
-        reason = str(error) or type(error).__name__
-        raise HiertaxError(f"{path}: no class_names can be read from this .mat ({reason}); fetch it again") from None

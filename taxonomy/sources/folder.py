@@ -1,61 +1,94 @@
-"""A folder of nested folders: each depth is a level, and folders of images are the classes."""
+"""A dataset's own folders as a hierarchy: each depth is a level, and folders of images are the classes.
+
+A class is called as its folder where no other folder has that name, except those it lies in; else by its path from
+the split's folder, ``Apple/Red``. A label that stands twice in its level is told apart by the folder it lies in,
+``Red (Apple)``, or by as much of the path as it takes, ``Red (fruit/Apple)``.
+"""
 
 from __future__ import annotations
 
-from collections import deque
+from collections import Counter
+from collections.abc import Collection, Sequence
 from dataclasses import replace
 from pathlib import Path
 
-from taxonomy.errors import HierarchyError, HiertaxError
+from taxonomy.datasets import Dataset, find_dataset
+from taxonomy.datasets.notes import few
+from taxonomy.errors import HierarchyError
 from taxonomy.hierarchy import Hierarchy
 from taxonomy.leveling import Reading, from_tree
 
-SPLITS = {"train", "val", "valid", "test"}
-IMAGES = {".bmp", ".gif", ".jpeg", ".jpg", ".png", ".ppm", ".tif", ".tiff", ".webp"}
+Folder = tuple[str, ...]  # a folder's path from the split's folder, by its parts; empty for that folder itself
 
 
 def build(root: Path, reading: Reading) -> Hierarchy:
-    """Build a hierarchy from the folders below `root`, in the order of their names.
-
-    A class is called as its folder. Where `root` holds nothing but the splits of a dataset (``train``, ``test``),
-    the folders are those below ``train``. Hidden folders are passed over; images are not opened.
+    """Build a hierarchy from the folders of the dataset at `root`; see `hierarchy_of`.
 
     Raises
     ------
     HiertaxError
-        If a folder cannot be read, holds neither images nor folders, or both, or lies in itself by a link;
-        if the depth is uneven and the policy is ``error``; if two classes share a name.
+        As `find_dataset` and `hierarchy_of`.
     """
-    named = replace(reading, fallback=root.resolve().name or reading.fallback)
-    splits = {child.name for child in _children(root, is_root=True)}
-    root = root / "train" if "train" in splits <= SPLITS else root
-    labels, parents = [""], [-1]
-    pending: deque[tuple[int, Path, tuple[Path, ...]]] = deque([(0, root, (root.resolve(),))])
-    while pending:
-        node, folder, above = pending.popleft()
-        for child in _children(folder, is_root=node == 0):
-            real = child.resolve()
-            if real in above:
-                raise HierarchyError(f"{child}: links to a folder that it lies in; remove the link")
-            labels.append(child.name)
-            parents.append(node)
-            pending.append((len(labels) - 1, child, (*above, real)))
+    return hierarchy_of(find_dataset(root), reading)
+
+
+def hierarchy_of(dataset: Dataset, reading: Reading | None = None) -> Hierarchy:
+    """Build the hierarchy of the classes of a dataset that have images, whatever the split, in the dataset's order.
+
+    Parameters
+    ----------
+    reading
+        Names of the result and its levels, and what to do with folders of uneven depth.
+
+    Raises
+    ------
+    HierarchyError
+        If a folder holds both images and folders of images, or two classes differ in capitals only; if the depth is
+        uneven and the policy is ``error``.
+    """
+    reading = reading or Reading()
+    names = [name for name, count in zip(dataset.classes, dataset.counts(), strict=True) if count]
+    _refuse_variants(dataset.root, names)
+    leaves = [tuple(name.split("/")) if dataset.layout == "folders" else (name,) for name in names]
+    folders = list(dict.fromkeys(leaf[:depth] for leaf in leaves for depth in range(len(leaf) + 1)))
+    inner = {folder[:-1] for folder in folders[1:]}
+    if both := [leaf for leaf in leaves if leaf in inner]:
+        raise HierarchyError(
+            f"{dataset.root}: folder {'/'.join(both[0])!r} holds both images and folders of images; move the images "
+            "into a folder of their own, or give a hierarchy that has it for a class"
+        )
+    place = {folder: i for i, folder in enumerate(folders)}
+    parents = [-1, *(place[folder[:-1]] for folder in folders[1:])]
+    named = replace(reading, fallback=dataset.root.resolve().name or reading.fallback)
     try:
-        return from_tree(labels, parents, named)
+        return from_tree(_labels(folders, inner), parents, named, classes=_class_names(folders))
     except HierarchyError as error:
-        raise HierarchyError(f"{root}: {error}") from None
+        raise HierarchyError(f"{dataset.root}: {error}") from None
 
 
-def _children(folder: Path, *, is_root: bool) -> list[Path]:
-    """Return the folders in a folder; none means that it is a class, and then it holds an image."""
-    try:
-        entries = [entry for entry in sorted(folder.iterdir()) if not entry.name.startswith(".")]
-    except OSError as error:
-        raise HiertaxError(f"{folder}: {error.strerror or error}; check the path") from None
-    folders = [entry for entry in entries if entry.is_dir()]
-    images = any(entry.suffix.lower() in IMAGES for entry in entries if not entry.is_dir())
-    if folders and images:
-        raise HierarchyError(f"{folder}: holds both images and folders; move the images into a folder of their own")
-    if not folders and (is_root or not images):
-        raise HierarchyError(f"{folder}: holds no {'folder' if is_root else 'image'}; fill or remove it")
-    return folders
+def _class_names(folders: Sequence[Folder]) -> list[str]:
+    """Return what each folder is called if it is a class."""
+    bearers = Counter(folder[-1] for folder in folders if folder)
+    return ["", *("/".join(f) if bearers[f[-1]] > f.count(f[-1]) else f[-1] for f in folders[1:])]
+
+
+def _labels(folders: Sequence[Folder], inner: Collection[Folder]) -> list[str]:
+    """Return the label of each folder, no two alike in a level; those that are not `inner` stand at the finest."""
+    levels = [len(folder) if folder in inner else -1 for folder in folders]
+    labels = ["".join(folder[-1:]) for folder in folders]
+    for more in range(1, max(map(len, folders))):
+        often = Counter(zip(levels, labels, strict=True))
+        for i, folder in enumerate(folders):
+            above = "/".join(folder[-1 - more : -1])
+            if above and often[levels[i], labels[i]] > 1:
+                labels[i] = f"{folder[-1]} ({above})"
+    return labels
+
+
+def _refuse_variants(root: Path, names: Sequence[str]) -> None:
+    """Refuse classes of which one was meant: names that differ in capitals only."""
+    by_folded: dict[str, list[str]] = {}
+    for name in names:
+        by_folded.setdefault(name.casefold(), []).append(name)
+    if alike := [group for group in by_folded.values() if len(group) > 1]:
+        raise HierarchyError(f"{root}: the folders {few(alike[0])} differ in capitals only; give one class one name")

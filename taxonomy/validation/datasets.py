@@ -1,4 +1,4 @@
-"""Rules that compare a hierarchy with its dataset: the classes on disk, or the reviewed table that ships."""
+"""Rules that compare a hierarchy with its dataset: the images on disk, or the reviewed table that ships."""
 
 from __future__ import annotations
 
@@ -9,13 +9,12 @@ from pathlib import Path
 import numpy as np
 from msgspec import UNSET
 
-from taxonomy.document import Document, Place, Restriction, restriction, shown
+from taxonomy.document import Document, Place, restriction, shown
 from taxonomy.errata import KINDS, known
-from taxonomy.errors import HiertaxError
 from taxonomy.hierarchy import Hierarchy, IntArray
 from taxonomy.rules import Finding
 from taxonomy.sources.curated import TABLES, build
-from taxonomy.validation.layouts import class_list
+from taxonomy.validation.images import NOT_READ, classes_of, membership, on_disk, paths_of
 from taxonomy.validation.names import some
 
 
@@ -30,7 +29,7 @@ def dataset_of(document: Document) -> str | None:
     """Return the dataset that a document names, or whose classes nine tenths of its leaves are."""
     if document.dataset is not UNSET:
         return document.dataset
-    classes = _classes(document)
+    classes = classes_of(document)
     for dataset in TABLES:
         ours, most = reviewed(dataset), 0.9 * len(classes)
         if ours and most <= ours.sizes[-1] and most <= len(set(_theirs(ours, classes)).intersection(classes)):
@@ -42,56 +41,26 @@ def facts(document: Document, place: Place, root: Path | None) -> Iterator[Findi
     """Yield where a sound document disagrees with its dataset, and what is known about the dataset."""
     dataset = dataset_of(document)
     ours = reviewed(dataset) if dataset else None
-    classes, at = _classes(document), place(len(document.levels) - 1, "classes", None)
-    try:
-        listed = class_list(root) if root else None
-    except HiertaxError as error:
-        yield Finding("no-class-list", "--root", str(error))
-        return
-    if root and listed is None:
-        yield Finding("no-class-list", "--root", f"{root}: no class list and no folders of images")
-    if listed:
-        names, where = _as_written(listed.names, classes), str(listed.where)
-        yield from _membership(classes, names, where, at, restriction(document.source))
-    elif ours and not root:
-        names, where = _theirs(ours, classes), f"dataset {dataset}"
-        yield from _membership(classes, names, where, at, restriction(document.source))
+    classes, at = classes_of(document), place(len(document.levels) - 1, "classes", None)
+    if root:
+        findings = list(on_disk(document, root, dataset, at))
+        yield from findings
+        if any(finding.rule in NOT_READ for finding in findings):
+            return
+    elif ours:
+        declared = restriction(document.source)
+        yield from membership(classes, _theirs(ours, classes), f"dataset {dataset}", at, declared)
     if ours:
         yield from _against_reviewed(document, place, ours)
-    if listed or (ours and set(classes) & set(ours.classes)) or classes != document.levels[-1].labels:
+    if root or (ours and set(classes) & set(ours.classes)) or classes != document.levels[-1].labels:
         yield from _order(document, at)
     yield from _errata(document, dataset, at)
-
-
-def _classes(document: Document) -> list[str]:
-    finest = document.levels[-1]
-    return finest.labels if finest.classes is UNSET else finest.classes
 
 
 def _theirs(ours: Hierarchy, classes: list[str]) -> list[str]:
     """Return the reviewed classes, or the reviewed labels where a table has those for classes."""
     names = (ours.classes, ours.levels[-1].labels)
     return list(max(names, key=lambda known: len(set(known).intersection(classes))))
-
-
-def _as_written(folders: list[str], classes: list[str]) -> list[str]:
-    """Return nested folders as the hierarchy has them: by path, or by the name of the innermost alone."""
-    last = [folder.rpartition("/")[2] for folder in folders]
-    return last if len(set(last) & set(classes)) > len(set(folders) & set(classes)) else folders
-
-
-def _membership(
-    classes: list[str], known: list[str], where: str, at: str, declared: Restriction | None
-) -> Iterator[Finding]:
-    missing, unknown = (sorted(set(a) - set(b)) for a, b in ((known, classes), (classes, known)))
-    if missing:
-        message = f"{len(missing)} of {len(known)} classes of {where} are missing: {some(missing)}"
-        as_declared = declared == Restriction(len(classes), len(known))
-        yield Finding("restricted" if as_declared else "missing-class", at, message)
-    if unknown:
-        yield Finding(
-            "unknown-class", at, f"{len(unknown)} of {len(classes)} classes are not in {where}: {some(unknown)}"
-        )
 
 
 # ---------------------------------------------------------------- the reviewed table
@@ -106,13 +75,13 @@ def _against_reviewed(document: Document, place: Place, ours: Hierarchy) -> Iter
         yield Finding(
             "expected-levels", place(0, "name", None), f"no level {some(lost)}, which the reviewed {ours.name} has"
         )
-    keys = dict(zip(_theirs(ours, _classes(document)), range(ours.sizes[-1]), strict=True))
-    rows = [(j, keys[name]) for j, name in enumerate(_classes(document)) if name in keys]
+    keys = dict(zip(_theirs(ours, classes_of(document)), range(ours.sizes[-1]), strict=True))
+    rows = [(j, keys[name]) for j, name in enumerate(classes_of(document)) if name in keys]
     inner = [k for k in shared if k < ours.depth - 1]
     if not rows or not inner:
         return
     mine, theirs = (np.array(column) for column in zip(*rows, strict=True))
-    paths = _paths(document)
+    paths = paths_of(document)
     for k in inner:
         i = names.index(ours.levels[k].name)
         have, expected = len(set(paths[mine, i].tolist())), len(set(ours.paths[theirs, k].tolist()))
@@ -142,17 +111,9 @@ def _moved(
             slip = slips.get(ours.classes[leaf])
             rule = "published-slip" if slip else "differs-from-reviewed"
             label = document.levels[-1].labels[j]
-            message = f"{shown(_classes(document)[j])} is not where the reviewed {ours.name} has it"
+            message = f"{shown(classes_of(document)[j])} is not where the reviewed {ours.name} has it"
             message += f". {slip}" if slip else ""
             yield Finding(rule, place(len(names) - 1, "labels", j), message, ((*one, label), (*two, label)))
-
-
-def _paths(document: Document) -> IntArray:
-    """Return for each leaf the label index at every level, int64 ``[C_K, K]``."""
-    columns = [np.arange(len(document.levels[-1].labels))]
-    for level in reversed(document.levels[1:]):
-        columns.append(np.asarray(level.parents, dtype=np.int64)[columns[-1]])
-    return np.stack(columns[::-1], axis=1)
 
 
 # ---------------------------------------------------------------- order and errata
@@ -160,7 +121,7 @@ def _paths(document: Document) -> IntArray:
 
 def _order(document: Document, at: str) -> Iterator[Finding]:
     """Count the labels that would be wrong if data were joined by the position of sorted folder names."""
-    classes = _classes(document)
+    classes = classes_of(document)
     folders = [name.replace("/", "_") for name in classes] if "/" in "".join(classes) else classes
     if sorted(folders) == folders:
         return
@@ -180,7 +141,7 @@ def _errata(document: Document, dataset: str | None, at: str) -> Iterator[Findin
     """Yield one finding per kind of erratum that concerns classes or taxa of the document."""
     if dataset is None:
         return
-    names = {*_classes(document), *(label for level in document.levels[:-1] for label in level.labels)}
+    names = {*classes_of(document), *(label for level in document.levels[:-1] for label in level.labels)}
     concerning = known(dataset, names)
     for kind, what in KINDS.items():
         rows = [e for e in concerning if e.kind == kind]

@@ -6,8 +6,10 @@ from pathlib import Path
 
 import pytest
 from click.testing import CliRunner, Result
+from grocery import CLASSES, draw_grocery
 
 from taxonomy.cli import main
+from taxonomy.datasets import find_dataset, join
 from taxonomy.formats import load
 from taxonomy.hierarchy import Hierarchy
 from taxonomy.sources import curated
@@ -47,6 +49,30 @@ def test_uneven_depth_is_refused_or_said() -> None:
     assert filled.stderr == "--ragged fill: lineages with a gap: 1; taxa added: 1\n"
     collapsed = run("build", "--csv", "t.csv", "--ragged", "collapse")
     assert collapsed.stderr == "--ragged collapse: lineages with a gap: 1; levels dropped: family\n"
+
+
+def test_a_grocery_is_built_and_found_sound(tmp_path: Path) -> None:
+    data = draw_grocery(tmp_path / "shop")
+    refused = run("build", "--dataset", "folder", "--root", str(data))
+    assert refused.exit_code == 1
+    assert refused.stderr.startswith(f"error: {data}: 6 of 8 lineages have a gap")
+    levels = ("--levels", "aisle,kind,sort,product", "--root-label", "food")
+    done = run("build", "--dataset", "folder", "--root", str(data), *levels, "--ragged", "fill")
+    assert done.stdout == "hierarchies/grocery.json: food > 3 aisle, 6 kind, 8 sort, 8 product\n"
+    assert done.stderr.splitlines() == [
+        "1 folder has no images: 'vegetable/Kale'",
+        "2 files are no images that can be read: .heic 1, .txt 1",
+        "3 hidden files or folders passed over: '._0.png', '.ipynb_checkpoints', 'Thumbs.db'",
+        "--ragged fill: lineages with a gap: 6; taxa added: 9",
+    ]
+    checked = run("validate", "hierarchies/grocery.json", "--root", str(data))
+    assert checked.exit_code == 0, checked.stdout
+    assert "errors: 0" in checked.stdout
+    joined = join(find_dataset(data), Hierarchy.load("hierarchies/grocery.json"))
+    assert joined.hierarchy.classes == tuple(
+        name if name.endswith(("Red", "Plain")) else name.rpartition("/")[2] for name in CLASSES
+    )
+    assert joined.notes == ()
 
 
 def test_every_readable_format_comes_back_through_build() -> None:
@@ -90,6 +116,9 @@ def test_the_input_of_convert_is_told_by_suffix_and_content() -> None:
             "--root goes with a dataset's own files or folders, not with the reviewed tables",
         ),
         ("build --csv t.csv --root .", "--root goes with"),
+        ("build --csv t.csv --source wikipedia", "--source wikipedia goes with Wikipedia's pages on a dataset or"),
+        ("build --names t.csv --source curated", "goes with the reviewed tables, not with Wikipedia's pages on a list"),
+        ("build --names t.csv", "--names needs --levels A,B,..., the ranks to look for"),
         ("build --dataset cub --ragged fill", "--ragged goes with folders or a table or"),
         ("build --dataset aircraft --root . --root-label plane", "not with a dataset's own files"),
         ("build --dataset cub --contact me@example.org", "--contact goes with Wikipedia's pages"),

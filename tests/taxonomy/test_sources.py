@@ -171,20 +171,46 @@ def test_folders_of_uneven_depth_go_by_the_policy(tmp_path: Path) -> None:
 
 
 def test_folders_that_are_no_tree_of_classes_are_refused(tmp_path: Path) -> None:
-    with pytest.raises(HiertaxError, match="No such file"):
+    with pytest.raises(HiertaxError, match="there is no such folder"):
         folder.build(tmp_path / "none", Reading())
     (tmp_path / "empty").mkdir()
-    with pytest.raises(HiertaxError, match="holds no folder"):
+    with pytest.raises(HiertaxError, match="no images of the dataset here; put images into"):
         folder.build(tmp_path / "empty", Reading())
     (tmp_path / "hollow" / "a").mkdir(parents=True)
-    with pytest.raises(HiertaxError, match="holds no image"):
+    with pytest.raises(HiertaxError, match="no images of the dataset here, neither in"):
         folder.build(tmp_path / "hollow", Reading())
     mixed = images(tmp_path / "mixed", "a", "a/b")
-    with pytest.raises(HiertaxError, match="both images and folders"):
+    with pytest.raises(HiertaxError, match="/mixed: folder 'a' holds both images and folders of images; move"):
         folder.build(mixed, Reading())
-    twice = images(tmp_path / "twice", "a/x", "b/x")
-    with pytest.raises(HiertaxError, match="two parents, 'a' and 'b'"):
-        folder.build(twice, Reading())
+    variants = images(tmp_path / "variants", "train/Cat", "test/cat")
+    with pytest.raises(HiertaxError, match="folders 'Cat', 'cat' differ in capitals only; give one class one name"):
+        folder.build(variants, Reading())
+
+
+def test_an_empty_folder_is_no_class(tmp_path: Path) -> None:
+    root = images(tmp_path, "a", "b")
+    (tmp_path / "c").mkdir()
+    assert folder.build(root, Reading()).classes == ("a", "b")
+
+
+def test_classes_are_those_of_all_splits(tmp_path: Path) -> None:
+    root = images(tmp_path, "train/a", "train/b", "valid/a", "test/c")
+    assert folder.build(root, Reading()).classes == ("a", "b", "c")
+
+
+def test_folders_that_share_a_name_are_told_apart_by_their_paths(tmp_path: Path) -> None:
+    root = images(tmp_path, "a/apple/red", "a/pepper/red", "b/pepper/red", "b/pepper/green", "b/plum/blue")
+    hierarchy = folder.build(root, Reading())
+    assert hierarchy.classes == ("a/apple/red", "a/pepper/red", "green", "b/pepper/red", "blue")
+    assert hierarchy.levels[2].labels == ("red (apple)", "red (a/pepper)", "green", "red (b/pepper)", "blue")
+    assert hierarchy.levels[1].labels == ("apple", "pepper (a)", "pepper (b)", "plum")
+
+
+def test_a_class_may_be_called_like_the_folder_that_it_lies_in(tmp_path: Path) -> None:
+    root = images(tmp_path, "A310/A310", "A320/A319", "A320/A320")
+    hierarchy = folder.build(root, Reading(levels=("family", "variant")))
+    assert hierarchy.classes == ("A310", "A319", "A320")
+    assert hierarchy.levels[0].labels == ("A310", "A320")
 
 
 def test_links_are_followed_but_not_in_circles(tmp_path: Path) -> None:
@@ -193,5 +219,5 @@ def test_links_are_followed_but_not_in_circles(tmp_path: Path) -> None:
     (root / "cat").symlink_to(elsewhere)
     assert folder.build(root, Reading()).lineage("manx") == ("cat", "manx")
     (elsewhere / "again").symlink_to(root)
-    with pytest.raises(HiertaxError, match="links to a folder that it lies in"):
+    with pytest.raises(HiertaxError, match="/pets/cat/again: a link leads back to a folder that it lies in; remove"):
         folder.build(root, Reading())

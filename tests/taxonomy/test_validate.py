@@ -28,7 +28,10 @@ from taxonomy.validation import Report, validate
 
 ROOT = Path(__file__).parents[2]
 CUB50 = ROOT.parent / "shared/data/cub50"
-BY_PATH = {"unreadable", "no-class-list"}  # broken not by a file's content, but by where one looks
+BY_PATH = {  # broken not by a file's content, but by where one looks
+    *("unreadable", "no-class-list", "unreadable-dataset"),
+    *("ambiguous-folder", "untrained-class", "unscored-class", "left-out"),
+}
 
 all_faults = [*faults.seeded(), *faults.others()]
 each_fault = pytest.mark.parametrize("fault", all_faults, ids=lambda fault: fault.name)
@@ -38,6 +41,11 @@ def put(tmp_path: Path, content: bytes, suffix: str = ".json") -> Path:
     path = tmp_path / f"file{suffix}"
     path.write_bytes(content)
     return path
+
+
+def touch(path: Path) -> None:
+    path.parent.mkdir(parents=True, exist_ok=True)
+    path.touch()
 
 
 def sound_files() -> list[tuple[str, bytes]]:
@@ -202,7 +210,7 @@ def test_dataset_folder_is_compared_both_ways(tmp_path: Path) -> None:
     classes = faults.tree()["levels"][2]["classes"]
     for split in ("train", "test"):
         for name in [*classes[1:], "99.more"]:
-            (tmp_path / "data" / split / name).mkdir(parents=True)
+            touch(tmp_path / "data" / split / name / "1.jpg")
     report = validate(put(tmp_path, faults.as_json(faults.tree())), tmp_path / "data")
     messages = {f.rule: f.message for f in report.findings}
     assert "99.more" in messages["missing-class"]
@@ -231,17 +239,71 @@ def test_cars_class_list_is_read_from_its_mat_file(tmp_path: Path) -> None:
 
 def test_broken_class_list_is_a_finding(tmp_path: Path) -> None:
     (tmp_path / "classes.txt").write_bytes(b"1 a\n\xff\n")
-    assert "no-class-list" in validate(put(tmp_path, faults.as_json(faults.tree())), tmp_path).counts
+    report = validate(put(tmp_path, faults.as_json(faults.tree())), tmp_path)
+    assert report.counts == {"unreadable-dataset": 1}
+    assert "classes.txt: not UTF-8 text" in report.findings[0].message
 
 
 def test_nested_and_linked_folders_are_classes(tmp_path: Path) -> None:
     classes = faults.tree()["levels"][2]["classes"]
     for name in classes[1:]:
-        (tmp_path / "data" / "order" / "family" / name).mkdir(parents=True)
-    (tmp_path / "elsewhere").mkdir()
+        touch(tmp_path / "data" / "order" / "family" / name / "1.jpg")
+    touch(tmp_path / "elsewhere" / "1.jpg")
     (tmp_path / "data" / "order" / classes[0]).symlink_to(tmp_path / "elsewhere")
+    file = put(tmp_path, faults.as_json(faults.tree()))
+    assert validate(file, tmp_path / "data").sound(strict=True)
     (tmp_path / "data" / "order" / "circle").symlink_to(tmp_path / "data")
-    assert validate(put(tmp_path, faults.as_json(faults.tree())), tmp_path / "data").sound(strict=True)
+    report = validate(file, tmp_path / "data")
+    assert report.counts == {"unreadable-dataset": 1}
+    assert "order/circle: a link leads back to a folder that it lies in; remove the link" in report.findings[0].message
+
+
+def test_a_class_without_images_to_train_on_or_to_score_is_named(tmp_path: Path) -> None:
+    classes = faults.tree()["levels"][2]["classes"]
+    data = tmp_path / "data"
+    for name in classes:
+        touch(data / "train" / name / ("1.heic" if name == classes[3] else "1.jpg"))
+        touch(data / "val" / name / ("1.jpg" if name != classes[5] else "1.txt"))
+    (data / "train" / "kiwi").mkdir()
+    report = validate(put(tmp_path, faults.as_json(faults.tree())), data)
+    found = {finding.rule: finding.message for finding in report.findings}
+    assert set(report.counts) == {"untrained-class", "unscored-class", "left-out"}
+    assert report.counts["left-out"] == 2
+    assert found["untrained-class"] == f"1 of 12 classes have no training images in {data}: '03.class'"
+    assert found["unscored-class"] == f"1 of 12 classes have no val images in {data}: '05.class'"
+    assert report.sound()
+    assert not report.sound(strict=True)
+
+
+def test_a_class_that_is_only_listed_is_named(tmp_path: Path) -> None:
+    classes = faults.tree()["levels"][2]["classes"]
+    lists = {
+        "classes": classes, "images": [f"{name}/{i}.jpg" for name in classes[1:] for i in range(2)],
+        "image_class_labels": [f"{i + 2}" for i in range(11) for _ in range(2)], "train_test_split": ["1", "0"] * 11,
+    }  # fmt: skip
+    for name, entries in lists.items():
+        text = "".join(f"{i} {entry}\n" for i, entry in enumerate(entries, 1))
+        (tmp_path / f"{name}.txt").write_text(text, encoding="utf-8-sig")
+    report = validate(put(tmp_path, faults.as_json(faults.tree())), tmp_path)
+    assert report.counts == {"untrained-class": 1, "left-out": 1}
+    assert "'00.class'" in report.findings[0].message
+
+
+def test_folders_that_two_classes_could_be_are_findings(tmp_path: Path) -> None:
+    classes = faults.tree()["levels"][2]["classes"]
+    for name in [*classes, f"more/{classes[2]}"]:
+        touch(tmp_path / "data" / name / "1.jpg")
+    report = validate(put(tmp_path, faults.as_json(faults.tree())), tmp_path / "data")
+    assert report.counts == {"ambiguous-folder": 1}
+    assert "folders '02.class', 'more/02.class' are all class '02.class'" in report.findings[0].message
+
+
+def test_names_are_compared_in_unicode_normal_form(tmp_path: Path) -> None:
+    content = faults.tree()
+    content["levels"][2]["classes"][0] = "Caf\u00e9"
+    for name in content["levels"][2]["classes"]:
+        touch(tmp_path / "data" / name.replace("\u00e9", "e\u0301") / "1.jpg")
+    assert validate(put(tmp_path, faults.as_json(content)), tmp_path / "data").sound(strict=True)
 
 
 def test_folder_without_a_dataset_is_a_finding(tmp_path: Path) -> None:

@@ -15,10 +15,11 @@ from filelock import FileLock
 from PIL import Image
 
 from taxonomy import HiertaxError
+from trainer.data.entries import UnusableCacheError, cache_root
 from trainer.data.images import UndecodableImageError, load_images
 from trainer.data.inputs import ArrayInputs, FileInputs
 from trainer.data.placement import open_inputs
-from trainer.data.store import UnusableCacheError, cache_root, decode_once, fingerprint
+from trainer.data.store import decode_once, fingerprint
 from trainer.runtime.progress import Reporter
 
 # From Python 3.12 on, a process with threads is warned of its forks.
@@ -64,8 +65,8 @@ def pixels(inputs, device=CPU):
 
 
 def entries(root):
-    """Return what is in the cache, except locks."""
-    return sorted(path for path in root.iterdir() if path.suffix != ".lock")
+    """Return what is in the cache, except locks and what is remembered of files."""
+    return sorted(path for path in root.iterdir() if path.suffix != ".lock" and path.name != "digests")
 
 
 # Decoded once
@@ -291,7 +292,7 @@ def large(tmp_path):
 
 
 def decode_sixty(large):
-    return decode_once([large] * 60, 64, skip_bad=False, what="training", reporter=Reporter())[0]
+    return decode_once([large] * 60, 64, skip_bad=False, what="training", reporter=Reporter()).images
 
 
 def start(large):

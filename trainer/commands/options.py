@@ -19,7 +19,7 @@ ENVIRONMENT = {"data": "HIERTAX_DATA"}
 SECTIONS = {  # of the help, each from this setting on
     "method": "The network",
     "epochs": "Learning",
-    "limit_per_class": "Training images",
+    "split": "Images",
     "device": "Where and how to compute",
 }
 

@@ -23,10 +23,14 @@ def predict(run: Path, images: tuple[Path, ...], device: str, as_json: bool) -> 
     Example:
       hiertrain predict runs/cub_wiki-ours-0 photo.jpg folder/
     """
-    from trainer.inference.predictor import Predictor, find_images
+    from taxonomy.datasets import find_images
+    from trainer.inference.predictor import Predictor
     from trainer.runs.checkpoint import Checkpoint
 
-    answers = Predictor(Checkpoint.load_to_answer(run), device).answer(find_images(images))
+    found = find_images(images)
+    for note in found.notes:
+        click.echo(note, err=True)
+    answers = Predictor(Checkpoint.load_to_answer(run), device).answer(found.paths)
     if as_json:
         click.echo(json.dumps([answer.to_json() for answer in answers], indent=2, ensure_ascii=False))
     else:

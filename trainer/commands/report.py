@@ -20,9 +20,9 @@ def report(runs: tuple[Path, ...], images: tuple[Path, ...], out: Path) -> None:
     Example:
       hiertrain report runs/a runs/b --image photo.jpg --out report.html
     """
+    from taxonomy.datasets import find_images
     from trainer.evaluation.report import write_report
-    from trainer.inference.predictor import find_images
     from trainer.runtime.progress import Reporter
 
-    write_report(runs, find_images(images), out, Reporter())
+    write_report(runs, find_images(images).paths, out, Reporter())
     click.echo(f"{out}: written")

@@ -42,6 +42,7 @@ def main(ctx: click.Context, /, out: Path | None, resume: Path | None, **setting
     \b
     Example:
       hiertrain --hierarchy hierarchies/cub_wiki.json --data CUB_200_2011
+      hiertrain --data photos
       hiertrain --resume runs/cub_wiki-ours-0 --epochs 150
       hiertrain evaluate runs/cub_wiki-ours-0
       hiertrain predict runs/cub_wiki-ours-0 photo.jpg
@@ -55,8 +56,10 @@ def main(ctx: click.Context, /, out: Path | None, resume: Path | None, **setting
         return
     if resume is not None and ctx.default_map:
         raise click.UsageError("--config is for a new run; leave it out with --resume.", ctx)
-    if settings["hierarchy"] is None and resume is None:
-        raise click.UsageError("name a hierarchy file by --hierarchy, a run by --resume, or a command.", ctx)
+    if settings["hierarchy"] is None and settings["data"] is None and resume is None:
+        raise click.UsageError(
+            "name a hierarchy file by --hierarchy, nested folders by --data, a run by --resume, or a command.", ctx
+        )
     from trainer.runtime.processes import is_main_process
     from trainer.runtime.progress import Reporter
 

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+import struct
 from collections import deque
 from collections.abc import Callable, Iterable, Iterator, Sequence
 from concurrent.futures import Future, ThreadPoolExecutor
@@ -17,9 +18,12 @@ from PIL import Image
 from torch import Tensor
 
 from taxonomy import HiertaxError
+from trainer.data.pixels import as_shown
 
 Item = TypeVar("Item")
 Result = TypeVar("Result")
+
+UNREADABLE = (OSError, ValueError, SyntaxError, struct.error, Image.DecompressionBombError)  # as Pillow raises them
 
 
 class UndecodableImageError(HiertaxError):
@@ -28,6 +32,8 @@ class UndecodableImageError(HiertaxError):
 
 def decode(path: Path, size: int) -> NDArray[np.uint8]:
     """Decode an image file to RGB at exactly ``size x size``, whatever its aspect (the paper's recipe).
+
+    It is as a viewer shows it, see `trainer.data.pixels`.
 
     Returns
     -------
@@ -40,10 +46,14 @@ def decode(path: Path, size: int) -> NDArray[np.uint8]:
     """
     try:
         with Image.open(path) as image:
-            image.info.pop("transparency", None)  # we pass over it; of some palettes Pillow would warn
-            pixels = np.asarray(image.convert("RGB").resize((size, size), Image.Resampling.BILINEAR))
-    except (OSError, ValueError, SyntaxError, Image.DecompressionBombError) as error:
+            return to_pixels(image, size)
+    except UNREADABLE as error:
         raise UndecodableImageError(f"{path}: cannot be decoded ({error}); replace the file") from None
+
+
+def to_pixels(image: Image.Image, size: int) -> NDArray[np.uint8]:
+    """Return an open image, which stays as it is, as RGB at exactly ``size x size``, uint8 ``[3, size, size]``."""
+    pixels = np.asarray(as_shown(image).resize((size, size), Image.Resampling.BILINEAR))
     return np.ascontiguousarray(pixels.transpose(2, 0, 1))
 
 
@@ -159,5 +169,5 @@ def check_memory(count: int, size: int) -> None:
     if needed > 0.9 * free:
         raise HiertaxError(
             f"{count} images of {size} px need {needed / 1e9:.1f} GB of memory, {free / 1e9:.1f} GB are free; "
-            "lower --image-size or --limit-per-class, or train with --cache disk"
+            "lower `image_size` or `limit_per_class`, or set `cache` to disk"
         )

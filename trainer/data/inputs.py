@@ -38,9 +38,12 @@ class ArrayInputs:
     ----------
     tensor
         uint8 images ``[N, 3, S, S]``, or float32 pooled features ``[N, W]``.
+    in_use
+        What keeps the place that they were read from, if it is to be kept as long as these are there.
     """
 
     tensor: Tensor
+    in_use: object = None
 
     def __len__(self) -> int:
         return len(self.tensor)
@@ -145,7 +148,7 @@ def _loaded(
         traceback.clear_frames(error.__traceback__)  # they hold on to the workers
         if isinstance(error, RuntimeError):
             reason = str(error).splitlines()[0]
-            raise HiertaxError(f"reading images: {reason}; try fewer --workers") from None
+            raise HiertaxError(f"reading images: {reason}; try fewer `workers`") from None
         raise
     finally:
         del batches  # which ends the workers

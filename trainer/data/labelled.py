@@ -1,51 +1,239 @@
-"""What there is to learn from: a dataset joined to its hierarchy, decoded, on a device."""
+"""What there is to learn from: a dataset on disk, joined to its hierarchy by class name. No image is opened here.
+
+Nothing here needs torch, and pandas is imported when the first table is made, so that a folder without images is told
+at once.
+"""
 
 from __future__ import annotations
 
+import shlex
+from collections.abc import Collection, Iterable
+from contextlib import nullcontext
 from dataclasses import dataclass
 from pathlib import Path
+from typing import TYPE_CHECKING, Final
 
-from taxonomy import Hierarchy
+import numpy as np
+
+from taxonomy import Hierarchy, HiertaxError
+from taxonomy.datasets import Dataset, Joined, NoImagesError, apply_split, draw_split, find_dataset, join, write_split
+from taxonomy.datasets.find import recognised
+from taxonomy.datasets.matching import Known, match
+from taxonomy.datasets.notes import counted, few
 from taxonomy.hierarchy import IntArray
+from taxonomy.leveling import Reading
+from taxonomy.sources.folder import hierarchy_of
 from trainer.config import Config
-from trainer.data.datasets import ImageDataset, find_dataset, join
-from trainer.runtime.processes import SINGLE, ProcessGroup
-from trainer.runtime.progress import Reporter
-from trainer.sketchbirds import PER_CLASS_TEST, PER_CLASS_TRAIN, birds, draw_dataset
+from trainer.data.datasets import ImageDataset, Split
+
+if TYPE_CHECKING:  # they need more than is needed here
+    from trainer.runtime.processes import ProcessGroup
+    from trainer.runtime.progress import Reporter
+
+SPLIT_FILE: Final = "split.csv"  # in a run folder: which images it trains on and is scored on, where it cannot be found
+SPLIT_SEED: Final = 0  # of the test split that is drawn where there is none: runs with different seeds share it
 
 
-@dataclass(frozen=True)
+@dataclass(frozen=True, eq=False)
 class LabelledDataset:
-    """What there is to learn: a dataset joined to its hierarchy."""
+    """What there is to learn: a dataset joined to its hierarchy.
+
+    Attributes
+    ----------
+    hierarchy
+        The labels of every level, restricted to the classes that have training images.
+    dataset
+        The images; a label in it is a row of `paths`.
+    paths
+        int64 ``[L, K]``: the label index at every level. The first rows are the classes, in the order of the hierarchy.
+        A level that is not known is -1: rows after those of the classes may be taxa that images are known to belong to,
+        without their class. No layout gives such yet.
+    joined
+        The table that the images come from.
+    is_kept
+        Whether a run keeps which images are whose, because the dataset's folder does not say so.
+    is_fixed
+        Whether the labels are those of a run that is there already, and stay as they are.
+    """
 
     hierarchy: Hierarchy
     dataset: ImageDataset
-    paths: IntArray  # [classes, K]
+    paths: IntArray
+    joined: Joined
+    is_kept: bool = False
+    is_fixed: bool = False
 
     @classmethod
     def prepare(
-        cls, config: Config, hierarchy: Hierarchy, reporter: Reporter, group: ProcessGroup = SINGLE
+        cls,
+        config: Config,
+        hierarchy: Hierarchy | None,
+        reporter: Reporter,
+        group: ProcessGroup | None = None,
+        *,
+        run: Path | None = None,
     ) -> LabelledDataset:
-        """Find the dataset and join it, saying aloud where it has fewer classes than the hierarchy."""
-        if hierarchy.dataset == "sketchbirds":
-            with group.one_by_one():
-                draw_if_missing(Path(config.data), reporter)
-        dataset = find_dataset(Path(config.data), hierarchy.dataset)
-        restricted, paths = join(dataset, hierarchy)
-        if restricted.sizes != hierarchy.sizes:
-            pairs = zip(restricted.levels, hierarchy.levels, strict=True)
-            sizes = ", ".join(f"{len(kept)} of {len(whole)} {whole.name}" for kept, whole in pairs)
-            reporter.say(f"{dataset.root}: not all classes of {hierarchy.name} have images; restricted to {sizes}")
-        return cls(restricted, dataset, paths)
+        """Find the dataset and join it by class name, saying aloud what is left out or assumed, with its count.
+
+        Parameters
+        ----------
+        config
+            Where the dataset is, and its split if the user has one.
+        hierarchy
+            The labels; None to build them from the folders that the images lie in (then ``data`` must be given).
+        group
+            The processes that train together, of which one draws the sketchbirds where nothing is.
+        run
+            The run folder whose labels `hierarchy` is, and whose split is to be used again.
+
+        Raises
+        ------
+        HiertaxError
+            If the dataset cannot be found or read, does not fit the hierarchy, or has nothing to train on or to score;
+            then nothing has been written.
+        """
+        if hierarchy is not None and hierarchy.dataset == "sketchbirds" and config.data is None:
+            with nullcontext() if group is None else group.one_by_one():
+                draw_if_missing(config.data_folder, reporter)
+        found = _find(config, hierarchy)
+        split = _split(found, config, run)
+        labels = _hierarchy_of_folders(split) if hierarchy is None else hierarchy
+        if run is not None:
+            _check_classes(split, labels, run)
+        joined = join(split, labels, restrict=run is None)
+        remarks = _remarks(labels) if hierarchy is None else []
+        _tell((*joined.dataset.notes, *remarks, *joined.notes), joined, reporter)
+        task = _labelled(joined, split.scored_split, is_kept=split is not found, is_fixed=run is not None)
+        if run is None:
+            _check_validation(task, config, reporter)
+        return task
+
+    def without(self, bad: Collection[Path], reporter: Reporter) -> LabelledDataset:
+        """Return the dataset without some training images, such as those that cannot be decoded.
+
+        Classes that have no training images left are left out with all that they have, and named.
+        """
+        files = self.joined.dataset.files()
+        joined = self.joined.keep(np.array([file not in bad for file in files]))
+        _tell([note for note in joined.notes if note not in self.joined.notes], joined, reporter)
+        return _labelled(joined, self.dataset.scored, is_kept=True, is_fixed=False)
+
+    def save_split(self, run: Path) -> None:
+        """Keep in a run folder which images are trained on and which scored, where the dataset does not say so.
+
+        Raises
+        ------
+        HiertaxError
+            If it cannot be written.
+        """
+        if self.is_kept:
+            write_split(self.joined.dataset, run / SPLIT_FILE)
+        else:
+            (run / SPLIT_FILE).unlink(missing_ok=True)  # of a run that came to nothing
 
 
 def draw_if_missing(data: Path, reporter: Reporter) -> None:
-    """Draw the embedded dataset into ``data/sketchbirds`` where `data` holds no images yet."""
-    folder = data / "sketchbirds"
-    if (data / "train").is_dir() or (folder / "train").is_dir():
+    """Draw the embedded dataset into ``data/sketchbirds`` where neither holds a dataset yet."""
+    from trainer.sketchbirds import PER_CLASS_TEST, PER_CLASS_TRAIN, birds, draw_dataset
+
+    if recognised(data, "sketchbirds") is not None:
         return
+    folder = data / "sketchbirds"
     reporter.say(
         f"{folder}: drawing the sketchbirds, {PER_CLASS_TRAIN} training and {PER_CLASS_TEST} test images a class"
     )
     with reporter.images("drawing", len(birds()) * (PER_CLASS_TRAIN + PER_CLASS_TEST)) as advance:
         draw_dataset(folder, on_image=advance)
+
+
+def _find(config: Config, hierarchy: Hierarchy | None) -> Dataset:
+    """Find the dataset, as it lies on disk."""
+    if hierarchy is None and config.data is None:
+        raise HiertaxError("there is neither a hierarchy nor a folder to build one from; name `hierarchy` or `data`")
+    name = None if hierarchy is None else hierarchy.dataset
+    try:
+        return find_dataset(config.data_folder, name)
+    except NoImagesError as error:
+        if name == "sketchbirds":
+            place = config.data_folder / "sketchbirds"
+            raise HiertaxError(
+                f"{config.data_folder}: no sketchbirds here; draw them by `hiertrain draw --out {place}`"
+            ) from None
+        raise HiertaxError(
+            f"{error} by `data`; to try without images: hiertrain --hierarchy hierarchies/sketchbirds.json"
+        ) from None
+
+
+def _split(found: Dataset, config: Config, run: Path | None) -> Dataset:
+    """Split the dataset as the run has kept it, as the user's own table says, as its folders say, or by drawing."""
+    kept = None if run is None else run / SPLIT_FILE
+    if kept is not None and kept.exists():
+        return apply_split(found, kept)
+    if kept is None and config.split is not None:
+        return apply_split(found, config.split)
+    if not found.splits and kept is not None:
+        raise HiertaxError(f"{kept}: is missing, and {found.root} has no split of its own; restore the file")
+    return found if found.splits else draw_split(found, config.test_fraction, SPLIT_SEED)
+
+
+def _hierarchy_of_folders(dataset: Dataset) -> Hierarchy:
+    """Build the hierarchy of the folders that images lie in; folders of uneven depth are filled up."""
+    command = f"hiertax build --dataset folder --root {shlex.quote(str(dataset.root))} --ragged fill"
+    return hierarchy_of(dataset, Reading(ragged="fill", source={"kind": "folder", "command": command}))
+
+
+def _remarks(built: Hierarchy) -> list[str]:
+    """Say what hierarchy was built."""
+    sizes = " > ".join(f"{len(level)} {level.name}" for level in built.levels)
+    remarks = [f"hierarchy built from the folders: {sizes}"]
+    if ragged := built.source.get("ragged"):
+        remarks.append(
+            f"folders of {counted(ragged['lineages'], 'class', 'classes')} lie less deep than others; "
+            f"{counted(ragged['taxa'], 'taxon', 'taxa')} added above these"
+        )
+    return remarks
+
+
+def _check_classes(dataset: Dataset, labels: Hierarchy, run: Path) -> None:
+    """Refuse a dataset in which classes of a run have no place."""
+    known = Known(labels.classes, [level.labels for level in labels.levels], labels.paths)
+    present = set(match(dataset.classes, known).codes.tolist())
+    if lost := [name for i, name in enumerate(labels.classes) if i not in present]:
+        raise HiertaxError(
+            f"{dataset.root}: lacks {len(lost)} of the {len(labels.classes)} classes that {run} was trained on: "
+            f"{few(lost)}; name the dataset it was trained on by `data`"
+        )
+
+
+def _tell(notes: Iterable[str], joined: Joined, reporter: Reporter) -> None:
+    for note in notes:
+        reporter.say(f"{joined.dataset.root}: {note}")
+
+
+def _labelled(joined: Joined, scored: str | None, *, is_kept: bool, is_fixed: bool) -> LabelledDataset:
+    """Take the images to train on, to validate on and to score out of the table."""
+    dataset = joined.dataset
+    scored = scored or "test"
+    names = {"train": "train", "test": scored} | ({"val": "val"} if scored == "test" else {})
+    splits = {part: _images(dataset, name) for part, name in names.items()}
+    if not splits["test"]:
+        raise HiertaxError(f"{dataset.root}: no {scored} image is of a class that is trained; add some")
+    images = ImageDataset(dataset.root, dataset.classes, scored=scored, **splits)
+    return LabelledDataset(joined.hierarchy, images, joined.hierarchy.paths, joined, is_kept, is_fixed)
+
+
+def _images(dataset: Dataset, split: str) -> Split:
+    rows = dataset.rows(split)
+    return Split(tuple(dataset.files(rows)), dataset.labels[rows])
+
+
+def _check_validation(task: LabelledDataset, config: Config, reporter: Reporter) -> None:
+    """Refuse to wait for a better validation where there are no images for it, and say which of two are taken."""
+    root, own = task.dataset.root, len(task.dataset.val)
+    if config.patience is not None and not config.val_fraction and not own:
+        raise HiertaxError(
+            f"`patience` {config.patience}: there are no images to validate on in {root}; give `val_fraction`, such as "
+            "0.1"
+        )
+    if config.val_fraction and own:
+        reporter.say(f"{root}: {counted(own, 'val image')} not used; validated is on a share of the training images")

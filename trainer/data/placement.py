@@ -12,9 +12,10 @@ import torch
 from taxonomy import HiertaxError
 from trainer.config import Config
 from trainer.data.datasets import Split
+from trainer.data.entries import UnusableCacheError
 from trainer.data.images import UndecodableImageError, check_memory, decode_all, load_images
 from trainer.data.inputs import ArrayInputs, FileInputs, Inputs
-from trainer.data.store import UnusableCacheError, array_bytes, decode_once
+from trainer.data.store import array_bytes, decode_once
 from trainer.runtime.device import Compute
 from trainer.runtime.processes import on_this_machine
 from trainer.runtime.progress import Reporter
@@ -36,10 +37,10 @@ def open_split(
     try:
         inputs, kept = open_inputs(
             split.paths, config.image_size, cache=config.cache, skip_bad=config.skip_bad_images,
-            workers=workers, device=compute.device, what=what, reporter=reporter,
+            workers=workers, device=compute.device, what=what, reporter=reporter, limit=config.cache_limit,
         )  # fmt: skip
     except UndecodableImageError as error:
-        raise HiertaxError(f"{error}, or go on without such by --skip-bad-images") from None
+        raise HiertaxError(f"{error}, or go on without such by `skip_bad_images`") from None
     if len(kept) < len(split):
         reporter.say(f"{what}: {len(split) - len(kept)} of {len(split)} images cannot be decoded and are left out")
     return inputs, kept
@@ -55,6 +56,7 @@ def open_inputs(
     device: torch.device,
     what: str,
     reporter: Reporter,
+    limit: float | None = None,
 ) -> tuple[Inputs, list[int]]:
     """Decode images unless that was done before, and place them.
 
@@ -73,6 +75,8 @@ def open_inputs(
         Where the network is.
     what
         What to call the images, such as ``training``.
+    limit
+        Gigabytes that the cache's folder may take; see `decode_once`.
 
     Returns
     -------
@@ -88,15 +92,16 @@ def open_inputs(
         decoded, or there is no room in the place asked for.
     """
     if not paths:
-        raise HiertaxError(f"{what}: there is not one image; check --data")
+        raise HiertaxError(f"{what}: there is not one image; check `data`")
     place = _choose(len(paths), size, device, what, reporter) if cache == "auto" else cache
     if place == "off":
         return _stream(paths, size, skip_bad, workers, what, reporter)
     _check_room(place, len(paths), size, device)
     try:
-        images, kept = decode_once(paths, size, skip_bad=skip_bad, what=what, reporter=reporter)
+        images, kept, in_use = decode_once(paths, size, skip_bad=skip_bad, what=what, reporter=reporter, limit=limit)
         if place == "ram":
             images = images.clone()
+        return ArrayInputs(images.to(device) if place == "gpu" else images, in_use), kept
     except UnusableCacheError as error:
         if cache == "disk":
             raise
@@ -132,12 +137,12 @@ def _check_room(place: str, count: int, size: int, device: torch.device) -> None
     if place != "gpu":
         return
     if device.type != "cuda":
-        raise HiertaxError(f"--cache gpu: the device is {device}, no GPU; use --cache auto")
+        raise HiertaxError(f"`cache` gpu: the device is {device}, no GPU; set it to auto")
     needed, free = array_bytes(count, size), torch.cuda.mem_get_info(device)[0]
     if needed > 0.9 * free:
         raise HiertaxError(
-            f"--cache gpu: {count} images of {size} px need {needed / 1e9:.1f} GB, {free / 1e9:.1f} GB are free on "
-            f"{device}; use --cache auto"
+            f"`cache` gpu: {count} images of {size} px need {needed / 1e9:.1f} GB, {free / 1e9:.1f} GB are free on "
+            f"{device}; set it to auto"
         )
 
 

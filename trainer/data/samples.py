@@ -19,7 +19,7 @@ class Samples:
         uint8 images ``[N, 3, S, S]``, or float32 pooled features ``[N, W]`` of a frozen backbone; see
         `trainer.data.inputs`.
     targets
-        int64 ``[N, K]``, on the device: the label index at every level.
+        int64 ``[N, K]``, on the device: the label index at every level, -1 where it is not known.
     """
 
     inputs: Inputs

@@ -7,14 +7,15 @@ An entry of the cache is a folder named by what was decoded and how. It holds ``
 from __future__ import annotations
 
 import io
+import mmap
 import os
 import shutil
 import warnings
 from collections.abc import Callable, Iterable, Iterator, Sequence
 from contextlib import contextmanager
-from hashlib import blake2b, file_digest
+from hashlib import blake2b
 from pathlib import Path
-from typing import Final
+from typing import Final, NamedTuple
 
 import msgspec
 import numpy as np
@@ -23,50 +24,55 @@ from filelock import FileLock, Timeout
 from numpy.typing import NDArray
 from torch import Tensor
 
-from taxonomy import HiertaxError
-from trainer.data.images import decode_all, on_all_cores
+from trainer.data.digests import common_folder, content_digests
+from trainer.data.entries import (
+    ABOUT,
+    DIGESTS,
+    FORMAT,
+    IMAGES,
+    VERSION,
+    About,
+    UnusableCacheError,
+    cache_root,
+    hold,
+    make_room,
+    mark_used,
+)
+from trainer.data.images import decode_all
 from trainer.runtime.progress import Reporter
 
-FORMAT: Final = "hiertax-images"
-VERSION: Final = 1  # grows whenever the same files would give other pixels
 FILTER: Final = "bilinear"
 
 
-class UnusableCacheError(HiertaxError):
-    """A cache folder that cannot take what is to be kept in it."""
+class Decoded(NamedTuple):
+    """Decoded images.
 
+    Attributes
+    ----------
+    images
+        uint8 ``[M, 3, size, size]``, not to be written to.
+    kept
+        The positions of the M images among the files asked for.
+    in_use
+        What keeps the entry from being removed while it is there.
+    """
 
-class _About(msgspec.Struct):
-    """What ``about.json`` says of the array beside it."""
-
-    format: str
-    version: int
-    source: str
-    size: int
-    count: int
-    left_out: list[int]
-
-
-def cache_root() -> Path:
-    """Return the folder of all entries: HIERTAX_CACHE, or a place in the user's cache."""
-    if named := os.environ.get("HIERTAX_CACHE"):
-        return Path(named)
-    return Path(os.environ.get("XDG_CACHE_HOME") or Path.home() / ".cache") / "hiertax" / "images"
+    images: Tensor
+    kept: list[int]
+    in_use: mmap.mmap
 
 
 def decode_once(
-    paths: Sequence[Path], size: int, *, skip_bad: bool, what: str, reporter: Reporter
-) -> tuple[Tensor, list[int]]:
+    paths: Sequence[Path], size: int, *, skip_bad: bool, what: str, reporter: Reporter, limit: float | None = None
+) -> Decoded:
     """Decode images into the cache unless they are there, and map them into memory.
 
     Of several processes that ask for the same images one decodes, and the others wait for it.
 
-    Returns
-    -------
-    images
-        uint8 ``[M, 3, size, size]``, not to be written to.
-    kept
-        The positions in `paths` of the M images.
+    Parameters
+    ----------
+    limit
+        Gigabytes that all entries of the cache may take; those used least recently make room.
 
     Raises
     ------
@@ -76,18 +82,21 @@ def decode_once(
         As `decode_all` does.
     """
     with reporter.images(f"looking for decoded {what} images", len(paths)) as advance:
-        folder = cache_root() / fingerprint(paths, size, on_image=advance)
+        folder = cache_root() / fingerprint(paths, size, on_images=advance)
     found = _find(folder, len(paths), size, skip_bad)
-    if found is not None:
-        return found
     try:
-        folder.parent.mkdir(parents=True, exist_ok=True)
-        with _alone(folder, what, reporter):
-            found = _find(folder, len(paths), size, skip_bad, on_damage=reporter.say)
-            if found is None:
-                _build(folder, paths, size, skip_bad, what, reporter)
-                found = _read(folder, len(paths), size, skip_bad)
-            return found
+        if found is None:
+            folder.parent.mkdir(parents=True, exist_ok=True)
+            with _alone(folder, what, reporter):
+                found = _find(folder, len(paths), size, skip_bad, on_damage=reporter.say)
+                if found is None:
+                    if limit is not None:
+                        make_room(folder, limit, array_bytes(len(paths), size), reporter.say)
+                    _build(folder, paths, size, skip_bad, what, reporter)
+                    return _read(folder, len(paths), size, skip_bad)
+        if limit is not None:
+            make_room(folder, limit, 0, reporter.say)
+        return found
     except OSError as error:
         raise UnusableCacheError(
             f"{folder.parent}: decoded images cannot be kept there ({error.strerror or error}); "
@@ -95,21 +104,11 @@ def decode_once(
         ) from None
 
 
-def fingerprint(paths: Sequence[Path], size: int, on_image: Callable[[], object] = lambda: None) -> str:
+def fingerprint(paths: Sequence[Path], size: int, on_images: Callable[[int], object] = lambda _: None) -> str:
     """Return the name of an entry: a hash of what the files hold, in their order, and of how they are decoded."""
     whole = blake2b(f"{FORMAT} {VERSION} {FILTER} {size}".encode(), digest_size=16)
-    for digest in on_all_cores(_digest, paths):
-        whole.update(digest)
-        on_image()
+    whole.update(b"".join(content_digests(paths, cache_root() / DIGESTS, on_images)))
     return whole.hexdigest()
-
-
-def _digest(path: Path) -> bytes:
-    try:
-        with path.open("rb") as file:
-            return file_digest(file, blake2b).digest()
-    except OSError:
-        return bytes(blake2b.MAX_DIGEST_SIZE)  # to be reported, or left out, by who decodes it
 
 
 @contextmanager
@@ -129,28 +128,31 @@ def _alone(folder: Path, what: str, reporter: Reporter) -> Iterator[None]:
 
 def _find(
     folder: Path, count: int, size: int, skip_bad: bool, on_damage: Callable[[str], None] = lambda _: None
-) -> tuple[Tensor, list[int]] | None:
-    """Return what an entry holds, or None where there is none that is whole."""
+) -> Decoded | None:
+    """Return what an entry holds, and note that it is used, or None where there is none that is whole."""
     try:
-        return _read(folder, count, size, skip_bad)
+        found = _read(folder, count, size, skip_bad)
     except (OSError, ValueError, msgspec.DecodeError) as error:
         if folder.exists():
             on_damage(f"{folder}: {error}; decoding anew")
         return None
+    mark_used(folder)
+    return found
 
 
-def _read(folder: Path, count: int, size: int, skip_bad: bool) -> tuple[Tensor, list[int]]:
+def _read(folder: Path, count: int, size: int, skip_bad: bool) -> Decoded:
     """Map an entry into memory; raise OSError, ValueError or DecodeError where it is not whole."""
-    about = msgspec.json.decode((folder / "about.json").read_bytes(), type=_About)
+    about = msgspec.json.decode((folder / ABOUT).read_bytes(), type=About)
     if (about.format, about.version, about.count, about.size) != (FORMAT, VERSION, count, size):
         raise ValueError("about.json is of other images")
     if about.left_out and not skip_bad:
         raise ValueError(f"{len(about.left_out)} images were left out")
     kept = sorted(set(range(count)) - set(about.left_out))
-    return _map(folder / "images.npy", len(kept), size), kept
+    images, in_use = _map(folder / IMAGES, len(kept), size)
+    return Decoded(images, kept, in_use)
 
 
-def _map(path: Path, count: int, size: int) -> Tensor:
+def _map(path: Path, count: int, size: int) -> tuple[Tensor, mmap.mmap]:
     """Map ``images.npy`` into memory.
 
     It is mapped for reading only: of memory that could be written, Linux grants no more than the machine has.
@@ -159,9 +161,10 @@ def _map(path: Path, count: int, size: int) -> Tensor:
     with path.open("rb") as file:
         if file.read(len(header)) != header or path.stat().st_size != len(header) + array_bytes(count, size):
             raise ValueError("images.npy is damaged")
-    array = np.memmap(path, np.uint8, mode="r", offset=len(header), shape=(count, 3, size, size))
+        in_use = hold(file)
+        array = np.memmap(file, np.uint8, mode="r", offset=len(header), shape=(count, 3, size, size))
     with warnings.catch_warnings(action="ignore"):  # Torch warns that it cannot be written
-        return torch.from_numpy(array)
+        return torch.from_numpy(array), in_use
 
 
 def _build(folder: Path, paths: Sequence[Path], size: int, skip_bad: bool, what: str, reporter: Reporter) -> None:
@@ -176,8 +179,8 @@ def _build(folder: Path, paths: Sequence[Path], size: int, skip_bad: bool, what:
         part.mkdir()
         with reporter.images(f"decoding {what} images", len(paths)) as advance:
             images = decode_all(paths, size, skip_bad=skip_bad, on_image=advance)
-            kept = _write_images(part / "images.npy", images, size)
-        _write_about(part / "about.json", paths, size, kept)
+            kept = _write_images(part / IMAGES, images, size)
+        _write_about(part / ABOUT, paths, size, kept, what)
         shutil.rmtree(folder, ignore_errors=True)  # what was damaged
         part.rename(folder)
     finally:
@@ -202,11 +205,11 @@ def _write_images(path: Path, images: Iterable[tuple[int, NDArray[np.uint8]]], s
     return kept
 
 
-def _write_about(path: Path, paths: Sequence[Path], size: int, kept: Sequence[int]) -> None:
-    source = os.path.commonpath([path.absolute().parent for path in paths])
+def _write_about(path: Path, paths: Sequence[Path], size: int, kept: Sequence[int], what: str) -> None:
     left_out = sorted(set(range(len(paths))) - set(kept))
     with path.open("wb") as file:
-        file.write(msgspec.json.encode(_About(FORMAT, VERSION, source, size, len(paths), left_out)))
+        about = About(FORMAT, VERSION, common_folder(paths), size, len(paths), left_out, what)
+        file.write(msgspec.json.encode(about))
         file.flush()
         os.fsync(file.fileno())
 

@@ -108,7 +108,8 @@ def _curves(logs: Mapping[str, list[dict[str, Any]]], hierarchy: Hierarchy) -> s
     panels = figure.subplots(1, hierarchy.depth, sharey=True, squeeze=False)[0]
     for panel, level in zip(panels, hierarchy.levels, strict=True):
         for (run, rows), colour in zip(logs.items(), COLOURS * len(logs), strict=False):
-            epochs, accuracy = zip(*((row["epoch"], 100 * row[f"test_{level.name}"]) for row in rows), strict=True)
+            scored = f"test_{level.name}" if f"test_{level.name}" in rows[0] else f"val_{level.name}"
+            epochs, accuracy = zip(*((row["epoch"], 100 * row[scored]) for row in rows), strict=True)
             panel.plot(epochs, accuracy, color=colour, label=run, linewidth=1.8)
         panel.set_title(f"{level.name} ({len(level)})", fontsize=10)
         panel.set_xlabel("epoch")

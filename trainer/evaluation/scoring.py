@@ -4,16 +4,15 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from dataclasses import replace
-from pathlib import Path
 from typing import Any
 
 from rich.table import Table
 from torch import Tensor
 
-from taxonomy import Hierarchy, HiertaxError
+from taxonomy import Hierarchy
 from taxonomy.hierarchy import IntArray
 from taxonomy.metrics import calibration_error, summary
-from trainer.data.datasets import find_dataset, join
+from trainer.data.labelled import LabelledDataset
 from trainer.data.placement import open_split
 from trainer.inference.decoding import best_paths, top_labels
 from trainer.inference.forward import predict_logits
@@ -45,22 +44,23 @@ def evaluate(checkpoint: Checkpoint, reporter: Reporter, changes: Mapping[str, A
     """
     config = replace(checkpoint.config, **(changes or {}))
     path = checkpoint.path.parent
-    dataset = find_dataset(Path(config.data), checkpoint.hierarchy.dataset)
-    hierarchy, paths = join(dataset, checkpoint.hierarchy)
-    if hierarchy != checkpoint.hierarchy:
-        raise HiertaxError(
-            f"{dataset.root}: has {len(hierarchy.classes)} classes, {path} was trained on "
-            f"{len(checkpoint.hierarchy.classes)}; name the dataset it was trained on by --data"
-        )
+    task = LabelledDataset.prepare(config, checkpoint.hierarchy, reporter, run=path)
+    dataset, hierarchy = task.dataset, task.hierarchy
     compute = choose(config)
     network = compute.place(checkpoint.answering())
-    images, kept = open_split(dataset.test, "test", config, compute, reporter)
+    images, kept = open_split(dataset.test, dataset.scored, config, compute, reporter)
     logits = predict_logits(network, images, batch_size=config.batch_size, compute=compute)
-    truth = paths[dataset.test.labels[kept]]
-    about = {"run": str(path), "method": config.method, "backbone": config.backbone, "seed": config.seed}
+    truth = task.paths[dataset.test.labels[kept]]
+    about: dict[str, Any] = {
+        "run": str(path),
+        "method": config.method,
+        "backbone": config.backbone,
+        "seed": config.seed,
+    }
     left_out = len(dataset.test) - len(kept)
     heads = summary(hierarchy, truth, top_labels(logits).numpy())
-    return {**about, "epoch": checkpoint.epoch, "left_out": left_out, **heads, "path": _path(hierarchy, truth, logits)}
+    about |= {"epoch": checkpoint.epoch, "split": dataset.scored, "left_out": left_out}
+    return {**about, **heads, "path": _path(hierarchy, truth, logits)}
 
 
 def _path(hierarchy: Hierarchy, truth: IntArray, logits: list[Tensor]) -> dict[str, Any]:
@@ -74,7 +74,7 @@ def _path(hierarchy: Hierarchy, truth: IntArray, logits: list[Tensor]) -> dict[s
 def heading(scores: dict[str, Any]) -> str:
     """Say in one line what the scores are of."""
     about = f"{scores['run']}: {scores['method']}, {scores['backbone']}, epoch {scores['epoch']}, seed {scores['seed']}"
-    return f"{about}; {scores['n']} test images"
+    return f"{about}; {scores['n']} {scores['split']} images"
 
 
 def score_table(scores: dict[str, Any]) -> Table:

@@ -70,7 +70,7 @@ def extract(config: Config, out: Path, command: str, reporter: Reporter) -> Feat
     HiertaxError
         If anything asked for is missing or does not fit; then nothing has been written.
     """
-    hierarchy = Hierarchy.load(config.hierarchy)
+    hierarchy = None if config.hierarchy is None else Hierarchy.load(config.hierarchy)
     torch.manual_seed(config.seed)  # decides an untrained network
     backbone = Backbone(config.backbone)
     load_weights(backbone, config.weights)
@@ -107,7 +107,10 @@ def extract_from_run(
         If anything asked for is missing or does not fit; then nothing has been written.
     """
     checkpoint = Checkpoint.load_to_answer(path)
-    task = LabelledDataset.prepare(config, Hierarchy.load(hierarchy) if hierarchy else checkpoint.hierarchy, reporter)
+    if hierarchy is None:
+        task = LabelledDataset.prepare(config, checkpoint.hierarchy, reporter, run=path)
+    else:
+        task = LabelledDataset.prepare(config, Hierarchy.load(hierarchy), reporter)
     network = checkpoint.answering().to(choose(config).device)
     about = {
         "run": path.resolve().name, "method": config.method, "epoch": checkpoint.epoch, "seed": config.seed,

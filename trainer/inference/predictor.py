@@ -2,13 +2,11 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Iterator, Sequence
+from collections.abc import Sequence
 from dataclasses import asdict, dataclass, replace
 from pathlib import Path
 from typing import Any
 
-from taxonomy import HiertaxError
-from trainer.data.datasets import IMAGE_SUFFIXES
 from trainer.data.images import load_images
 from trainer.data.inputs import ArrayInputs
 from trainer.inference.decoding import best_paths
@@ -76,24 +74,3 @@ class Predictor:
             chain = tuple(Step(level.name, level.labels[i], float(p)) for level, i, p in steps)
             answers.append(Answer(str(path), hierarchy.root, chain))
         return answers
-
-
-def find_images(paths: Iterable[Path]) -> list[Path]:
-    """Return the given image files, and all image files below the given folders, sorted.
-
-    Raises
-    ------
-    HiertaxError
-        If a folder holds no image.
-    """
-    return [image for path in paths for image in _below(path)]
-
-
-def _below(path: Path) -> Iterator[Path]:
-    if not path.is_dir():
-        yield path
-        return
-    images = sorted(file for file in path.rglob("*") if file.suffix.lower() in IMAGE_SUFFIXES)
-    if not images:
-        raise HiertaxError(f"{path}: no images in this folder; name image files or a folder of them")
-    yield from images

@@ -41,7 +41,7 @@ def run(config: Config, seeds: int, reporter: Reporter) -> dict[str, Any]:
     HiertaxError
         If anything asked for is missing or does not fit.
     """
-    manual_file = Hierarchy.load(config.hierarchy)
+    manual_file = Hierarchy.load(config.hierarchy_file)
     if manual_file.depth < 2:
         raise HiertaxError(f"{config.hierarchy}: has one level only; the ablation varies what is above the finest")
     task = LabelledDataset.prepare(config, manual_file, reporter)

@@ -55,7 +55,7 @@ def run(config: Config, seeds: int, reporter: Reporter, runs: Path | None = None
     names = list(about["majority"])
     settings = {name: getattr(config, name) for name in ("backbone", "image_size", "epochs", "batch_size")}
     return {
-        "hierarchy": Hierarchy.load(config.hierarchy).name,
+        "hierarchy": Hierarchy.load(config.hierarchy_file).name,
         "seeds": seeds,
         "weights": Path(config.weights).name,
         "frozen": runs is None,
@@ -91,7 +91,7 @@ def _whole(config: Config, seeds: int, runs: Path, reporter: Reporter) -> tuple[
 
 def _frozen(config: Config, seeds: int, reporter: Reporter) -> tuple[Trials, dict[str, Any]]:
     """Train neck and heads on features that are computed once, and score them."""
-    task = LabelledDataset.prepare(config, Hierarchy.load(config.hierarchy), reporter)
+    task = LabelledDataset.prepare(config, Hierarchy.load(config.hierarchy_file), reporter)
     train, test = look(config, task, reporter)
     truth = targets(task.hierarchy, task.dataset.classes, test)
     trials: Trials = {method: [] for method in METHODS}

@@ -72,7 +72,7 @@ class Board:
         """Write an epoch's numbers, ``train_order`` as ``train/order``."""
         for name, value in row.items():
             if name != "epoch" and value is not None:
-                self.writer.add_scalar(re.sub("^(train|val|test)_", r"\1/", name), value, row["epoch"])
+                self.writer.add_scalar(re.sub("^(train|val|held_out|test)_", r"\1/", name), value, row["epoch"])
         self.writer.flush()
 
     def close(self) -> None:

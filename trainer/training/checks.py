@@ -8,7 +8,6 @@ from safetensors import SafetensorError, safe_open
 
 from taxonomy import HiertaxError
 from trainer.config import Config
-from trainer.data.labelled import LabelledDataset
 from trainer.runs.header import Header
 from trainer.runtime.progress import Reporter
 from trainer.training.stopping import is_stale
@@ -33,21 +32,6 @@ def check_weights(config: Config) -> None:
                 pass
     except (OSError, SafetensorError) as error:
         raise HiertaxError(f"`weights` {file}: cannot be read ({error}); restore the file or name another") from None
-
-
-def check_validation(config: Config, task: LabelledDataset) -> None:
-    """Make sure that there are images to validate on where training waits for a better validation.
-
-    Raises
-    ------
-    HiertaxError
-        If there are none.
-    """
-    if config.patience is not None and not config.val_fraction:
-        raise HiertaxError(
-            f"`patience` {config.patience}: there are no images to validate on in {task.dataset.root}; give "
-            "`val_fraction`, such as 0.1"
-        )
 
 
 def check_schedule(config: Config, header: Header, reporter: Reporter) -> None:

@@ -47,6 +47,7 @@ class Training:
     val: Samples | None
     test: Samples
     reporter: Reporter
+    names: tuple[str, str] = ("val", "test")  # what the log calls the images to validate on and those that are scored
 
     @classmethod
     def prepare(
@@ -55,9 +56,9 @@ class Training:
         """Load what there is to learn, and make the network ready for it."""
         compute = choose(config, group.local_rank)
         learner = Learner(network, config, compute, task.hierarchy.depth, group)
-        train, val = task.dataset.train.limit_per_class(config.limit_per_class).hold_out(config.val_fraction)
+        train, val = task.dataset.to_learn(config.limit_per_class, config.val_fraction)
         warn_if_long(network, config, compute, len(train) + (len(val) + len(task.dataset.test)) / 3, reporter)
-        splits = {"training": train, "validation": val, "test": task.dataset.test}
+        splits = {"training": train, "validation": val, task.dataset.scored: task.dataset.test}
         samples = {
             what: load_samples(split, what, config, task, network, compute, group, reporter)
             for what, split in splits.items()
@@ -72,7 +73,8 @@ class Training:
         announce(config, compute, group, {what: len(found) for what, found in samples.items()}, reporter)
         return cls(
             config, task.hierarchy, compute, group, learner, step,
-            samples["training"], samples.get("validation"), samples["test"], reporter,
+            samples["training"], samples.get("validation"), samples[task.dataset.scored], reporter,
+            (task.dataset.validation, task.dataset.scored),
         )  # fmt: skip
 
     def run(self, run: Run, rows: list[Row], *, stop_on_signals: bool) -> Run:
@@ -167,7 +169,7 @@ class Training:
         """Score the learner at the end of an epoch over so many images, and close it, unless stopped before."""
         learner, timing, names = self.learner, self.learner.timing, [level.name for level in self.hierarchy.levels]
         rates = [group["lr"] for group in learner.optimizer.param_groups]
-        held_out = {"val": self.val, "test": self.test}
+        held_out = dict(zip(self.names, (self.val, self.test), strict=True))
         hurry = stopping if self.group.size == 1 else lambda: False  # processes hear of a signal at different moments
         scores = {part: self._accuracy(samples, hurry) for part, samples in held_out.items() if samples is not None}
         if hurry():
@@ -203,7 +205,7 @@ class Training:
 
     def _tell(self, row: Row, board: Board | None, advance: Callable[..., None]) -> None:
         """Show how an epoch went."""
-        note = _note(row, self.config.epochs, self.hierarchy)
+        note = _note(row, self.config.epochs, self.hierarchy, self.names[1])
         advance(0, note)
         if not self.reporter.shows_bars:
             self.reporter.say(note)
@@ -239,6 +241,6 @@ def _explaining_interrupt(run: Run) -> Iterator[None]:
         raise Interrupted(f"interrupted at once; go on from what was saved: hiertrain --resume {run.path}") from None
 
 
-def _note(row: Row, epochs: int, hierarchy: Hierarchy) -> str:
-    test = "  ".join(f"{level.name} {100 * row[f'test_{level.name}']:.1f}" for level in hierarchy.levels)
-    return f"epoch {row['epoch']}/{epochs}  loss {row['train_loss']:.3f}  test % {test}"
+def _note(row: Row, epochs: int, hierarchy: Hierarchy, scored: str) -> str:
+    scores = "  ".join(f"{level.name} {100 * row[f'{scored}_{level.name}']:.1f}" for level in hierarchy.levels)
+    return f"epoch {row['epoch']}/{epochs}  loss {row['train_loss']:.3f}  {scored} % {scores}"

@@ -21,7 +21,7 @@ from trainer.runs.lock import locked
 from trainer.runs.log import check_board
 from trainer.runtime.processes import ProcessGroup, join_processes
 from trainer.runtime.progress import Reporter, reporter_of
-from trainer.training.checks import check_schedule, check_validation, check_weights
+from trainer.training.checks import check_schedule, check_weights
 
 if TYPE_CHECKING:  # it needs torch
     from trainer.training.loop import Training
@@ -41,9 +41,9 @@ def train(
     Parameters
     ----------
     hierarchy
-        The labels of every level, as a value or as a file.
+        The labels of every level, as a value or as a file; without it they are the nested folders of `data`.
     data
-        The dataset's folder.
+        The dataset's folder [data].
     out
         The run folder to make; without it the first of ``runs/HIERARCHY-METHOD-SEED``, ``...-2`` and so on that is not
         there.
@@ -70,10 +70,11 @@ def train(
     >>> from trainer import train
     >>> run = train("hierarchies/sketchbirds.json", "data", epochs=2, out="runs/birds")  # doctest: +SKIP
     """
+    if hierarchy is None and data is None:
+        raise HiertaxError("no `hierarchy` and no `data` is named; name one of the two")
     given = hierarchy if isinstance(hierarchy, Hierarchy) else None
-    places = {"hierarchy": hierarchy if given is None else given.name} | ({} if data is None else {"data": data})
-    config = make_config(settings | places)
-    run = Run(_new_folder(config) if out is None else Path(out))
+    config = make_config({**settings, "hierarchy": hierarchy if given is None else None, "data": data})
+    run = Run(_new_folder(config, given) if out is None else Path(out))
     if given is not None:  # the run keeps it, so that is where it lies
         config = replace(config, hierarchy=str(run.path / "hierarchy.json"))
     return _train(config, run, reporter_of(reporter), given, stop_on_signals=stop_on_signals)
@@ -86,29 +87,38 @@ def _train(
         run.refuse_if_taken()
         _check(config, group)
         with own.watch.part("listing"):
-            task = LabelledDataset.prepare(config, hierarchy or Hierarchy.load(config.hierarchy), own, group)
-        check_validation(config, task)
+            if hierarchy is None and config.hierarchy is not None:
+                hierarchy = Hierarchy.load(config.hierarchy)
+            task = LabelledDataset.prepare(config, hierarchy, own, group)
         with _alone(run, group), _heavy(config, group, own):
-            training = _from_scratch(_resolved(config), task, group, own)
+            task, training = _begun(_resolved(config), task, group, own)
             if group.is_main:
                 run.create(training.config, task.hierarchy)
+                task.save_split(run.path)
             return training.run(run, [], stop_on_signals=stop_on_signals)
 
 
-def _from_scratch(config: Config, task: LabelledDataset, group: ProcessGroup, reporter: Reporter) -> Training:
-    """Put data and a new network together."""
+def _begun(
+    config: Config, task: LabelledDataset, group: ProcessGroup, reporter: Reporter
+) -> tuple[LabelledDataset, Training]:
+    """Put data and a new network together, without the classes of which no training image can be decoded."""
     import torch
 
     from trainer.inference.features import check_image_size
     from trainer.models.methods import build_network
     from trainer.training.loop import Training
+    from trainer.training.samples import UnlearnableError
 
     torch.manual_seed(config.seed)
     network = build_network(
         config.method, config.backbone, task.hierarchy.sizes, weights=config.weights, frozen=config.freeze_backbone
     )
     check_image_size(network, config)
-    return Training.prepare(config, task, network, group, reporter)
+    try:
+        return task, Training.prepare(config, task, network, group, reporter)
+    except UnlearnableError as error:
+        rest = task.without(error.bad, reporter)
+    return _begun(config, rest, group, reporter)
 
 
 def resume(
@@ -161,9 +171,7 @@ def _resume(
     _check(config, group, resumed=True)
     check_schedule(config, header, reporter)
     with reporter.watch.part("listing"):
-        task = LabelledDataset.prepare(config, header.hierarchy, reporter, group)
-    if task.hierarchy != header.hierarchy:
-        raise HiertaxError(f"{task.dataset.root}: no longer has the classes {run.path} was trained on; restore them")
+        task = LabelledDataset.prepare(config, header.hierarchy, reporter, group, run=run.path)
     with _heavy(config, group, reporter):
         from trainer.runs.checkpoint import Checkpoint
         from trainer.training.loop import Training
@@ -173,6 +181,8 @@ def _resume(
             run.repair(checkpoint.log)
         training = Training.prepare(config, task, checkpoint.network(), group, reporter)
         training.learner.restore(checkpoint.tensors, checkpoint.progress)
+        if checkpoint.log and not any(name.startswith(f"{training.names[0]}_") for name in checkpoint.log[0]):
+            training = replace(training, val=None)  # it began before the dataset had a val split, or that was known of
         if group.is_main and config.epochs != header.config.epochs:
             training.record(run, checkpoint.log)
         return training.run(run, list(checkpoint.log), stop_on_signals=stop_on_signals)
@@ -240,13 +250,18 @@ def _check(config: Config, group: ProcessGroup, *, resumed: bool = False) -> Non
 def _resolved(config: Config) -> Config:
     """Return the config with its files' full paths, so that the run can be resumed from anywhere."""
     weights = config.weights if config.weights in ("imagenet", "none") else str(Path(config.weights).resolve())
-    hierarchy, data = (str(Path(place).resolve()) for place in (config.hierarchy, config.data))
-    return replace(config, weights=weights, hierarchy=hierarchy, data=data)
+    hierarchy, split = (
+        None if file is None else str(Path(file).resolve()) for file in (config.hierarchy, config.split)
+    )
+    return replace(config, weights=weights, hierarchy=hierarchy, split=split, data=str(config.data_folder.resolve()))
 
 
-def _new_folder(config: Config) -> Path:
+def _new_folder(config: Config, hierarchy: Hierarchy | None) -> Path:
     """Return the first of ``runs/NAME``, ``runs/NAME-2``, ... that does not exist."""
-    name = re.sub(r"[^\w.-]+", "_", Path(config.hierarchy).name.removesuffix(".json"))
+    if hierarchy is not None:
+        name = re.sub(r"[^\w.-]+", "_", hierarchy.name)
+    else:
+        name = config.data_folder.resolve().name if config.hierarchy is None else Path(config.hierarchy).stem
     base = Path("runs") / f"{name}-{config.method}-{config.seed}"
     candidates = (base, *(base.with_name(f"{base.name}-{i}") for i in range(2, 1000)))
     return next(folder for folder in candidates if not folder.exists())

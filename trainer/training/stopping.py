@@ -9,7 +9,8 @@ from trainer.runs.log import Row
 
 def since_best(rows: Sequence[Row]) -> int:
     """Return how many epochs ago the validation was best, by its mean over levels."""
-    means = [sum(value for name, value in row.items() if name.startswith("val_")) for row in rows]
+    prefix = "held_out_" if any(name.startswith("held_out_") for name in rows[0]) else "val_"
+    means = [sum(value for name, value in row.items() if name.startswith(prefix)) for row in rows]
     return len(means) - 1 - means.index(max(means))
 
 

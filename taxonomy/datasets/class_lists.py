@@ -1,0 +1,70 @@
+"""Lists of class names that datasets come with, where no images are needed: CUB's, Aircraft's, Cars'."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from pathlib import Path
+from typing import Final, NamedTuple
+
+from taxonomy.datasets.conventions import nfc
+from taxonomy.errors import HiertaxError
+from taxonomy.files import read_text
+
+_PLACES: Final = ("", "CUB_200_2011", "data", "devkit")  # where datasets keep their lists, from their root
+
+
+class ClassList(NamedTuple):
+    """The classes of a dataset, in its own order and in Unicode normal form C, and the file that says so."""
+
+    names: tuple[str, ...]
+    where: Path
+
+
+def class_list(root: Path) -> ClassList | None:
+    """Return what CUB's ``classes.txt``, Aircraft's ``variants.txt`` or Cars' ``cars_meta.mat`` says; None without.
+
+    Raises
+    ------
+    HiertaxError
+        If a list is there but cannot be read.
+    """
+    for name, read in _LISTS.items():
+        for path in (root / place / name for place in _PLACES):
+            if path.is_file():
+                return ClassList(tuple(nfc(entry) for entry in read(path)), path)
+    return None
+
+
+def _lines(path: Path) -> list[str]:
+    return [line.strip() for line in read_text(path).splitlines() if line.strip()]
+
+
+def _numbered(path: Path) -> list[str]:
+    """Return the class names of lines such as ``1 001.Black_footed_Albatross``, the number being optional."""
+    parts = [line.partition(" ") for line in _lines(path)]
+    return [name.strip() if number.isdigit() and name else number + space + name for number, space, name in parts]
+
+
+def mat_names(path: Path) -> list[str]:
+    """Return the cell array ``class_names`` of a MATLAB file.
+
+    Raises
+    ------
+    HiertaxError
+        If there is none, or it cannot be read.
+    """
+    from scipy.io import loadmat  # slow to import, and only Cars needs it
+
+    try:
+        cells = loadmat(path, variable_names=["class_names"])["class_names"]
+        return [str(cell.item()) for cell in cells.ravel()]
+    except Exception as error:  # scipy raises whatever its parser stumbles over, IndexError and struct.error included
+        reason = str(error) or type(error).__name__
+        raise HiertaxError(f"{path}: no class_names can be read from this .mat ({reason}); fetch it again") from None
+
+
+_LISTS: Final[dict[str, Callable[[Path], list[str]]]] = {
+    "classes.txt": _numbered,
+    "variants.txt": _lines,
+    "cars_meta.mat": mat_names,
+}
