@@ -47,7 +47,7 @@ class Config:
     Each field carries its range and its meaning; the command line is made from them (`trainer.commands.options`).
     """
 
-    hierarchy: Annotated[str, _text("Hierarchy file, as `hiertax build` writes it. [the folders of --data]")] | None = (
+    hierarchy: Annotated[str, _text("Hierarchy file, as `hiertax build` writes it. [folders of the data]")] | None = (
         None
     )
     data: Annotated[str, _text("The dataset's folder. [data; the sketchbirds are drawn there]")] | None = None
@@ -114,14 +114,8 @@ class Config:
         """
         for name in self.__dataclass_fields__:
             value = _plain(getattr(self, name))
-            if reason := _fault(name, value):
-                raise HiertaxError(f"`{name}` {value!r}: {reason}")
-            object.__setattr__(self, name, float(value) if self._holds_float(name, value) else value)
+            object.__setattr__(self, name, _accepted(name, value, f"`{name}` {value!r}"))
         check_batch(self)
-
-    @staticmethod
-    def _holds_float(name: str, value: Any) -> bool:
-        return type(value) is int and isinstance(setting_types()[name], inspect.FloatType)
 
     @property
     def data_folder(self) -> Path:
@@ -180,8 +174,7 @@ def read_settings(path: Path) -> dict[str, Any]:
     for name, value in raw.items():
         if name not in Config.__dataclass_fields__:
             raise HiertaxError(f"{path}: {name}: no such setting; {nearest_setting(name)}")
-        if reason := _fault(name, value):
-            raise HiertaxError(f"{path}: {name} = {value!r}: {reason}")
+        _accepted(name, value, f"{path}: {name} = {value!r}")
     return raw
 
 
@@ -260,17 +253,17 @@ def _plain(value: Any) -> Any:
     return os.fspath(value) if isinstance(value, os.PathLike) else value
 
 
-def _fault(name: str, value: Any) -> str | None:
-    """Say what is wrong with a setting's value; None if nothing is."""
+def _accepted(name: str, value: Any, where: str) -> Any:
+    """Return a setting's value, whole numbers as floats where it is one; refuse what it cannot be, and say where."""
     try:
-        msgspec.convert(value, _annotations()[name])
+        accepted = msgspec.convert(value, _annotations()[name])
     except msgspec.ValidationError:
-        return f"give {_wanted(setting_types()[name])}"
+        raise HiertaxError(f"{where}: give {_wanted(setting_types()[name])}") from None
     if isinstance(value, float) and not math.isfinite(value):
-        return "not a finite number; correct it"
+        raise HiertaxError(f"{where}: not a finite number; correct it")
     if isinstance(value, str) and not value.isascii() and any("\ud800" <= c <= "\udfff" for c in value):
-        return "not UTF-8; rename the file or folder"
-    return None
+        raise HiertaxError(f"{where}: not UTF-8; rename the file or folder")
+    return accepted
 
 
 @cache

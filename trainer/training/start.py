@@ -42,9 +42,9 @@ def train(
     Parameters
     ----------
     hierarchy
-        The labels of every level, as a value or as a file.
+        The labels of every level, as a value or as a file; without it they are the nested folders of `data`.
     data
-        The dataset's folder.
+        The dataset's folder [data].
     out
         The run folder to make; without it the first of ``runs/HIERARCHY-METHOD-SEED``, ``...-2`` and so on that is not
         there.
@@ -71,10 +71,11 @@ def train(
     >>> from trainer import train
     >>> run = train("hierarchies/sketchbirds.json", "data", epochs=2, out="runs/birds")  # doctest: +SKIP
     """
+    if hierarchy is None and data is None:
+        raise HiertaxError("no `hierarchy` and no `data` is named; name one of the two")
     given = hierarchy if isinstance(hierarchy, Hierarchy) else None
-    places = {"hierarchy": hierarchy if given is None else given.name} | ({} if data is None else {"data": data})
-    config = make_config(settings | places)
-    run = Run(_new_folder(config) if out is None else Path(out))
+    config = make_config({**settings, "hierarchy": hierarchy if given is None else None, "data": data})
+    run = Run(_new_folder(config, given) if out is None else Path(out))
     if given is not None:  # the run keeps it, so that is where it lies
         config = replace(config, hierarchy=str(run.path / "hierarchy.json"))
     return _train(config, run, reporter_of(reporter), given, stop_on_signals=stop_on_signals)
@@ -265,10 +266,12 @@ def _resolved(config: Config) -> Config:
     return replace(config, weights=weights, hierarchy=hierarchy, split=split, data=str(config.data_folder.resolve()))
 
 
-def _new_folder(config: Config) -> Path:
+def _new_folder(config: Config, hierarchy: Hierarchy | None) -> Path:
     """Return the first of ``runs/NAME``, ``runs/NAME-2``, ... that does not exist."""
-    source = config.data_folder.resolve() if config.hierarchy is None else Path(config.hierarchy)
-    name = re.sub(r"[^\w.-]+", "_", source.name.removesuffix(".json"))
+    if hierarchy is not None:
+        name = re.sub(r"[^\w.-]+", "_", hierarchy.name)
+    else:
+        name = config.data_folder.resolve().name if config.hierarchy is None else Path(config.hierarchy).stem
     base = Path("runs") / f"{name}-{config.method}-{config.seed}"
     candidates = (base, *(base.with_name(f"{base.name}-{i}") for i in range(2, 1000)))
     return next(folder for folder in candidates if not folder.exists())
