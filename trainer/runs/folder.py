@@ -9,7 +9,8 @@ from pathlib import Path
 
 from taxonomy import Hierarchy, HiertaxError
 from trainer.config import Config
-from trainer.runs.checkpoint import BEST, LAST, Snapshot
+from trainer.models.stored import BEST, LAST
+from trainer.runs.checkpoint import Snapshot
 from trainer.runs.log import Row, write_log
 
 

@@ -41,8 +41,9 @@ def train(config: Config, out: Path, reporter: Reporter) -> Run:
         task = LabelledDataset.prepare(config, Hierarchy.load(config.hierarchy), reporter, group)
         torch.manual_seed(config.seed)
         network = build_network(
-            config.method, config.backbone, task.hierarchy.sizes, weights=config.weights, frozen=config.freeze_backbone
-        )
+            config.method, config.backbone, task.hierarchy.sizes,
+            weights=config.weights, frozen=config.freeze_backbone, options=config.method_options,
+        )  # fmt: skip
         check_image_size(network, config)
         training = Training.prepare(_resolved(config), task, network, group, reporter)
         if group.is_main:
