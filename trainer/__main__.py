@@ -1,5 +1,5 @@
 """``python -m trainer``, which is what ``torchrun -m trainer`` starts."""
 
-from trainer.commands import main
+from trainer.commands.train import main
 
 main()

@@ -8,7 +8,7 @@ import pytest
 import torch
 from safetensors.torch import save_file
 
-from trainer.models.backbones import Backbone
+from trainer.models.backbones import build_backbone
 
 
 @pytest.fixture
@@ -269,11 +269,11 @@ def test_an_image_size_too_small_for_the_backbone_is_refused(refused):
 
 
 def resnet10():
-    return {name: tensor for name, tensor in Backbone("resnet10").state_dict().items() if tensor.dim()}
+    return {name: tensor for name, tensor in build_backbone("resnet10").state_dict().items() if tensor.dim()}
 
 
 def narrow():
-    state = Backbone("shufflenet_v2_x0_5").state_dict()
+    state = build_backbone("shufflenet_v2_x0_5").state_dict()
     return {**state, "conv1.0.weight": torch.zeros(12, 3, 3, 3)}
 
 
@@ -393,7 +393,7 @@ def test_a_folder_that_is_no_run_is_refused(hiertrain, patches, tmp_path, comman
 
 def test_debug_shows_the_traceback(patches, tmp_path):
     from taxonomy import HiertaxError
-    from trainer.commands import main
+    from trainer.commands.train import main
 
     with pytest.raises(HiertaxError, match="no images"):
         main(["--debug", *map(str, patches.options("--data", tmp_path / "nowhere"))])

@@ -24,6 +24,7 @@ from trainer.config import METHODS, Config
 from trainer.data.datasets import find_dataset
 from trainer.data.inputs import ArrayInputs
 from trainer.data.samples import Samples
+from trainer.models.network import Network
 from trainer.runs.checkpoint import Snapshot
 from trainer.runtime.device import Compute
 from trainer.runtime.processes import SINGLE, ProcessGroup, join_processes
@@ -118,7 +119,7 @@ def test_processes_share_the_parts_that_one_process_computes_alone(steps, size, 
     assert torch.equal(torch.cat([share.offsets for share in shares], dim=1), alone.offsets)
 
 
-class Plain(torch.nn.Module):
+class Plain(Network):
     """A network without batch normalisation, whose gradient is a mean over images."""
 
     def __init__(self):
