@@ -60,8 +60,9 @@ def test_without_patience_the_validation_is_only_logged(hiertrain, patches, tmp_
 
 
 def test_patience_needs_something_to_validate_on(hiertrain, patches, tmp_path):
-    outcome = hiertrain(*patches.options("--patience", 3, "--out", tmp_path / "run"))
-    assert "--patience needs images to validate on: give --val-fraction" in outcome.error(2)
+    line = hiertrain(*patches.options("--patience", 3, "--out", tmp_path / "run")).error()
+    assert f"3: there are no images to validate on in {patches.data}; give" in line
+    assert not (tmp_path / "run").exists()
 
 
 def decoded(cache):
