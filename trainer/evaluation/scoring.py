@@ -51,16 +51,16 @@ def evaluate(
     if skip_bad_images is not None:
         changes["skip_bad_images"] = skip_bad_images
     config = replace(predictor.config, **changes)
-    images, truth, which = _scored_images(predictor, config, reporter)
+    images, truth, left_out = _test_images(predictor, config, reporter)
     about = {
         "run": str(predictor.run), "method": config.method, "backbone": config.backbone, "seed": config.seed,
         "epoch": predictor.epoch,
     }  # fmt: skip
-    return score_logits(predictor.hierarchy, truth, predictor.logits_of(images), about=about, **which)
+    return score_logits(predictor.hierarchy, truth, predictor.logits_of(images), left_out=left_out, about=about)
 
 
-def _scored_images(predictor: Predictor, config: Config, reporter: Reporter) -> tuple[Inputs, IntArray, dict[str, Any]]:
-    """Return the test images, their labels ``[N, K]``, and which split they are and how many of it are left out."""
+def _test_images(predictor: Predictor, config: Config, reporter: Reporter) -> tuple[Inputs, IntArray, int]:
+    """Return the test images, their labels ``[N, K]``, and how many are left out."""
     dataset = find_dataset(Path(config.data), predictor.hierarchy.dataset)
     hierarchy, paths = join(dataset, predictor.hierarchy)
     if hierarchy != predictor.hierarchy:
@@ -69,8 +69,7 @@ def _scored_images(predictor: Predictor, config: Config, reporter: Reporter) -> 
             f"{len(predictor.hierarchy.classes)}; name as `data` the dataset it was trained on"
         )
     images, kept = open_split(dataset.test, "test", config, predictor.compute, reporter)
-    which = {"split": "test", "left_out": len(dataset.test) - len(kept)}
-    return images, paths[dataset.test.labels[kept]], which
+    return images, paths[dataset.test.labels[kept]], len(dataset.test) - len(kept)
 
 
 def heading(scores: Scores) -> str:
