@@ -3,7 +3,7 @@ VENV   := .venv
 BIN    := $(VENV)/bin
 STAMP  := $(VENV)/.installed
 
-.PHONY: install test lint demo features clean
+.PHONY: install test lint docs demo features clean
 
 install: $(STAMP)
 
@@ -19,6 +19,10 @@ lint: install
 
 test: lint
 	$(BIN)/pytest --numprocesses logical --maxprocesses 8 --dist loadfile
+
+# The documentation as a site, in build/site; a warning is an error. The tests build it too.
+docs: install
+	NO_MKDOCS_2_WARNING=1 $(BIN)/mkdocs build --strict --quiet
 
 # Five orders, twelve families and 36 species of invented birds: drawn, learned twice from scratch on the
 # CPU, and answered at every level.

@@ -1,13 +1,15 @@
 """Hierarchical scores over arrays of predicted and true labels.
 
 Labels are int arrays ``[N, K]``: one label index per sample and level, coarsest first (the rows of
-`Hierarchy.paths` for consistent ones). Definitions and their sources are in docs/methods.md, "Metrics".
-Nothing here loops over samples.
+`Hierarchy.paths` for consistent ones). A true label of -1 is unknown, where a function says that it may be.
+Definitions and their sources are in docs/methods.md, "Metrics". Nothing here loops over samples.
 """
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+import math
+from collections.abc import Sequence
+from dataclasses import asdict, dataclass
 from typing import Any, Literal
 
 import numpy as np
@@ -21,18 +23,34 @@ NodeSet = Literal["heads", "leaf+ancestors", "heads+ancestors"]
 
 
 def level_accuracy(truth: IntArray, predicted: IntArray) -> FloatArray:
-    """Return the share of right labels at each level, float64 ``[K]``."""
-    return np.asarray((truth == predicted).mean(axis=0), dtype=np.float64)
+    """Return the share of right labels at each level, float64 ``[K]``.
+
+    Samples whose true label is unknown (-1) at a level do not count there; NaN where none is known.
+    """
+    return np.array(
+        [_share(int((t == p).sum()), int((t >= 0).sum())) for t, p in zip(truth.T, predicted.T, strict=True)]
+    )
 
 
 def majority_baseline(truth: IntArray) -> FloatArray:
-    """Return what always answering the commonest label of `truth` scores at each level, ``[K]``."""
-    return np.array([np.bincount(column).max() / len(column) for column in truth.T])
+    """Return what always answering the commonest known label of `truth` scores at each level, ``[K]``, as above."""
+    known = [column[column >= 0] for column in truth.T]
+    return np.array([_share(int(np.bincount(column, minlength=1).max()), len(column)) for column in known])
+
+
+def _share(count: int, of: int) -> float:
+    return count / of if of else math.nan
 
 
 def weighted_average_accuracy(hierarchy: Hierarchy, truth: IntArray, predicted: IntArray) -> float:
-    """Return the accuracies averaged over levels with the numbers of labels as weights (wAP)."""
-    return float(np.average(level_accuracy(truth, predicted), weights=hierarchy.sizes))
+    """Return the accuracies averaged over levels with the numbers of labels as weights (wAP), as `level_accuracy`."""
+    return _average(level_accuracy(truth, predicted), hierarchy.sizes)
+
+
+def _average(accuracy: FloatArray, weights: Sequence[int]) -> float:
+    """Average over the levels of which anything is known."""
+    known = ~np.isnan(accuracy)
+    return float(np.average(accuracy[known], weights=np.array(weights)[known])) if known.any() else math.nan
 
 
 def full_path_accuracy(truth: IntArray, predicted: IntArray) -> float:
@@ -66,7 +84,7 @@ def mistake_severity(hierarchy: Hierarchy, truth: IntArray, predicted: IntArray)
     """Return the mean LCA height over the wrong leaves only (Bertinetto et al. 2020); NaN if none is wrong."""
     heights = lca_height(hierarchy, truth, predicted)
     wrong = heights[heights > 0]
-    return float(wrong.mean()) if wrong.size else float("nan")
+    return float(wrong.mean()) if wrong.size else math.nan
 
 
 def tree_induced_error(hierarchy: Hierarchy, truth: IntArray, predicted: IntArray) -> float:
@@ -165,25 +183,112 @@ def calibration_error(probability: FloatArray, right: NDArray[np.bool_], bins: i
     return float(np.abs(gaps).sum() / len(probability))
 
 
-def summary(hierarchy: Hierarchy, truth: IntArray, predicted: IntArray) -> dict[str, Any]:
-    """Return the scores of one evaluation, as fractions: those of the paper and the hierarchical ones.
+@dataclass(frozen=True)
+class LevelScores:
+    """The scores of one level, as fractions; NaN where no sample knows the level.
 
-    The accuracies carry the majority baseline of the same samples beside them. ``mistake_severity`` is
-    None where no leaf is wrong.
+    Attributes
+    ----------
+    level, labels
+        What the level is called, and how many labels it has.
+    known
+        How many samples know their true label at this level: those that count.
+    accuracy, majority
+        The share of right labels, and what always answering the commonest true label would score.
+    calibration_error
+        See `calibration_error`; NaN where the answers came without probabilities.
     """
-    accuracy, baseline = level_accuracy(truth, predicted), majority_baseline(truth)
-    severity = mistake_severity(hierarchy, truth, predicted)
-    return {
-        "n": len(truth),
-        "levels": [
-            {"level": level.name, "labels": len(level), "accuracy": float(a), "majority": float(b)}
-            for level, a, b in zip(hierarchy.levels, accuracy, baseline, strict=True)
-        ],
-        "average_accuracy": float(accuracy.mean()),
-        "weighted_average_accuracy": weighted_average_accuracy(hierarchy, truth, predicted),
-        "full_path_accuracy": full_path_accuracy(truth, predicted),
-        "tree_inconsistency": tree_inconsistency(hierarchy, predicted),
-        "mistake_severity": None if np.isnan(severity) else severity,
-        "mean_lca_height": float(lca_height(hierarchy, truth, predicted).mean()),
-        "hierarchical_f1": hierarchical_precision_recall(hierarchy, truth, predicted).f1,
-    }
+
+    level: str
+    labels: int
+    known: int
+    accuracy: float
+    majority: float
+    calibration_error: float = math.nan
+
+
+@dataclass(frozen=True)
+class LabelScores:
+    """The scores of predicted labels, as fractions: those of the paper and the hierarchical ones.
+
+    Attributes
+    ----------
+    n, known
+        The number of samples, and of those whose true label is known at every level.
+    levels
+        The scores of each of the K levels.
+    average_accuracy, weighted_average_accuracy
+        Means over levels, the second with the numbers of labels as weights.
+    full_path_accuracy, mistake_severity, mean_lca_height, hierarchical_f1
+        Over the `known` samples; NaN where there is none, and the severity also where no leaf is wrong.
+    tree_inconsistency
+        Over all samples.
+    """
+
+    n: int
+    known: int
+    levels: tuple[LevelScores, ...]
+    average_accuracy: float
+    weighted_average_accuracy: float
+    full_path_accuracy: float
+    tree_inconsistency: float
+    mistake_severity: float
+    mean_lca_height: float
+    hierarchical_f1: float
+
+    def to_json(self) -> dict[str, Any]:
+        """Return the scores as plain JSON values, None in place of NaN."""
+        return {**_json(asdict(self)), "levels": [_json(asdict(level)) for level in self.levels]}
+
+
+def _json(fields: dict[str, Any]) -> dict[str, Any]:
+    return {name: None if isinstance(x, float) and math.isnan(x) else x for name, x in fields.items()}
+
+
+def score_labels(
+    hierarchy: Hierarchy, truth: IntArray, predicted: IntArray, probability: FloatArray | None = None
+) -> LabelScores:
+    """Return the scores of one evaluation.
+
+    Parameters
+    ----------
+    truth, predicted
+        int64 ``[N, K]``, N at least 1; a true label may be unknown (-1).
+    probability
+        float64 ``[N, K]``: how likely each predicted label was said to be.
+    """
+    accuracy, baseline, unknown = level_accuracy(truth, predicted), majority_baseline(truth), truth < 0
+    whole = ~unknown.any(axis=1)
+    errors = [math.nan] * hierarchy.depth if probability is None else _calibration_errors(truth, predicted, probability)
+    return LabelScores(
+        n=len(truth),
+        known=int(whole.sum()),
+        levels=tuple(
+            LevelScores(level.name, len(level), len(truth) - int(unknown[:, k].sum()), float(a), float(b), errors[k])
+            for k, (level, a, b) in enumerate(zip(hierarchy.levels, accuracy, baseline, strict=True))
+        ),
+        average_accuracy=_average(accuracy, [1] * hierarchy.depth),
+        weighted_average_accuracy=_average(accuracy, hierarchy.sizes),
+        tree_inconsistency=tree_inconsistency(hierarchy, predicted),
+        **_path_scores(hierarchy, truth[whole], predicted[whole]),
+    )
+
+
+def _calibration_errors(truth: IntArray, predicted: IntArray, probability: FloatArray) -> list[float]:
+    columns = zip(truth.T, predicted.T, probability.T, strict=True)
+    known = ((t >= 0, t == p, q) for t, p, q in columns)
+    return [calibration_error(q[seen], right[seen]) if seen.any() else math.nan for seen, right, q in known]
+
+
+def _path_scores(hierarchy: Hierarchy, truth: IntArray, predicted: IntArray) -> dict[str, float]:
+    """Score whole paths, of which nothing is unknown."""
+    names = ("full_path_accuracy", "mistake_severity", "mean_lca_height", "hierarchical_f1")
+    if not len(truth):
+        return dict.fromkeys(names, math.nan)
+    found = (
+        full_path_accuracy(truth, predicted),
+        mistake_severity(hierarchy, truth, predicted),
+        float(lca_height(hierarchy, truth, predicted).mean()),
+        hierarchical_precision_recall(hierarchy, truth, predicted).f1,
+    )
+    return dict(zip(names, found, strict=True))

@@ -7,7 +7,7 @@ import pytest
 
 ROOT = Path(__file__).parents[1]
 TRAINER = (
-    "__main__", "commands", "reproduce", "serve", "export", "explanation", "evaluation", "training", "inference",
+    "__main__", "commands", "api", "reproduce", "serve", "export", "explanation", "evaluation", "training", "inference",
     "data", "runs", "models", "runtime", "sketchbirds", "config",
 )  # fmt: skip
 

@@ -1,5 +1,7 @@
 """The metrics: one example worked by hand (docs/methods.md, "Metrics"), and what holds for all labels."""
 
+import math
+
 import numpy as np
 import pytest
 from hypothesis import given
@@ -17,7 +19,7 @@ from taxonomy.metrics import (
     level_accuracy,
     majority_baseline,
     mistake_severity,
-    summary,
+    score_labels,
     tree_inconsistency,
     tree_induced_error,
     weighted_average_accuracy,
@@ -109,8 +111,8 @@ def test_the_majority_baseline_is_what_the_commonest_label_of_each_level_scores(
     assert tuple(majority_baseline(TRUTH)) == near(0.666667, 0.333333, 0.333333)
 
 
-def test_the_summary_holds_the_scores_of_one_evaluation():
-    scores = summary(WORKED, TRUTH, PREDICTED)
+def test_the_scores_of_one_evaluation():
+    scores = score_labels(WORKED, TRUTH, PREDICTED).to_json()
     levels = scores.pop("levels")
     assert [(level["level"], level["labels"]) for level in levels] == [("order", 2), ("family", 3), ("species", 5)]
     assert tuple(level["accuracy"] for level in levels) == near(0.833333, 0.666667, 0.333333)
@@ -118,6 +120,7 @@ def test_the_summary_holds_the_scores_of_one_evaluation():
     assert scores == pytest.approx(
         {
             "n": 6,
+            "known": 6,
             "average_accuracy": 0.611111,
             "weighted_average_accuracy": 0.533333,
             "full_path_accuracy": 0.166667,
@@ -130,16 +133,57 @@ def test_the_summary_holds_the_scores_of_one_evaluation():
     )
 
 
-def test_the_summary_has_no_severity_where_nothing_is_wrong():
-    assert summary(WORKED, TRUTH, TRUTH)["mistake_severity"] is None
+def test_there_is_no_severity_where_nothing_is_wrong():
+    scores = score_labels(WORKED, TRUTH, TRUTH)
+    assert math.isnan(scores.mistake_severity)
+    assert scores.to_json()["mistake_severity"] is None
+
+
+def test_a_level_counts_the_samples_that_know_it_and_says_how_many():
+    truth = TRUTH.copy()
+    truth[0, 2] = truth[1, 2] = truth[1, 1] = -1
+    scores = score_labels(WORKED, truth, PREDICTED)
+    assert [level.known for level in scores.levels] == [6, 5, 4]
+    assert (scores.n, scores.known) == (6, 4)
+    for k, level in enumerate(scores.levels):
+        known = truth[:, k] >= 0
+        assert level.accuracy == pytest.approx((TRUTH == PREDICTED)[known, k].mean())
+        assert level.majority == majority_baseline(TRUTH[known])[k]
+    whole = slice(2, None)
+    alone = score_labels(WORKED, TRUTH[whole], PREDICTED[whole])
+    for name in ("full_path_accuracy", "mistake_severity", "mean_lca_height", "hierarchical_f1"):
+        assert getattr(scores, name) == getattr(alone, name)
+    assert scores.tree_inconsistency == score_labels(WORKED, TRUTH, PREDICTED).tree_inconsistency  # needs no truth
+
+
+def test_a_level_that_nobody_knows_has_no_scores_and_takes_no_part_in_averages():
+    truth = TRUTH.copy()
+    truth[:, 2] = -1
+    scores = score_labels(WORKED, truth, PREDICTED, np.full(truth.shape, 0.5))
+    assert (scores.levels[2].known, scores.known) == (0, 0)
+    unknown = (scores.levels[2].accuracy, scores.levels[2].majority, scores.levels[2].calibration_error)
+    assert all(map(math.isnan, (*unknown, scores.full_path_accuracy, scores.hierarchical_f1)))
+    assert scores.average_accuracy == near((0.833333 + 0.666667) / 2)
+    assert scores.weighted_average_accuracy == near((2 * 0.833333 + 3 * 0.666667) / 5)
+    assert scores.to_json()["levels"][2] == {
+        "level": "species", "labels": 5, "known": 0, "accuracy": None, "majority": None, "calibration_error": None,
+    }  # fmt: skip
+
+
+def test_the_calibration_of_a_level_is_that_of_its_probabilities():
+    probability = np.linspace(0, 1, TRUTH.size).reshape(TRUTH.shape)
+    scores = score_labels(WORKED, TRUTH, PREDICTED, probability)
+    for k, level in enumerate(scores.levels):
+        assert level.calibration_error == calibration_error(probability[:, k], (TRUTH == PREDICTED)[:, k])
+    assert math.isnan(score_labels(WORKED, TRUTH, PREDICTED).levels[0].calibration_error)
 
 
 def test_a_flat_hierarchy_has_all_its_scores():
     flat = Hierarchy.from_lineages([("a",), ("b",)], ("species",), name="flat", root="bird")
-    scores = summary(flat, np.array([[0], [1]]), np.array([[0], [0]]))
-    assert scores["average_accuracy"] == scores["hierarchical_f1"] == 0.5
-    assert scores["tree_inconsistency"] == 0
-    assert scores["mistake_severity"] == 1
+    scores = score_labels(flat, np.array([[0], [1]]), np.array([[0], [0]]))
+    assert scores.average_accuracy == scores.hierarchical_f1 == 0.5
+    assert scores.tree_inconsistency == 0
+    assert scores.mistake_severity == 1
 
 
 # ---------------------------------------------------------------- for all trees and labels
@@ -192,9 +236,9 @@ def test_scores_of_heads_alone_equal_the_average_accuracy(evaluation):
 @given(evaluations())
 def test_scores_are_fractions_and_do_not_depend_on_the_order_of_samples(evaluation):
     hierarchy, truth, predicted = evaluation
-    scores = summary(hierarchy, truth, predicted)
-    other = summary(hierarchy, truth[::-1], predicted[::-1])
-    for name in scores.keys() - {"n", "levels", "mistake_severity", "mean_lca_height"}:
+    scores = score_labels(hierarchy, truth, predicted).to_json()
+    other = score_labels(hierarchy, truth[::-1], predicted[::-1]).to_json()
+    for name in scores.keys() - {"n", "known", "levels", "mistake_severity", "mean_lca_height"}:
         assert 0 <= scores[name] <= 1
         assert scores[name] == pytest.approx(other[name])
     assert scores["full_path_accuracy"] <= min(level["accuracy"] for level in scores["levels"])
@@ -206,9 +250,9 @@ def test_scores_are_fractions_and_do_not_depend_on_the_order_of_samples(evaluati
 @given(evaluations())
 def test_the_truth_scores_perfectly(evaluation):
     hierarchy, truth, _ = evaluation
-    scores = summary(hierarchy, truth, truth)
-    assert scores["average_accuracy"] == scores["full_path_accuracy"] == scores["hierarchical_f1"] == 1
-    assert scores["tree_inconsistency"] == scores["mean_lca_height"] == 0
+    scores = score_labels(hierarchy, truth, truth)
+    assert scores.average_accuracy == scores.full_path_accuracy == scores.hierarchical_f1 == 1
+    assert scores.tree_inconsistency == scores.mean_lca_height == 0
     assert tree_induced_error(hierarchy, truth, truth) == 0
     assert lca_f1(hierarchy, truth, truth) == 1
 

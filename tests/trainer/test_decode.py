@@ -7,7 +7,8 @@ from hypothesis import given
 from hypothesis import strategies as st
 from trees import WORKED, hierarchies
 
-from trainer.inference.decoding import best_paths, leaf_distribution, top_labels
+from trainer.inference import decoding
+from trainer.inference.decoding import best_paths, decode, each_head, leaf_distribution, top_labels
 
 HEADS = ([0.45, 0.55], [0.5, 0.3, 0.2], [0.35, 0.05, 0.10, 0.30, 0.20])  # what each head says on its own
 LOGITS = [torch.tensor([p]).log() for p in HEADS]
@@ -15,6 +16,12 @@ LOGITS = [torch.tensor([p]).log() for p in HEADS]
 
 def test_independent_heads_may_contradict_each_other():
     assert top_labels(LOGITS).tolist() == [[1, 0, 0]]  # order O2, but family F1 and species a, both of O1
+
+
+def test_a_head_is_as_sure_as_its_own_softmax_says():
+    labels, probability = each_head(WORKED, LOGITS)
+    assert labels.tolist() == [[1, 0, 0]]
+    assert probability[0] == pytest.approx([0.55, 0.5, 0.35])
 
 
 def test_a_leaf_scores_the_product_of_what_the_heads_say_along_its_path():
@@ -62,3 +69,13 @@ def test_heads_that_agree_are_believed(hierarchy, seed):
     for z, label in zip(logits, hierarchy.paths[leaf], strict=True):
         z[0, label] = 1
     assert best_paths(hierarchy, logits)[0].tolist() == [hierarchy.paths[leaf].tolist()]
+
+
+@pytest.mark.parametrize("rule", ["heads", "path"])
+def test_decoding_block_by_block_changes_nothing(rule, monkeypatch):
+    logits = [torch.randn(10, size, generator=torch.Generator().manual_seed(size)) for size in WORKED.sizes]
+    whole = decode(WORKED, logits, rule)
+    monkeypatch.setattr(decoding, "BLOCK", 3)
+    parts = decode(WORKED, logits, rule)
+    assert (whole.labels == parts.labels).all()
+    assert (whole.probability == parts.probability).all()

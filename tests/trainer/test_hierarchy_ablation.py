@@ -10,11 +10,13 @@ import torch
 from PIL import Image
 from safetensors.torch import save_file
 
-from taxonomy import Hierarchy
+from taxonomy import Hierarchy, HiertaxError
 from taxonomy.clustering.features import make_features
 from trainer.commands import main
+from trainer.config import Config
 from trainer.models.backbones import Backbone
-from trainer.reproduce import hierarchy_ablation
+from trainer.reproduce import hierarchy_ablation, methods
+from trainer.runtime.progress import Reporter
 
 SMALL = ("--backbone", "resnet10", "--image-size", "32", "--batch-size", "8")
 NAMES = ("f", "b", "d", "a", "c", "e")  # in no particular order
@@ -112,7 +114,7 @@ def test_an_interrupt_is_one_line_and_leaves_nothing(world, tmp_path, monkeypatc
     def interrupt(*_):
         raise KeyboardInterrupt
 
-    monkeypatch.setattr(hierarchy_ablation, "_trial", interrupt)
+    monkeypatch.setattr(hierarchy_ablation, "_agreement", interrupt)
     assert ablate(world, "--out", tmp_path / "result.json") == 130
     assert capsys.readouterr().err.splitlines()[-1] == "error: interrupted"
     assert list(tmp_path.iterdir()) == []
@@ -148,3 +150,10 @@ def test_the_methods_score_as_frozen_runs_of_hiertrain(world, capsys):
         found = [rules["heads"]["levels"][level]["values"][0] for level in ("colour", "shade")]
         assert found == pytest.approx([float(last["test_colour"]), float(last["test_shade"])], abs=1e-6)
         assert rules["path"]["tree_inconsistency"]["mean"] == 0
+
+
+def test_heads_that_learn_no_numbers_are_refused(world):
+    settings = {"backbone": SMALL[1], "weights": "none", "image_size": 32, "batch_size": 8, "epochs": 2}
+    config = Config(str(world / "h.json"), str(world / "data"), **settings, learning_rate=1e30, device="cpu")
+    with pytest.raises(HiertaxError, match=r"^epoch \d: the lo.* no number.*nothing is saved; lower `learning_rate`"):
+        methods.run(config, 1, Reporter(silent=True))

@@ -28,15 +28,16 @@ def evaluate(ctx: click.Context, /, run: Path, as_json: bool, **settings: Any) -
     Example:
       hiertrain evaluate runs/cub_wiki-ours-0
     """
-    from trainer.evaluation.scoring import evaluate as score
+    from trainer.api.model import load
     from trainer.evaluation.scoring import heading, score_table
-    from trainer.runs.checkpoint import Checkpoint
     from trainer.runtime.progress import Reporter, print_table
 
-    changes = {name: settings[name] for name in ("device", "cache", "workers", *given(ctx, settings))}
-    scores = score(Checkpoint.load_to_answer(run), Reporter(), changes)
+    model = load(run, device=settings.pop("device"))
+    asked = given(ctx, settings)
+    own = {name: settings[name] if name in asked else None for name in ("data", "skip_bad_images")}
+    scores = model.evaluate(**{**settings, **own}, reporter=Reporter())
     if as_json:
-        click.echo(json.dumps(scores, indent=2))
+        click.echo(json.dumps(scores.to_json(), indent=2))
     else:
         click.echo(heading(scores))
         print_table(score_table(scores))

@@ -18,12 +18,18 @@ from trainer.config import Config
 @option("hierarchy", type=FILE, help="Hierarchy file of the dataset's classes [that of the run].")
 @click.option("--run", type=RUN, help="Take the network of a trained run.")
 @click.option("--out", default="features.npz", show_default=True, type=click.Path(dir_okay=False, path_type=Path))
+@click.option(
+    "--split", type=click.Choice(["train", "val", "test", "all"]), default="train", show_default=True,
+    help="Of which images.",
+)  # fmt: skip
 @options("data", "backbone", "weights", "image_size", "batch_size", *IMAGE_OPTIONS)
 @click.pass_context
-def extract(ctx: click.Context, /, hierarchy: Path | None, run: Path | None, out: Path, **settings: Any) -> None:
-    """Write deep features of a dataset's training images, for `hiertax cluster`.
+def extract(
+    ctx: click.Context, /, hierarchy: Path | None, run: Path | None, out: Path, split: str, **settings: Any
+) -> None:  # fmt: skip
+    """Write deep features of a dataset's images, for `hiertax cluster`.
 
-    One row per training image: the average-pooled last feature map of a pretrained backbone, or of a trained
+    One row per image: the average-pooled last feature map of a pretrained backbone, or of a trained
     run's; of a run also what its finest head knows of each class. docs/clustering.md describes the file.
 
     \b
@@ -44,11 +50,11 @@ def extract(ctx: click.Context, /, hierarchy: Path | None, run: Path | None, out
 
     command = invocation("hiertrain", ctx)
     if run is None:
-        made = from_backbone(Config(hierarchy=str(hierarchy), **settings), out, command, Reporter())
+        made = from_backbone(Config(hierarchy=str(hierarchy), **settings), out, command, Reporter(), split=split)
     else:
         trained = Checkpoint.load_to_answer(run).config
         changes = {name: settings[name] for name in (*IMAGE_OPTIONS, *changed)}
-        made = extract_from_run(run, hierarchy, replace(trained, **changes), out, command, Reporter())
+        made = extract_from_run(run, hierarchy, replace(trained, **changes), out, command, Reporter(), split=split)
     images, width = made.features.shape
     click.echo(f"{out}: {images} x {width} features of {len(made.classes)} classes")
     click.echo(f"next: hiertax cluster --method hc --features {out}")

@@ -24,14 +24,11 @@ def predict(run: Path, images: tuple[Path, ...], device: str, as_json: bool) -> 
       hiertrain predict runs/cub_wiki-ours-0 photo.jpg folder/
     """
     from taxonomy.datasets import find_images
-    from trainer.inference.predictor import Predictor
-    from trainer.runs.checkpoint import Checkpoint
+    from trainer.api.model import load
+    from trainer.runtime.progress import Reporter
 
-    found = find_images(images)
+    found, reporter = find_images(images), Reporter()
     for note in found.notes:
-        click.echo(note, err=True)
-    answers = Predictor(Checkpoint.load_to_answer(run), device).answer(found.paths)
-    if as_json:
-        click.echo(json.dumps([answer.to_json() for answer in answers], indent=2, ensure_ascii=False))
-    else:
-        click.echo("\n".join(map(str, answers)))
+        reporter.say(note)
+    answers = load(run, device=device).predict(found.paths, reporter=reporter)
+    click.echo(json.dumps(answers.to_json(), indent=2, ensure_ascii=False) if as_json else str(answers))

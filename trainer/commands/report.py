@@ -24,5 +24,8 @@ def report(runs: tuple[Path, ...], images: tuple[Path, ...], out: Path) -> None:
     from trainer.evaluation.report import write_report
     from trainer.runtime.progress import Reporter
 
-    write_report(runs, find_images(images).paths, out, Reporter())
+    found, reporter = find_images(images), Reporter()
+    for note in found.notes:
+        reporter.say(note)
+    write_report(runs, found.paths, out, reporter)
     click.echo(f"{out}: written")

@@ -18,8 +18,8 @@ from PIL import Image
 from taxonomy import Hierarchy, HiertaxError
 from taxonomy.files import write_atomic
 from trainer.evaluation.scoring import evaluate
-from trainer.inference.predictor import Answer, Predictor, percent
-from trainer.runs.checkpoint import Checkpoint
+from trainer.inference.answers import Answer, percent
+from trainer.inference.predictor import Predictor
 from trainer.runs.log import read_log
 from trainer.runtime.progress import Reporter
 
@@ -52,12 +52,12 @@ def write_report(paths: Sequence[Path], images: Sequence[Path], out: Path, repor
     HiertaxError
         If a run or image cannot be read, or the runs are on different hierarchies.
     """
-    runs = {label: Checkpoint.load_to_answer(path) for label, path in _labelled(paths).items()}
-    hierarchies = {checkpoint.hierarchy for checkpoint in runs.values()}
+    runs = {label: Predictor.load(path) for label, path in _labelled(paths).items()}
+    hierarchies = {run.hierarchy for run in runs.values()}
     if len(hierarchies) != 1:
         raise HiertaxError(f"{', '.join(map(str, paths))}: trained on different hierarchies; report on one at a time")
     hierarchy = hierarchies.pop()
-    scores = {label: evaluate(checkpoint, reporter) for label, checkpoint in runs.items()}
+    scores = {label: evaluate(run, reporter) for label, run in runs.items()}
     template = Environment(autoescape=True).from_string(
         (files("trainer.evaluation") / "report.html").read_text(encoding="utf-8")
     )
@@ -66,7 +66,7 @@ def write_report(paths: Sequence[Path], images: Sequence[Path], out: Path, repor
         hierarchy=hierarchy,
         scores=scores,
         colours=dict(zip(scores, COLOURS * len(scores), strict=False)),
-        curves=_curves({label: read_log(checkpoint.path.parent) for label, checkpoint in runs.items()}, hierarchy),
+        curves=_curves({label: read_log(run.run) for label, run in runs.items()}, hierarchy),
         images=_shown(runs, images, hierarchy),
     )
     write_atomic(out, page.encode())
@@ -79,8 +79,8 @@ def _labelled(paths: Sequence[Path]) -> dict[str, Path]:
     return dict(zip(names if len(set(names)) == len(names) else map(str, places), places, strict=True))
 
 
-def _shown(runs: Mapping[str, Checkpoint], images: Sequence[Path], hierarchy: Hierarchy) -> list[Shown]:
-    answers = {label: Predictor(run).answer(images) if images else [] for label, run in runs.items()}
+def _shown(runs: Mapping[str, Predictor], images: Sequence[Path], hierarchy: Hierarchy) -> list[Shown]:
+    answers = {label: run.predict(images) for label, run in runs.items()}
     return [
         Shown(
             name=image.name,

@@ -1,4 +1,4 @@
-"""Deep features of a dataset's training images, one file for ``hiertax cluster``."""
+"""Deep features of a dataset's images, one file for ``hiertax cluster``."""
 
 from __future__ import annotations
 
@@ -14,11 +14,12 @@ import torch
 from numpy.typing import NDArray
 from torch import Tensor, nn
 
-from taxonomy import Hierarchy
+from taxonomy import Hierarchy, HiertaxError
 from taxonomy.clustering.features import Features, write_features
 from taxonomy.files import read_bytes
 from taxonomy.hierarchy import IntArray
 from trainer.config import Config
+from trainer.data.datasets import ImageDataset, Split
 from trainer.data.labelled import LabelledDataset
 from trainer.data.placement import open_split
 from trainer.inference.decoding import top_labels
@@ -30,6 +31,8 @@ from trainer.models.methods.multi import MultiNetwork
 from trainer.runs.checkpoint import Checkpoint
 from trainer.runtime.device import choose
 from trainer.runtime.progress import Reporter
+
+SPLITS = {"train": "training", "val": "validation", "test": "test", "all": "all"}  # and what their images are called
 
 
 class AveragePooled(nn.Module):
@@ -47,13 +50,15 @@ class AveragePooled(nn.Module):
 
 @dataclass(frozen=True)
 class Extraction:
-    """What a feature file holds beside the features: facts, and what only a trained classifier can tell."""
+    """What a feature file is of: the images, and beside their features facts, and what only a classifier can tell."""
 
+    split: str
+    images: Split
     provenance: Mapping[str, Any]
     class_tables: Mapping[str, NDArray[Any]] = field(default_factory=dict)
 
 
-def extract(config: Config, out: Path, command: str, reporter: Reporter) -> Features:
+def extract(config: Config, out: Path, command: str, reporter: Reporter, *, split: str = "train") -> Features:
     """Write the features that a pretrained backbone gives.
 
     Parameters
@@ -64,6 +69,8 @@ def extract(config: Config, out: Path, command: str, reporter: Reporter) -> Feat
         The feature file, see `taxonomy.clustering.features`.
     command
         The command line to record in it.
+    split
+        Of which images: one of `SPLITS`.
 
     Raises
     ------
@@ -76,17 +83,19 @@ def extract(config: Config, out: Path, command: str, reporter: Reporter) -> Feat
     load_weights(backbone, config.weights)
     check_image_size(AveragePooled(backbone), config)
     if config.weights == "none":
-        reporter.say("warning: --weights none: these will be features of a network that has learnt nothing")
+        reporter.say("warning: `weights` none: these will be features of a network that has learnt nothing")
     task = LabelledDataset.prepare(config, hierarchy, reporter)
+    images = choose_images(task.dataset, split)
     about = {"weights": Path(config.weights).name, "command": command}
     if config.weights not in ("imagenet", "none"):
         about["weights_sha256"] = hashlib.sha256(read_bytes(Path(config.weights))).hexdigest()
-    return _write(out, config, task, backbone, Extraction(about), reporter)
+    return _write(out, config, task, backbone, Extraction(split, images, about), reporter)
 
 
 def extract_from_run(
-    path: Path, hierarchy: Path | None, config: Config, out: Path, command: str, reporter: Reporter
-) -> Features:
+    path: Path, hierarchy: Path | None, config: Config, out: Path, command: str, reporter: Reporter,
+    *, split: str = "train",
+) -> Features:  # fmt: skip
     """Write the features that a trained run's backbone gives, and each class's row of its finest head.
 
     Where the run left training images unseen (``limit_per_class``), what its finest head takes them for is
@@ -100,6 +109,8 @@ def extract_from_run(
         A hierarchy file of the dataset's classes, if not the run's own.
     config
         The run's config, but for data, device and the like.
+    out, command, split
+        As of `extract`.
 
     Raises
     ------
@@ -111,13 +122,14 @@ def extract_from_run(
         task = LabelledDataset.prepare(config, checkpoint.hierarchy, reporter, run=path)
     else:
         task = LabelledDataset.prepare(config, Hierarchy.load(hierarchy), reporter)
+    images = choose_images(task.dataset, split)
     network = checkpoint.answering().to(choose(config).device)
     about = {
         "run": path.resolve().name, "method": config.method, "epoch": checkpoint.epoch, "seed": config.seed,
         "checkpoint_sha256": hashlib.sha256(read_bytes(checkpoint.path)).hexdigest(), "command": command,
     }  # fmt: skip
     tables = _class_tables(network, checkpoint, config, task, reporter)
-    return _write(out, config, task, _finest_backbone(network), Extraction(about, tables), reporter)
+    return _write(out, config, task, _finest_backbone(network), Extraction(split, images, about, tables), reporter)
 
 
 def _class_tables(
@@ -131,7 +143,7 @@ def _class_tables(
     tables: dict[str, NDArray[Any]] = {"weights": _finest_rows(network)[leaf]}
     confusion = _confusion(network, leaf, checkpoint.config.limit_per_class, config, task, reporter)
     if confusion is None:
-        reporter.say("no confusions: the run has seen all training images of some class; train with --limit-per-class")
+        reporter.say("no confusions: the run has seen all training images of some class; train with `limit_per_class`")
         return tables
     return tables | {"confusion": confusion}
 
@@ -168,28 +180,46 @@ def _confusion(
 def _write(
     out: Path, config: Config, task: LabelledDataset, backbone: Backbone, extraction: Extraction, reporter: Reporter
 ) -> Features:
-    split = task.dataset.train.limit_per_class(config.limit_per_class)
+    chosen, what = extraction.images.limit_per_class(config.limit_per_class), SPLITS[extraction.split]
     compute = choose(config)
-    images, kept = open_split(split, "training", config, compute, reporter)
+    images, kept = open_split(chosen, what, config, compute, reporter)
     network = compute.place(AveragePooled(backbone))
     start = time.perf_counter()
-    features = features_of(images, "training", network, config, compute, reporter)
+    features = features_of(images, what, network, config, compute, reporter)
     seconds = time.perf_counter() - start
-    reporter.say(f"features of {len(images)} training images: {len(images) / seconds:,.0f} images/s")
+    reporter.say(f"features of {len(images)} {what} images: {len(images) / seconds:,.0f} images/s")
     return write_features(
-        out, features.cpu().numpy(), split.labels[kept], task.dataset.classes,
-        _facts(config, task, len(split) - len(kept)) | dict(extraction.provenance), **extraction.class_tables,
+        out, features.cpu().numpy(), chosen.labels[kept], task.dataset.classes,
+        _facts(config, task, extraction.split, len(chosen) - len(kept)) | dict(extraction.provenance),
+        **extraction.class_tables,
     )  # fmt: skip
 
 
-def _facts(config: Config, task: LabelledDataset, left_out: int) -> dict[str, Any]:
+def choose_images(dataset: ImageDataset, split: str) -> Split:
+    """Return the images of one of `SPLITS`.
+
+    Raises
+    ------
+    HiertaxError
+        If the dataset has no such images.
+    """
+    there = {"train": dataset.train, "test": dataset.test}
+    if split not in (*there, "all"):
+        raise HiertaxError(f"{dataset.root}: has no {SPLITS[split]} images; choose one of {', '.join(there)} or all")
+    chosen = list(there.values()) if split == "all" else [there[split]]
+    return Split(
+        tuple(path for part in chosen for path in part.paths), np.concatenate([part.labels for part in chosen])
+    )
+
+
+def _facts(config: Config, task: LabelledDataset, split: str, left_out: int) -> dict[str, Any]:
     """Return what the features are features of, as JSON values; what does not apply is left out."""
     facts = {
         "dataset": task.hierarchy.dataset,
         "root": task.hierarchy.root,
         "hierarchy": task.hierarchy.name,
         "restricted": task.hierarchy.source.get("restricted"),
-        "split": "train",
+        "split": split,
         "limit_per_class": config.limit_per_class,
         "left_out": left_out or None,
         "backbone": config.backbone,

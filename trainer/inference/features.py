@@ -26,7 +26,7 @@ def check_image_size(network: Embedder, config: Config) -> None:
         network.eval().embed(torch.zeros(1, 3, config.image_size, config.image_size))
     except (RuntimeError, ValueError, AssertionError):
         raise HiertaxError(
-            f"--image-size {config.image_size}: does not suit {config.backbone}; try 224, or another --backbone"
+            f"`image_size` {config.image_size}: does not suit {config.backbone}; try 224, or another `backbone`"
         ) from None
 
 

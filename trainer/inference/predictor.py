@@ -1,76 +1,180 @@
-"""Answers for images a run has never seen: a chain from the root down, as sure as it is."""
+"""A trained run, loaded once, that answers for any number of images."""
 
 from __future__ import annotations
 
-from collections.abc import Sequence
-from dataclasses import asdict, dataclass, replace
+from collections.abc import Iterator
+from dataclasses import dataclass, replace
+from functools import partial
 from pathlib import Path
-from typing import Any
+from typing import Self
 
-from trainer.data.images import load_images
-from trainer.data.inputs import ArrayInputs
-from trainer.inference.decoding import best_paths
-from trainer.inference.forward import predict_logits
+import numpy as np
+import torch
+from numpy.typing import NDArray
+from torch import Tensor
+
+from taxonomy import Hierarchy, HiertaxError
+from trainer.config import Config
+from trainer.data.inputs import ArrayInputs, Inputs
+from trainer.inference.answers import Answers
+from trainer.inference.batches import Batch, Images, decoded_batches, refuse
+from trainer.inference.decoding import Decoded, decode
+from trainer.inference.extraction import AveragePooled, _finest_backbone
+from trainer.inference.forward import embed, predict_logits
+from trainer.models.methods import Network
 from trainer.runs.checkpoint import Checkpoint
-from trainer.runtime.device import choose
+from trainer.runtime.device import Compute, choose
+from trainer.runtime.progress import Reporter, reporter_of
+
+Array = NDArray[np.float32]
 
 
-def percent(probability: float) -> str:
-    """Write a probability so that nothing short of certain reads as certain."""
-    if 0.995 <= probability < 1:
-        return ">99 %"
-    return "<1 %" if 0 < probability < 0.005 else f"{100 * probability:.0f} %"
-
-
-@dataclass(frozen=True)
-class Step:
-    """One link of the chain: a taxon of a level and how likely it is."""
-
-    level: str
-    label: str
-    probability: float
-
-
-@dataclass(frozen=True)
-class Answer:
-    """What a run says about an image."""
-
-    image: str
-    root: str
-    chain: tuple[Step, ...]
-
-    def __str__(self) -> str:
-        links = (f"{step.label} {percent(step.probability)}" for step in self.chain)
-        return f"{self.image}\n  {' > '.join([self.root, *links])}"
-
-    def to_json(self) -> dict[str, Any]:
-        """Return the answer as plain JSON values."""
-        return asdict(self)
-
-
+@dataclass(frozen=True, eq=False, repr=False)
 class Predictor:
-    """A trained run, loaded once, that answers for any number of images."""
+    """A trained run's network on a device, with what its answers mean.
 
-    def __init__(self, checkpoint: Checkpoint, device: str = "auto") -> None:
-        """Take a run's network to a device, as `Checkpoint.load_to_answer` gives it."""
-        self.checkpoint = checkpoint
-        self.compute = choose(replace(checkpoint.config, device=device))
-        self.network = self.compute.place(checkpoint.answering())
+    Attributes
+    ----------
+    run
+        The run folder.
+    hierarchy
+        The hierarchy it was trained on: the K levels and their labels.
+    config
+        The settings it was trained with, but for the device.
+    epoch
+        How many epochs it was trained for.
+    network, compute
+        What answers, and where and how that is computed.
+    """
 
-    def answer(self, paths: Sequence[Path]) -> list[Answer]:
-        """Answer for image files, in their order.
+    run: Path
+    hierarchy: Hierarchy
+    config: Config
+    epoch: int
+    network: Network
+    compute: Compute
+
+    def __repr__(self) -> str:
+        config, levels = self.config, (f"{len(level)} {level.name}" for level in self.hierarchy.levels)
+        about = f"{config.method}, {config.backbone}, epoch {self.epoch}; {', '.join(levels)}"
+        return f"<{type(self).__name__} {self.run}: {about}; on {self.compute}>"
+
+    @classmethod
+    def load(cls, run: str | Path, *, device: str = "auto") -> Self:
+        """Load what a run folder answers with: the best validated weights where it kept them, else the last.
+
+        Parameters
+        ----------
+        device
+            ``cpu``, ``cuda`` or ``auto``.
 
         Raises
         ------
         HiertaxError
-            If one of them cannot be decoded.
+            If there is no run, it is truncated or changed, or this machine has no such device.
         """
-        config, hierarchy = self.checkpoint.config, self.checkpoint.hierarchy
-        images, _ = load_images(paths, config.image_size)
-        logits = predict_logits(self.network, ArrayInputs(images), batch_size=config.batch_size, compute=self.compute)
-        answers = []
-        for path, labels, probability in zip(paths, *best_paths(hierarchy, logits), strict=True):
-            steps = zip(hierarchy.levels, labels, probability, strict=True)
-            chain = tuple(Step(level.name, level.labels[i], float(p)) for level, i, p in steps)
-            answers.append(Answer(str(path), hierarchy.root, chain))
-        return answers
+        return cls.of(Checkpoint.load_to_answer(Path(run)), device)
+
+    @classmethod
+    def of(cls, checkpoint: Checkpoint, device: str = "auto") -> Self:
+        """Take the network of a checkpoint, as `Checkpoint.load_to_answer` gives it, to a device."""
+        config = replace(checkpoint.config, device=device)
+        compute = choose(config)
+        network = compute.place(checkpoint.answering()).eval().requires_grad_(False)
+        return cls(checkpoint.path.parent, checkpoint.hierarchy, config, checkpoint.epoch, network, compute)
+
+    def predict(self, images: Images, *, skip_bad: bool = False, reporter: Reporter | bool | None = None) -> Answers:
+        """Name what is in images: for each one path from the root down, with a probability at every level.
+
+        Images are decoded and answered for in batches: any number of them takes little memory.
+
+        Parameters
+        ----------
+        images
+            A path of an image, or of a folder, which stands for all images below it; a Pillow image; a uint8 array
+            ``[H, W, 3]``, ``[H, W]`` (grey) or ``[N, H, W, 3]``; or any iterable of these, such as a generator.
+        skip_bad
+            Whether to leave out images that cannot be decoded; ``left_out`` of the answers tells which.
+        reporter
+            Who tells how far it is, True for a bar on stderr; without one nothing is shown.
+
+        Raises
+        ------
+        HiertaxError
+            If an image cannot be decoded and `skip_bad` is false, or none can be; if something is no image at all.
+        """
+        names: list[str] = []
+        left_out: list[str] = []
+        parts: list[Decoded] = []
+        for batch in self._batches(images, reporter, left_out if skip_bad else None):
+            parts.append(decode(self.hierarchy, self.logits_of(ArrayInputs(batch.pixels))))
+            names += batch.names
+        nothing = np.empty((0, self.hierarchy.depth))
+        labels = np.concatenate([nothing.astype(np.int64), *(part.labels for part in parts)])
+        probability = np.concatenate([nothing, *(part.probability for part in parts)])
+        return Answers(self.hierarchy, tuple(names), labels, probability, tuple(left_out))
+
+    def logits(self, images: Images, *, reporter: Reporter | bool | None = None) -> list[Array]:
+        """Return what the heads say of images, K float32 arrays ``[N, C_k]``, coarsest level first.
+
+        Parameters
+        ----------
+        images, reporter
+            As of `predict`.
+
+        Raises
+        ------
+        HiertaxError
+            As `predict`.
+        """
+        nothing = [torch.empty(0, size) for size in self.hierarchy.sizes]
+        found = [self.logits_of(ArrayInputs(batch.pixels)) for batch in self._batches(images, reporter)]
+        return [torch.cat(level).numpy() for level in zip(nothing, *found, strict=True)]
+
+    def features(self, images: Images, *, reporter: Reporter | bool | None = None) -> Array:
+        """Return the last feature map of images under global average pooling, float32 ``[N, W]``.
+
+        It is that of the backbone below the finest head, as `hiertrain extract --run` writes it.
+
+        Parameters
+        ----------
+        images, reporter
+            As of `predict`.
+
+        Raises
+        ------
+        HiertaxError
+            As `predict`.
+        """
+        pooled = AveragePooled(_finest_backbone(self.network)).eval()
+        one_pass = partial(embed, pooled, batch_size=self.config.batch_size, compute=self.compute)
+        found = (one_pass(ArrayInputs(batch.pixels)).cpu() for batch in self._batches(images, reporter))
+        return torch.cat([torch.empty(0, pooled.backbone.width), *found]).numpy()
+
+    def logits_of(self, inputs: Inputs) -> list[Tensor]:
+        """Return the logits of images that are decoded already, K float32 tensors ``[N, C_k]`` on the CPU.
+
+        Raises
+        ------
+        HiertaxError
+            If they are not finite, which no answer could be taken from.
+        """
+        logits = predict_logits(self.network, inputs, batch_size=self.config.batch_size, compute=self.compute)
+        if not all(level.isfinite().all() for level in logits):
+            raise HiertaxError(f"{self.run}: its logits are not finite on {self.compute}; try another `device`")
+        return logits
+
+    def _batches(
+        self, images: Images, reporter: Reporter | bool | None, left_out: list[str] | None = None
+    ) -> Iterator[Batch]:
+        """Decode images batch by batch; what cannot be decoded is told to `left_out` if there is one, else raised."""
+        on_bad = refuse if left_out is None else lambda error: left_out.append(str(error))
+        total = len(images) if isinstance(images, list | tuple | np.ndarray) else None
+        any_good = False
+        with reporter_of(reporter).images("answering", total) as advance:
+            for batch in decoded_batches(images, self.config.image_size, self.config.batch_size, on_bad):
+                any_good = True
+                yield batch
+                advance(len(batch.names))
+        if left_out and not any_good:
+            raise HiertaxError(f"not one of {len(left_out)} images could be decoded: {left_out[0]}")

@@ -8,7 +8,7 @@ from dataclasses import dataclass
 import torch
 from torch import Tensor
 
-from taxonomy import Hierarchy
+from taxonomy import Hierarchy, HiertaxError
 from taxonomy.hierarchy import IntArray
 from trainer.config import Config
 from trainer.data.datasets import Split
@@ -23,7 +23,7 @@ from trainer.models.backbones import Backbone, global_max_pool, load_weights
 from trainer.models.methods import build_network
 from trainer.runtime.device import Compute, choose
 from trainer.runtime.progress import Reporter
-from trainer.training.epoch import plan_epoch, seed_from, train_epoch
+from trainer.training.epoch import check_loss, diverged, plan_epoch, seed_from, train_epoch
 from trainer.training.learner import Learner
 
 
@@ -88,6 +88,11 @@ def train_heads(
     Returns
     -------
     K tensors ``[N, C_k]``, coarsest level first.
+
+    Raises
+    ------
+    HiertaxError
+        If the loss, or a logit, is no number.
     """
     compute = choose(config)
     samples = Samples(ArrayInputs(train.maximum), torch.from_numpy(targets(tree, classes, train)).to(compute.device))
@@ -99,8 +104,12 @@ def train_heads(
         seed = seed_from(config.seed, learner.epoch)
         plan = plan_epoch(len(samples), seed, batch_size=config.batch_size)
         train_epoch(learner, samples, plan, compute, seed=seed, on_batch=advance)
+        check_loss(learner, "nothing is saved")
         learner.finish_epoch()
-    return predict_logits(network, ArrayInputs(test.maximum), batch_size=config.batch_size, compute=compute)
+    logits = predict_logits(network, ArrayInputs(test.maximum), batch_size=config.batch_size, compute=compute)
+    if not all(level.isfinite().all() for level in logits):
+        raise HiertaxError(diverged(config.epochs - 1, "the logits are no numbers", "nothing is saved"))
+    return logits
 
 
 def targets(tree: Hierarchy, classes: Sequence[str], seen: FrozenFeatures) -> IntArray:

@@ -7,7 +7,7 @@ of the same shape and on the finest labels alone. The backbone is frozen, so one
 from __future__ import annotations
 
 from collections.abc import Iterator, Mapping
-from dataclasses import replace
+from dataclasses import dataclass, replace
 from pathlib import Path
 from statistics import mean
 from typing import Any
@@ -19,15 +19,22 @@ from sklearn.metrics import adjusted_rand_score
 from taxonomy import Hierarchy, HiertaxError
 from taxonomy.clustering.build import METHODS, Method, Settings, cluster, to_hierarchy
 from taxonomy.clustering.features import Features, make_features
-from taxonomy.metrics import level_accuracy, majority_baseline
 from trainer.config import Config
 from trainer.data.labelled import LabelledDataset
-from trainer.inference.decoding import top_labels
+from trainer.evaluation.scores import Scores, score_logits
 from trainer.reproduce.frozen import FrozenFeatures, look, targets, train_heads
-from trainer.reproduce.spread import percent, spread
+from trainer.reproduce.spread import mean_and_sd, spread
 from trainer.runtime.progress import Reporter
 
 TREES = ("manual", *METHODS, "flat")
+
+
+@dataclass(frozen=True)
+class Trial:
+    """What one training on a tree gave: the scores, and how much its upper levels agree with the manual ones (ARI)."""
+
+    scores: Scores
+    ari: list[float]
 
 
 def run(config: Config, seeds: int, reporter: Reporter) -> dict[str, Any]:
@@ -47,16 +54,7 @@ def run(config: Config, seeds: int, reporter: Reporter) -> dict[str, Any]:
     task = LabelledDataset.prepare(config, manual_file, reporter)
     train, test = look(config, task, reporter)
     features = make_features(train.average.cpu().numpy(), train.labels, task.dataset.classes)
-    trials: dict[str, list[dict[str, Any]]] = {name: [] for name in TREES}
-    with reporter.images("training", seeds * len(TREES) * config.epochs * len(train.labels)) as advance:
-        for seed in range(seeds):
-            for name, tree in _trees(task.hierarchy, features, seed):
-                seeded = replace(config, seed=seed)
-                logits = train_heads(seeded, tree, task.dataset.classes, train, test, advance)
-                truth = targets(tree, task.dataset.classes, test)
-                accuracy = level_accuracy(truth, top_labels(logits).numpy()).tolist()
-                trials[name].append(_trial(tree, task, test, accuracy))
-                reporter.say(f"seed {seed}, {name}: {tree.levels[-1].name} {100 * accuracy[-1]:.2f} %")
+    trials = _train(config, seeds, task, train, test, features, reporter)
     about = {"hierarchy": task.hierarchy.name, "train": len(train.labels), "test": len(test.labels), "seeds": seeds}
     settings = {name: getattr(config, name) for name in ("backbone", "image_size", "epochs", "batch_size")}
     results = {name: _summary(task.hierarchy, name, found) for name, found in trials.items()}
@@ -67,6 +65,23 @@ def run(config: Config, seeds: int, reporter: Reporter) -> dict[str, Any]:
         "features_sha256": features.sha256,
         "trees": results,
     }
+
+
+def _train(
+    config: Config, seeds: int, task: LabelledDataset, train: FrozenFeatures, test: FrozenFeatures, features: Features,
+    reporter: Reporter,
+) -> dict[str, list[Trial]]:  # fmt: skip
+    trials: dict[str, list[Trial]] = {name: [] for name in TREES}
+    classes = task.dataset.classes
+    with reporter.images("training", seeds * len(TREES) * config.epochs * len(train.labels)) as advance:
+        for seed in range(seeds):
+            for name, tree in _trees(task.hierarchy, features, seed):
+                logits = train_heads(replace(config, seed=seed), tree, classes, train, test, advance)
+                scores = score_logits(tree, targets(tree, classes, test), logits)
+                trials[name].append(Trial(scores, _agreement(tree, task)))
+                finest = scores.heads.levels[-1]
+                reporter.say(f"seed {seed}, {name}: {finest.level} {100 * finest.accuracy:.2f} %")
+    return trials
 
 
 def _trees(manual: Hierarchy, features: Features, seed: int) -> Iterator[tuple[str, Hierarchy]]:
@@ -89,25 +104,24 @@ def _found(manual: Hierarchy, features: Features, method: Method, seed: int) -> 
     return to_hierarchy(features, settings, found, like=manual, command="hiertrain reproduce hierarchy-ablation")
 
 
-def _trial(tree: Hierarchy, task: LabelledDataset, test: FrozenFeatures, accuracy: list[float]) -> dict[str, Any]:
-    """Return what one training gave, with what always guessing the commonest label would, and the tree's ARI."""
+def _agreement(tree: Hierarchy, task: LabelledDataset) -> list[float]:
+    """Return the adjusted Rand index of each level above the finest and the manual one that it stands for."""
     classes = task.dataset.classes
     own, manual = (each.paths[[each.class_index[name] for name in classes]] for each in (tree, task.hierarchy))
-    agreement = [adjusted_rand_score(a, b) for a, b in zip(manual.T[:-1], own.T[:-1], strict=False)]
-    majority = majority_baseline(targets(tree, classes, test)).tolist()
-    return {"sizes": tree.sizes, "accuracy": accuracy, "majority": majority, "ari": list(map(float, agreement))}
+    return [float(adjusted_rand_score(a, b)) for a, b in zip(manual.T[:-1], own.T[:-1], strict=False)]
 
 
-def _summary(manual: Hierarchy, name: str, trials: list[dict[str, Any]]) -> dict[str, Any]:
+def _summary(manual: Hierarchy, name: str, trials: list[Trial]) -> dict[str, Any]:
     """Return each level's accuracies over seeds; a level is called as the manual one it stands for."""
-    names = [level.name for level in manual.levels[manual.depth - len(trials[0]["sizes"]) :]]
+    of_level = list(zip(*(trial.scores.heads.levels for trial in trials), strict=True))
+    names = [level.name for level in manual.levels[manual.depth - len(of_level) :]]
     levels = [
         {
             "level": level if k == len(names) - 1 or name == "manual" else f"like {level}",
-            "labels": trials[0]["sizes"][k],
-            **spread([trial["accuracy"][k] for trial in trials]),
-            "majority": mean(trial["majority"][k] for trial in trials),
-            "ari": mean(trial["ari"][k] for trial in trials) if k < len(names) - 1 else None,
+            "labels": of_level[k][0].labels,
+            **spread([scores.accuracy for scores in of_level[k]]),
+            "majority": mean(scores.majority for scores in of_level[k]),
+            "ari": mean(trial.ari[k] for trial in trials) if k < len(names) - 1 else None,
         }
         for k, level in enumerate(names)
     ]
@@ -132,4 +146,4 @@ def result_table(result: Mapping[str, Any]) -> Table:
 
 
 def _cell(level: Mapping[str, Any], *, majority: bool = False) -> str:
-    return percent(level) + (f" ({100 * level['majority']:.0f})" if majority else "")
+    return mean_and_sd(level) + (f" ({100 * level['majority']:.0f})" if majority else "")

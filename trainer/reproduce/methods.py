@@ -7,7 +7,7 @@ networks, each a run folder that is gone on with, or taken as it is, when the ex
 from __future__ import annotations
 
 from collections.abc import Mapping
-from dataclasses import replace
+from dataclasses import dataclass, field, replace
 from pathlib import Path
 from statistics import median
 from typing import Any
@@ -16,14 +16,14 @@ from rich.box import SIMPLE
 from rich.table import Table
 
 from taxonomy import Hierarchy
-from taxonomy.metrics import majority_baseline, summary
 from trainer.config import METHODS, Config
 from trainer.data.labelled import LabelledDataset
+from trainer.evaluation.scores import Scores, score_logits
 from trainer.evaluation.scoring import evaluate
-from trainer.inference.decoding import best_paths, top_labels
+from trainer.inference.decoding import RULES
+from trainer.inference.predictor import Predictor
 from trainer.reproduce.frozen import look, targets, train_heads
-from trainer.reproduce.spread import percent, spread
-from trainer.runs.checkpoint import Checkpoint
+from trainer.reproduce.spread import mean_and_sd, spread
 from trainer.runs.log import read_log
 from trainer.runtime.progress import Reporter
 from trainer.training.start import train_or_resume
@@ -32,7 +32,15 @@ COSTS = ("training_minutes", "images_per_second", "memory_mib")
 SHARED = ("average_accuracy", "full_path_accuracy", "tree_inconsistency")
 
 
-Trials = dict[str, list[dict[str, Any]]]  # of each method, for each seed: the scores of both ways to answer
+@dataclass(frozen=True)
+class Trial:
+    """What one training gave: the scores, and of a whole network what it cost, by the names of `COSTS`."""
+
+    scores: Scores
+    costs: Mapping[str, float] = field(default_factory=dict)
+
+
+Trials = dict[str, list[Trial]]  # of each method, one for each seed
 
 
 def run(config: Config, seeds: int, reporter: Reporter, runs: Path | None = None) -> dict[str, Any]:
@@ -51,8 +59,8 @@ def run(config: Config, seeds: int, reporter: Reporter, runs: Path | None = None
     if runs is None:
         trials, about = _frozen(replace(config, freeze_backbone=True), seeds, reporter)
     else:
-        trials, about = _whole(config, seeds, runs, reporter)
-    names = list(about["majority"])
+        trials, about = _whole(config, seeds, runs, reporter), {}
+    any_scores = trials[METHODS[0]][-1].scores
     settings = {name: getattr(config, name) for name in ("backbone", "image_size", "epochs", "batch_size")}
     return {
         "hierarchy": Hierarchy.load(config.hierarchy_file).name,
@@ -61,15 +69,13 @@ def run(config: Config, seeds: int, reporter: Reporter, runs: Path | None = None
         "frozen": runs is None,
         **settings,
         **about,
-        "methods": {
-            method: {rule: _spreads(found, rule, names) for rule in ("heads", "path")}
-            | {cost: spread([trial[cost] for trial in found]) for cost in COSTS if cost in found[0]}
-            for method, found in trials.items()
-        },
+        "test": any_scores.n,
+        "majority": {level.level: level.majority for level in any_scores.heads.levels},
+        "methods": {method: _over_seeds(found) for method, found in trials.items()},
     }
 
 
-def _whole(config: Config, seeds: int, runs: Path, reporter: Reporter) -> tuple[Trials, dict[str, Any]]:
+def _whole(config: Config, seeds: int, runs: Path, reporter: Reporter) -> Trials:
     """Train whole networks, or take them from `runs`, and score them."""
     trials: Trials = {method: [] for method in METHODS}
     for seed in range(seeds):
@@ -77,16 +83,21 @@ def _whole(config: Config, seeds: int, runs: Path, reporter: Reporter) -> tuple[
             folder = runs / f"{method}-{seed}"
             reporter.say(f"{folder}:")
             trained = train_or_resume(replace(config, method=method, seed=seed), folder, reporter, stop_on_signals=True)
-            scores = evaluate(Checkpoint.load_to_answer(trained.path), reporter)
-            rows = read_log(trained.path)
-            costs = {
-                "training_minutes": sum(row["seconds"] for row in rows) / 60,
-                "images_per_second": median(row["images_per_second"] for row in rows),
-                "memory_mib": rows[-1]["memory_mib"],
-            }
-            trials[method].append({"heads": scores, "path": scores["path"]} | {k: v for k, v in costs.items() if v})
-    majority = {level["level"]: level["majority"] for level in scores["levels"]}
-    return trials, {"test": scores["n"], "majority": majority}
+            predictor = Predictor.load(trained.path, device=config.device)
+            scores = evaluate(predictor, reporter, cache=config.cache, workers=config.workers)
+            trials[method].append(Trial(scores, _costs(trained.path)))
+    return trials
+
+
+def _costs(run: Path) -> dict[str, float]:
+    """Return what training a run took, as far as its log says."""
+    rows = read_log(run)
+    costs = {
+        "training_minutes": sum(row["seconds"] for row in rows) / 60,
+        "images_per_second": median(row["images_per_second"] for row in rows),
+        "memory_mib": rows[-1]["memory_mib"],
+    }
+    return {name: cost for name, cost in costs.items() if cost}
 
 
 def _frozen(config: Config, seeds: int, reporter: Reporter) -> tuple[Trials, dict[str, Any]]:
@@ -100,19 +111,22 @@ def _frozen(config: Config, seeds: int, reporter: Reporter) -> tuple[Trials, dic
             for method in METHODS:
                 setting = replace(config, method=method, seed=seed)
                 logits = train_heads(setting, task.hierarchy, task.dataset.classes, train, test, advance)
-                heads = summary(task.hierarchy, truth, top_labels(logits).numpy())
-                path = summary(task.hierarchy, truth, best_paths(task.hierarchy, logits)[0])
-                trials[method].append({"heads": heads, "path": path})
-                reporter.say(f"seed {seed}, {method}: average {100 * heads['average_accuracy']:.2f} %")
-    names = [level.name for level in task.hierarchy.levels]
-    majority = dict(zip(names, majority_baseline(truth).tolist(), strict=True))
-    return trials, {"train": len(train.labels), "test": len(test.labels), "majority": majority}
+                scores = score_logits(task.hierarchy, truth, logits)
+                trials[method].append(Trial(scores))
+                reporter.say(f"seed {seed}, {method}: average {100 * scores.heads.average_accuracy:.2f} %")
+    return trials, {"train": len(train.labels)}
 
 
-def _spreads(trials: list[dict[str, Any]], rule: str, names: list[str]) -> dict[str, Any]:
-    found = [trial[rule] for trial in trials]
-    levels = {name: spread([scores["levels"][k]["accuracy"] for scores in found]) for k, name in enumerate(names)}
-    return {"levels": levels, **{name: spread([scores[name] for scores in found]) for name in SHARED}}
+def _over_seeds(trials: list[Trial]) -> dict[str, Any]:
+    """Return the spread of every score and cost of one method, as JSON values."""
+    spreads: dict[str, Any] = {}
+    for rule in RULES:
+        found = [trial.scores.of(rule) for trial in trials]
+        of_level = zip(*(scores.levels for scores in found), strict=True)
+        levels = {each[0].level: spread([level.accuracy for level in each]) for each in of_level}
+        spreads[rule] = {"levels": levels, **{name: spread([getattr(s, name) for s in found]) for name in SHARED}}
+    costs = {cost: spread([trial.costs[cost] for trial in trials]) for cost in COSTS if cost in trials[0].costs}
+    return spreads | costs
 
 
 def result_table(result: Mapping[str, Any]) -> Table:
@@ -123,17 +137,17 @@ def result_table(result: Mapping[str, Any]) -> Table:
     for column in (*result["majority"], "average", "all right", "contradictions"):
         table.add_column(column, justify="right")
     for method, found in result["methods"].items():
-        for rule in ("heads", "path"):
+        for rule in RULES:
             scores = found[rule]
             spreads = [*scores["levels"].values(), *(scores[name] for name in SHARED)]
             label = {"heads": "each head", "path": "one path"}[rule]
-            table.add_row(method if rule == "heads" else "", label, *map(percent, spreads))
+            table.add_row(method if rule == "heads" else "", label, *map(mean_and_sd, spreads))
     table.add_row("majority", "", *(f"{100 * share:.2f}" for share in result["majority"].values()))
-    table.caption = _costs(result["methods"])
+    table.caption = _told_costs(result["methods"])
     return table
 
 
-def _costs(methods: Mapping[str, Any]) -> str | None:
+def _told_costs(methods: Mapping[str, Any]) -> str | None:
     """Say what training whole networks took."""
     said = [
         f"{method}: {found['training_minutes']['mean']:.1f} min, {found['images_per_second']['mean']:,.0f} images/s"

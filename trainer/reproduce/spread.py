@@ -12,6 +12,6 @@ def spread(values: Sequence[float]) -> dict[str, Any]:
     return {"values": list(values), "mean": mean(values), "sd": stdev(values) if len(values) > 1 else None}
 
 
-def percent(score: Mapping[str, Any]) -> str:
+def mean_and_sd(score: Mapping[str, Any]) -> str:
     """Write what `spread` returns in percent, as ``mean ± sd``."""
     return f"{100 * score['mean']:.2f}" + ("" if score["sd"] is None else f" ± {100 * score['sd']:.2f}")

@@ -14,6 +14,7 @@ import torch
 from torch import Tensor
 from torch.nn.parallel import DistributedDataParallel
 
+from taxonomy import HiertaxError
 from trainer.data.augment import AugmentationParams, augment
 from trainer.data.samples import Samples
 from trainer.inference.decoding import top_labels
@@ -138,6 +139,28 @@ def train_epoch(
     if compute.on_gpu:
         torch.cuda.synchronize(compute.device)
     return EpochTiming(time.perf_counter() - begin, waiting)
+
+
+def check_loss(learner: Learner, kept: str) -> None:
+    """Make sure that the epoch so far gave a loss.
+
+    Parameters
+    ----------
+    kept
+        What is saved of the training, to be told.
+
+    Raises
+    ------
+    HiertaxError
+        If the sum of the losses is infinite or no number.
+    """
+    if not learner.sums.isfinite().all():
+        raise HiertaxError(diverged(learner.epoch, "the loss is no number", kept))
+
+
+def diverged(epoch: int, what: str, kept: str) -> str:
+    """Say that an epoch, counted from 0, came to no end, and what to do."""
+    return f"epoch {epoch + 1}: {what}; {kept}; lower `learning_rate` and `backbone_learning_rate`"
 
 
 def _exchange_gradients(model: Any, *, now: bool) -> AbstractContextManager[Any]:

@@ -24,7 +24,7 @@ from trainer.runtime.processes import ProcessGroup
 from trainer.runtime.progress import Reporter
 from trainer.runtime.signals import listening
 from trainer.training.compiling import announce, faster_step, warn_if_long
-from trainer.training.epoch import Step, plan_epoch, seed_from, train_epoch
+from trainer.training.epoch import Step, check_loss, diverged, plan_epoch, seed_from, train_epoch
 from trainer.training.learner import Learner
 from trainer.training.samples import load_samples
 from trainer.training.stopping import is_stale, since_best
@@ -157,8 +157,7 @@ class Training:
             on_batch=advance, stopping=stopping,
         )  # fmt: skip
         learner.pool()
-        if not learner.sums.isfinite().all():
-            raise HiertaxError(_diverged(learner.epoch, "the loss is no number"))
+        check_loss(learner, _kept(learner.epoch))
         if learner.step < len(plan.indices) or self.group.any(stopping()):
             if not all(weights.isfinite().all() for weights in learner.network.parameters()):
                 raise HiertaxError(_diverged(learner.epoch, "the weights are no numbers"))
@@ -217,9 +216,12 @@ def _recipe(config: Config) -> Recipe:
     return Recipe(config.crop, config.color_jitter, config.mixup, config.cutmix)
 
 
+def _kept(epoch: int) -> str:
+    return f"the {epoch} epochs before are saved" if epoch else "nothing is saved"
+
+
 def _diverged(epoch: int, what: str) -> str:
-    saved = f"the {epoch} epochs before are saved" if epoch else "nothing is saved"
-    return f"epoch {epoch + 1}: {what}; {saved}; lower --learning-rate and --backbone-learning-rate"
+    return diverged(epoch, what, _kept(epoch))
 
 
 def _interrupted(run: Run, learner: Learner, signalled: int) -> Interrupted:

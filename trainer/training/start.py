@@ -23,7 +23,8 @@ from trainer.runtime.processes import ProcessGroup, join_processes
 from trainer.runtime.progress import Reporter, reporter_of
 from trainer.training.checks import check_schedule, check_weights
 
-if TYPE_CHECKING:  # it needs torch
+if TYPE_CHECKING:  # they need torch
+    from trainer.runs.checkpoint import Checkpoint
     from trainer.training.loop import Training
 
 
@@ -91,14 +92,14 @@ def _train(
                 hierarchy = Hierarchy.load(config.hierarchy)
             task = LabelledDataset.prepare(config, hierarchy, own, group)
         with _alone(run, group), _heavy(config, group, own):
-            task, training = _begun(_resolved(config), task, group, own)
+            task, training = _from_scratch(_resolved(config), task, group, own)
             if group.is_main:
                 run.create(training.config, task.hierarchy)
                 task.save_split(run.path)
             return training.run(run, [], stop_on_signals=stop_on_signals)
 
 
-def _begun(
+def _from_scratch(
     config: Config, task: LabelledDataset, group: ProcessGroup, reporter: Reporter
 ) -> tuple[LabelledDataset, Training]:
     """Put data and a new network together, without the classes of which no training image can be decoded."""
@@ -118,7 +119,7 @@ def _begun(
         return task, Training.prepare(config, task, network, group, reporter)
     except UnlearnableError as error:
         rest = task.without(error.bad, reporter)
-    return _begun(config, rest, group, reporter)
+    return _from_scratch(config, rest, group, reporter)
 
 
 def resume(
@@ -174,18 +175,27 @@ def _resume(
         task = LabelledDataset.prepare(config, header.hierarchy, reporter, group, run=run.path)
     with _heavy(config, group, reporter):
         from trainer.runs.checkpoint import Checkpoint
-        from trainer.training.loop import Training
 
         checkpoint = Checkpoint.load(run.path)
         if group.is_main:
             run.repair(checkpoint.log)
-        training = Training.prepare(config, task, checkpoint.network(), group, reporter)
-        training.learner.restore(checkpoint.tensors, checkpoint.progress)
-        if checkpoint.log and not any(name.startswith(f"{training.names[0]}_") for name in checkpoint.log[0]):
-            training = replace(training, val=None)  # it began before the dataset had a val split, or that was known of
+        training = _restored(checkpoint, config, task, group, reporter)
         if group.is_main and config.epochs != header.config.epochs:
             training.record(run, checkpoint.log)
         return training.run(run, list(checkpoint.log), stop_on_signals=stop_on_signals)
+
+
+def _restored(
+    checkpoint: Checkpoint, config: Config, task: LabelledDataset, group: ProcessGroup, reporter: Reporter
+) -> Training:
+    """Put data and network together as they were when the checkpoint was written."""
+    from trainer.training.loop import Training
+
+    training = Training.prepare(config, task, checkpoint.network(), group, reporter)
+    training.learner.restore(checkpoint.tensors, checkpoint.progress)
+    if checkpoint.log and not any(name.startswith(f"{training.names[0]}_") for name in checkpoint.log[0]):
+        return replace(training, val=None)  # it began before the dataset had a val split, or that was known of
+    return training
 
 
 def train_or_resume(config: Config, path: Path, reporter: Reporter | None = None, *, stop_on_signals: bool) -> Run:

@@ -1,0 +1,1 @@
+"""What Python programs call; the commands are thin layers over it."""

@@ -1,0 +1,149 @@
+"""A trained run as one object."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+from trainer.evaluation.scores import Scores
+from trainer.evaluation.scoring import evaluate as score
+from trainer.inference.predictor import Predictor
+from trainer.runs.folder import Run
+from trainer.runtime.progress import Reporter, reporter_of
+
+
+class Model(Predictor):
+    """A trained run: what it answers, how good the answers are, and what lies behind them.
+
+    It never changes, and may be used for any number of images.
+
+    Examples
+    --------
+    >>> import trainer
+    >>> model = trainer.load("runs/patches", device="cpu")
+    >>> model.hierarchy.sizes
+    (2, 4)
+    >>> answers = model.predict("data/test/red")
+    >>> len(answers), answers[0].image
+    (3, 'data/test/red/0.png')
+    >>> [link.level for link in answers[0].chain]
+    ['tone', 'colour']
+    >>> answers.to_frame().columns.to_list()
+    ['image', 'tone', 'tone_probability', 'colour', 'colour_probability']
+
+    Pictures that are in memory already, as Pillow or NumPy have them:
+
+    >>> import numpy as np
+    >>> grey = np.full((40, 30), 128, dtype=np.uint8)
+    >>> [answer.image for answer in model.predict([grey, grey])]
+    ['image 0', 'image 1']
+    >>> [level.shape for level in model.logits(np.zeros((5, 64, 64, 3), dtype=np.uint8))]
+    [(5, 2), (5, 4)]
+    >>> model.features("data/test/red/0.png").shape
+    (1, 1024)
+
+    How good it is:
+
+    >>> scores = model.evaluate()
+    >>> scores.n
+    11
+    >>> scores.path.tree_inconsistency
+    0.0
+    >>> print(scores.to_frame()[["rule", "level", "labels", "known"]].to_string(index=False))
+     rule  level  labels  known
+    heads   tone       2     11
+    heads colour       4     11
+     path   tone       2     11
+     path colour       4     11
+    """
+
+    def evaluate(
+        self,
+        data: str | Path | None = None,
+        *,
+        skip_bad_images: bool | None = None,
+        cache: str = "auto",
+        workers: int | None = None,
+        reporter: Reporter | bool | None = None,
+    ) -> Scores:
+        """Score the run on every test image of its dataset.
+
+        Parameters
+        ----------
+        data
+            The dataset's folder, if it is no longer where the run found it.
+        skip_bad_images
+            Whether to go on without images that cannot be decoded; as the run did where not given.
+        cache, workers
+            See `trainer.Config`.
+        reporter
+            Who tells how far it is, True for a bar on stderr; without one nothing is shown.
+
+        Raises
+        ------
+        HiertaxError
+            If the dataset cannot be read, or has other classes than the run was trained on.
+        """
+        return score(
+            self, reporter_of(reporter), data=data, skip_bad_images=skip_bad_images, cache=cache, workers=workers
+        )
+
+
+def load(run: Run | str | Path, *, device: str = "auto") -> Model:
+    """Load a trained run.
+
+    Parameters
+    ----------
+    run
+        The run that `trainer.train` returns, or its folder. Where it kept the weights of the best validation, those
+        answer, else the last.
+    device
+        ``cpu``, ``cuda`` or ``auto``.
+
+    Raises
+    ------
+    HiertaxError
+        If there is no run, it is truncated or changed, or this machine has no such device.
+
+    Examples
+    --------
+    >>> import trainer
+    >>> model = trainer.load("runs/patches", device="cpu")
+    >>> model.config.method, model.epoch
+    ('ours', 2)
+    """
+    return Model.load(run.path if isinstance(run, Run) else run, device=device)
+
+
+def evaluate(
+    run: Run | str | Path,
+    data: str | Path | None = None,
+    *,
+    device: str = "auto",
+    skip_bad_images: bool | None = None,
+    cache: str = "auto",
+    workers: int | None = None,
+    reporter: Reporter | bool | None = None,
+) -> Scores:
+    """Score a trained run on every test image of its dataset: `load`, then `Model.evaluate`.
+
+    Parameters
+    ----------
+    run, device
+        As of `load`.
+    data, skip_bad_images, cache, workers, reporter
+        As of `Model.evaluate`.
+
+    Raises
+    ------
+    HiertaxError
+        As both.
+
+    Examples
+    --------
+    >>> import trainer
+    >>> scores = trainer.evaluate("runs/patches", device="cpu")
+    >>> scores.to_json()["levels"][0]["labels"]
+    2
+    """
+    model = load(run, device=device)
+    return model.evaluate(data, skip_bad_images=skip_bad_images, cache=cache, workers=workers, reporter=reporter)

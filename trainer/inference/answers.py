@@ -1,0 +1,122 @@
+"""What a run says about images: for each a chain from the root down, as sure as it is."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Sequence
+from dataclasses import asdict, dataclass
+from typing import TYPE_CHECKING, Any, overload
+
+import numpy as np
+from numpy.typing import NDArray
+
+from taxonomy import Hierarchy
+from taxonomy.hierarchy import IntArray
+
+if TYPE_CHECKING:
+    from pandas import DataFrame
+
+
+def percent(probability: float) -> str:
+    """Write a probability so that nothing short of certain reads as certain."""
+    if 0.995 <= probability < 1:
+        return ">99 %"
+    return "<1 %" if 0 < probability < 0.005 else f"{100 * probability:.0f} %"
+
+
+@dataclass(frozen=True)
+class AnsweredLevel:
+    """One link of the chain: a taxon of a level and how likely it is."""
+
+    level: str
+    label: str
+    probability: float
+
+
+@dataclass(frozen=True)
+class Answer:
+    """What a run says about an image."""
+
+    image: str
+    root: str
+    chain: tuple[AnsweredLevel, ...]
+
+    def __str__(self) -> str:
+        links = (f"{link.label} {percent(link.probability)}" for link in self.chain)
+        return f"{self.image}\n  {' > '.join([self.root, *links])}"
+
+    def to_json(self) -> dict[str, Any]:
+        """Return the answer as plain JSON values."""
+        return {**asdict(self), "chain": [asdict(link) for link in self.chain]}
+
+
+@dataclass(frozen=True, eq=False, repr=False)
+class Answers(Sequence[Answer]):
+    """What a run says about N images, in their order; a sequence of `Answer`.
+
+    Attributes
+    ----------
+    hierarchy
+        Whose K levels the labels are of.
+    images
+        What each image is called: its path, or ``image 7`` where it has none, counted from 0 as it was given.
+    labels
+        int64 ``[N, K]``: the label index at every level, always a path of the tree.
+    probability
+        float64 ``[N, K]``: how likely each of them is.
+    left_out
+        Of every image that could not be decoded and was skipped, one line that names it and the reason.
+    """
+
+    hierarchy: Hierarchy
+    images: tuple[str, ...]
+    labels: IntArray
+    probability: NDArray[np.float64]
+    left_out: tuple[str, ...] = ()
+
+    def __repr__(self) -> str:
+        return f"<Answers of {len(self)} images, {len(self.left_out)} left out>"
+
+    def __str__(self) -> str:
+        return "\n".join(map(str, self))
+
+    def __len__(self) -> int:
+        return len(self.images)
+
+    @overload
+    def __getitem__(self, at: int) -> Answer: ...
+    @overload
+    def __getitem__(self, at: slice) -> Sequence[Answer]: ...
+    def __getitem__(self, at: int | slice) -> Answer | Sequence[Answer]:
+        if isinstance(at, slice):
+            return [self[i] for i in range(*at.indices(len(self)))]
+        links = zip(self.hierarchy.levels, self.labels[at], self.probability[at], strict=True)
+        chain = tuple(AnsweredLevel(level.name, level.labels[label], float(p)) for level, label, p in links)
+        return Answer(self.images[at], self.hierarchy.root, chain)
+
+    def __iter__(self) -> Iterator[Answer]:
+        return (self[i] for i in range(len(self)))
+
+    def to_frame(self) -> DataFrame:
+        """Return a pandas table with a row per image.
+
+        Its columns are ``image`` and, for every level from the coarsest, ``LEVEL`` (the label) and
+        ``LEVEL_probability``.
+        """
+        from pandas import concat
+
+        frame: DataFrame = concat(self._columns(), axis=1)
+        return frame
+
+    def to_json(self) -> list[dict[str, Any]]:
+        """Return the answers as plain JSON values, as `hiertrain predict --json` prints them."""
+        return [answer.to_json() for answer in self]
+
+    def _columns(self) -> list[Any]:
+        from pandas import Series
+
+        columns = [Series(list(self.images), name="image", dtype="str")]
+        for level, labels, probability in zip(self.hierarchy.levels, self.labels.T, self.probability.T, strict=True):
+            names = np.array(level.labels, dtype=object)[labels]
+            columns.append(Series(names, name=level.name, dtype="str"))
+            columns.append(Series(probability, name=f"{level.name}_probability"))
+        return columns
