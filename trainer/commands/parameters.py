@@ -49,9 +49,8 @@ def check_places(ctx: click.Context) -> None:
     from trainer.training.checks import check_weights
 
     config = replace(headers[0].config, **given) if headers else Config(**given)
-    hierarchy = (
-        Hierarchy.load(given["hierarchy"]) if "hierarchy" in given else headers[0].hierarchy if headers else None
-    )
+    own = headers[0].hierarchy if headers else None
+    hierarchy = Hierarchy.load(given["hierarchy"]) if "hierarchy" in given else own
     if "weights" in given:
         check_weights(config)
     if "data" in names and (hierarchy or "data" in given):
