@@ -22,8 +22,9 @@ from roof import bytes_moved, timed
 from taxonomy import Hierarchy, HiertaxError
 from trainer.config import Config
 from trainer.data.augment import Recipe, draw_params
-from trainer.data.datasets import Split, find_dataset, join
+from trainer.data.datasets import Split
 from trainer.data.inputs import ArrayInputs, Inputs
+from trainer.data.labelled import LabelledDataset
 from trainer.data.placement import open_inputs
 from trainer.data.samples import Samples
 from trainer.inference.forward import count_right
@@ -57,12 +58,10 @@ class Settings:
 
     def job(self, batch: int) -> Job:
         """Join the dataset to its hierarchy and pick the images: some of all classes, files repeated if too few."""
-        hierarchy = Hierarchy.load(self.hierarchy)
-        dataset = find_dataset(Path(self.data), hierarchy.dataset)
-        restricted, paths = join(dataset, hierarchy)
-        network = partial(build_network, "ours", self.backbone, restricted.sizes, weights=self.weights)
-        train, test = (pick(split, self.images) for split in (dataset.train, dataset.test))
-        return Job(train, test, paths, network, self.image_size, batch, self.workers, torch.device(self.device))
+        task = LabelledDataset.prepare(self.config(batch), Hierarchy.load(self.hierarchy), Reporter())
+        network = partial(build_network, "ours", self.backbone, task.hierarchy.sizes, weights=self.weights)
+        train, test = (pick(split, self.images) for split in (task.dataset.train, task.dataset.test))
+        return Job(train, test, task.paths, network, self.image_size, batch, self.workers, torch.device(self.device))
 
     def config(self, batch: int) -> Config:
         """Return the trainer's own settings."""

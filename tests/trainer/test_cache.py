@@ -179,12 +179,12 @@ def test_no_good_image_at_all_is_an_error(tmp_path, cache):
 
 
 def test_a_gpu_is_asked_for_where_there_is_none(photos):
-    with pytest.raises(HiertaxError, match="--cache gpu: the device is cpu, no GPU; use --cache auto"):
+    with pytest.raises(HiertaxError, match="`cache` gpu: the device is cpu, no GPU; set it to auto"):
         opened(photos, "gpu")
 
 
 def test_more_than_memory_holds_is_refused_before_anything_is_decoded(photos, root):
-    with pytest.raises(HiertaxError, match=r"need .* GB of memory, .* GB are free; .* --cache disk"):
+    with pytest.raises(HiertaxError, match=r"need .* GB of memory, .* GB are free; .* or set `cache` to disk"):
         opened(photos, "ram", size=HUGE)
     assert not root.exists()
 
@@ -239,7 +239,7 @@ def test_a_gpu_holds_what_fits(photos):
         inputs, _ = opened(photos, cache, device=cuda)
         assert inputs.tensor.is_cuda
         assert torch.equal(pixels(inputs, cuda).cpu(), load_images(photos, 8)[0])
-    with pytest.raises(HiertaxError, match=r"--cache gpu: 5 images .* use --cache auto"):
+    with pytest.raises(HiertaxError, match=r"`cache` gpu: 5 images .* set it to auto"):
         opened(photos, "gpu", size=HUGE, device=cuda)
 
 

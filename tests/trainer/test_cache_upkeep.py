@@ -192,7 +192,7 @@ def test_without_a_limit_nothing_goes(photos, root):
 
 def test_what_is_in_use_stays_and_what_does_not_fit_beside_it_is_not_kept(photos, root):
     held = decoded(photos, 8)
-    with pytest.raises(UnusableCacheError, match=r"cache_limit .* GB are needed, .* GB are in use"):
+    with pytest.raises(UnusableCacheError, match=r"`cache_limit` .* GB are needed, .* GB are in use"):
         decoded(photos, 7, limit=limit(1))
     assert sizes(root) == [8]
     del held
@@ -202,7 +202,7 @@ def test_what_is_in_use_stays_and_what_does_not_fit_beside_it_is_not_kept(photos
 
 def test_an_entry_larger_than_the_limit_is_not_built_and_nothing_goes_for_it(photos, root):
     decoded(photos, 8)
-    with pytest.raises(UnusableCacheError, match=r"cache_limit 1e-09: 0\.00 GB are needed; raise it"):
+    with pytest.raises(UnusableCacheError, match=r"`cache_limit` 1e-09: 0\.00 GB are needed; raise it"):
         decoded(photos, 9, limit=1e-9)
     assert sizes(root) == [8]
 
@@ -307,6 +307,6 @@ def test_the_limit_is_a_setting_of_training(hiertrain, patches, root, tmp_path):
     options = patches.options("--out", tmp_path / "run", "--cache-limit", 0.00001, epochs=1)
     outcome = hiertrain(*options)
     assert outcome.code == 0, outcome
-    assert "cache_limit 1e-05" in outcome.err
+    assert "1e-05: 0.00 GB are needed" in outcome.err
     assert "decoding into memory, for this run only" in outcome.err
     assert list_entries(root) == []

@@ -304,5 +304,5 @@ def test_no_image_at_all_is_an_error(tmp_path, skip):
 
 
 def test_more_images_than_memory_holds_are_refused_before_the_machine_swaps(tmp_path):
-    with pytest.raises(HiertaxError, match=r"need .* GB of memory, .* GB are free; lower --image-size or --limit-per"):
+    with pytest.raises(HiertaxError, match=r"need .* GB of memory, .* GB are free; lower `image_size` or `limit_per"):
         load_images([tmp_path / "never-opened.jpg"] * 1000, 10**6)

@@ -8,6 +8,7 @@ import itertools
 import json
 import sys
 import time
+from contextlib import chdir
 from dataclasses import replace
 from pathlib import Path
 
@@ -15,10 +16,11 @@ import torch
 from torch import nn
 
 from taxonomy import Hierarchy, HiertaxError
+from trainer import sketchbirds
 from trainer.config import METHODS, Config
-from trainer.data import labelled
 from trainer.data.augment import Recipe, draw_params
 from trainer.data.inputs import ArrayInputs
+from trainer.data.labelled import LabelledDataset
 from trainer.data.samples import Samples
 from trainer.inference.forward import count_right
 from trainer.models.methods import build_network
@@ -124,11 +126,12 @@ def draw_once(group, out):
         time.sleep(0.3)
         draw_dataset(folder, on_image=on_image, per_class_train=1, per_class_test=1, size=32)
 
-    labelled.draw_dataset = draw
+    sketchbirds.draw_dataset = draw
     hierarchy = Hierarchy.load(Path(__file__).parents[2] / "hierarchies" / "sketchbirds.json")
     reporter = Reporter()
     reporter.console.quiet = True
-    prepared = labelled.LabelledDataset.prepare(replace(CONFIG, data=str(out / "data")), hierarchy, reporter, group)
+    with chdir(out):  # nothing is drawn into a folder that was named
+        prepared = LabelledDataset.prepare(replace(CONFIG, data=None), hierarchy, reporter, group)
     return {"drawn": len(drawn), "found": len(prepared.dataset.train)}
 
 

@@ -188,7 +188,8 @@ def make_room(folder: Path, limit: float, needed: int, say: Callable[[str], obje
             total -= entry.bytes
             gone.append(entry)
     if gone:
-        say(f"{folder.parent}: {counted(gone)} removed, least recently used first, for `cache_limit` {limit:g}")
+        why = f"removed, least recently used first, to stay within `cache_limit` {limit:g}"
+        say(f"{folder.parent}: {counted(gone)} {why}")
     if needed and total > 1e9 * limit:
         used = (total - needed) / 1e9
         raise UnusableCacheError(f"`cache_limit` {limit:g}: {needed / 1e9:.2f} GB are needed, {used:.2f} GB are in use")
