@@ -169,7 +169,7 @@ class Predictor:
     ) -> Iterator[Batch]:
         """Decode images batch by batch; what cannot be decoded is told to `left_out` if there is one, else raised."""
         on_bad = refuse if left_out is None else lambda error: left_out.append(str(error))
-        total = len(images) if isinstance(images, list | tuple | np.ndarray) else None
+        total = len(images) if isinstance(images, list | tuple) else None
         any_good = False
         with reporter_of(reporter).images("answering", total) as advance:
             for batch in decoded_batches(images, self.config.image_size, self.config.batch_size, on_bad):
