@@ -72,6 +72,29 @@ def test_a_wrong_setting_is_told_at_once_and_leaves_nothing(at_once, patches, tm
     assert sorted(tmp_path.iterdir()) == before
 
 
+@pytest.mark.parametrize("command", ["extract", "reproduce methods", "reproduce hierarchy-ablation"])
+@pytest.mark.parametrize(
+    ("options", "said"),
+    [
+        (("--data", "nowhere"), "nowhere: no images"),
+        (("--weights", "nowhere.pth"), "--weights nowhere.pth: no such file"),
+        (("--hierarchy", "broken.json"), "broken.json"),
+    ],
+    ids=lambda value: value[0] if isinstance(value, tuple) else "",
+)
+def test_other_commands_tell_it_at_once_too(at_once, patches, tmp_path, command, options, said):
+    (tmp_path / "broken.json").write_text("{}")
+    places = {"--hierarchy": patches.hierarchy, "--data": patches.data} | {options[0]: options[1]}
+    assert said in at_once(*command.split(), *(word for place in places.items() for word in place))
+
+
+def test_a_run_whose_data_are_gone_is_told_at_once(at_once, run, tmp_path):
+    assert "nowhere: no images" in at_once("evaluate", run, "--data", "nowhere")
+    assert "nowhere: no images" in at_once("extract", "--run", run, "--data", "nowhere")
+    (tmp_path / "empty").mkdir()
+    assert "empty: no images" in at_once("predict", run, "empty")
+
+
 @pytest.mark.parametrize("command", ["--resume", "evaluate", "predict", "report"])
 @pytest.mark.parametrize("content", [None, b"", b"rubbish"], ids=["nothing", "empty", "rubbish"])
 def test_a_folder_that_is_no_run_is_told_at_once(at_once, patches, tmp_path, command, content):

@@ -10,7 +10,7 @@ from functools import wraps
 import click
 
 from taxonomy import HiertaxError
-from trainer.commands.parameters import check_runs
+from trainer.commands.parameters import check_places
 from trainer.config import RESUMABLE, Config
 
 SETTINGS = {*Config.__dataclass_fields__, "out"}
@@ -63,7 +63,7 @@ def naming_flags(ctx: click.Context) -> Iterator[None]:
 
 
 def speaking_of_flags(command: click.Command) -> click.Command:
-    """Make a command, and those below it, tell its errors in terms of its options, those of its runs at once."""
+    """Let a command, and those below it, look at what it was given first, and tell its errors by its options."""
     for below in command.commands.values() if isinstance(command, click.Group) else ():
         speaking_of_flags(below)
     if (work := command.callback) is not None:
@@ -72,7 +72,7 @@ def speaking_of_flags(command: click.Command) -> click.Command:
         def call(*args: object, **options: object) -> object:
             ctx = click.get_current_context()
             with naming_flags(ctx):
-                check_runs(ctx)
+                check_places(ctx)
                 return work(*args, **options)
 
         command.callback = call

@@ -2,20 +2,26 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable
+from collections.abc import Iterable, Iterator
+from dataclasses import replace
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 import click
 from click.core import ParameterSource as Source
 
+if TYPE_CHECKING:
+    from trainer.runs.header import Header
+
 FILE = click.Path(exists=True, dir_okay=False, path_type=Path)
 FOLDER = click.Path(exists=True, file_okay=False, path_type=Path)
 IMAGE_OPTIONS = ("limit_per_class", "skip_bad_images", "device", "cache", "workers")  # at which images, and how
+PLACES = ("hierarchy", "data", "weights")
 JSON = click.option("--json", "as_json", is_flag=True, help="Print for a machine.")
 
 
 class RunFolder(click.Path):
-    """A folder with a run that can answer; see `check_runs`."""
+    """A folder with a run that can answer."""
 
     def __init__(self) -> None:
         super().__init__(exists=True, file_okay=False, path_type=Path)
@@ -24,21 +30,44 @@ class RunFolder(click.Path):
 RUN = RunFolder()
 
 
-def check_runs(ctx: click.Context) -> None:
-    """Look into the runs that a command was given, before it imports torch, which takes seconds.
+def check_places(ctx: click.Context) -> None:
+    """Look at the runs, the hierarchy, the weights and the data of a command before it imports torch, which takes long.
 
     Raises
     ------
     HiertaxError
-        If one of them holds nothing that can be read.
+        If one of them is not there, or is none.
     """
+    headers = [_header(run) for run in _runs(ctx)]
+    names = {param.name for param in ctx.command.params}
+    given = {name: ctx.params[name] for name in PLACES if ctx.params.get(name) is not None}
+    if not names & set(PLACES):
+        return
+    from taxonomy import Hierarchy
+    from trainer.config import Config
+    from trainer.data.labelled import check_place
+    from trainer.training.checks import check_weights
+
+    config = replace(headers[0].config, **given) if headers else Config(**given)
+    own = headers[0].hierarchy if headers else None
+    hierarchy = Hierarchy.load(given["hierarchy"]) if "hierarchy" in given else own
+    if "weights" in given:
+        check_weights(config)
+    if "data" in names and (hierarchy or "data" in given):
+        check_place(config, hierarchy)
+
+
+def _runs(ctx: click.Context) -> Iterator[Path]:
     for param in ctx.command.params:
         found = ctx.params.get(param.name or "")
         if isinstance(param.type, RunFolder) and found is not None:
-            from trainer.runs.header import Header, answering_checkpoint
+            yield from found if isinstance(found, tuple) else (found,)
 
-            for run in found if isinstance(found, tuple) else (found,):
-                Header.read(answering_checkpoint(run))
+
+def _header(run: Path) -> Header:
+    from trainer.runs.header import Header, answering_checkpoint
+
+    return Header.read(answering_checkpoint(run))
 
 
 def given(ctx: click.Context, names: Iterable[str]) -> set[str]:

@@ -24,11 +24,12 @@ def predict(run: Path, images: tuple[Path, ...], device: str, as_json: bool) -> 
       hiertrain predict runs/cub_wiki-ours-0 photo.jpg folder/
     """
     from taxonomy.datasets import find_images
-    from trainer.api.model import load
     from trainer.runtime.progress import Reporter
 
     found, reporter = find_images(images), Reporter()
     for note in found.notes:
         reporter.say(note)
+    from trainer.api.model import load  # once there are images: torch takes seconds to import
+
     answers = load(run, device=device).predict(found.paths, reporter=reporter)
     click.echo(json.dumps(answers.to_json(), indent=2, ensure_ascii=False) if as_json else str(answers))

@@ -21,11 +21,12 @@ def report(runs: tuple[Path, ...], images: tuple[Path, ...], out: Path) -> None:
       hiertrain report runs/a runs/b --image photo.jpg --out report.html
     """
     from taxonomy.datasets import find_images
-    from trainer.evaluation.report import write_report
     from trainer.runtime.progress import Reporter
 
     found, reporter = find_images(images), Reporter()
     for note in found.notes:
         reporter.say(note)
+    from trainer.evaluation.report import write_report  # once there are images: torch takes seconds to import
+
     write_report(runs, found.paths, out, reporter)
     click.echo(f"{out}: written")

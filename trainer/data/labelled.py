@@ -18,6 +18,7 @@ import numpy as np
 from taxonomy import Hierarchy, HiertaxError
 from taxonomy.datasets import Dataset, Joined, NoImagesError, apply_split, draw_split, find_dataset, join, write_split
 from taxonomy.datasets.find import recognised
+from taxonomy.datasets.listing import entries, is_folder
 from taxonomy.datasets.matching import Known, match
 from taxonomy.datasets.notes import counted, few
 from taxonomy.hierarchy import IntArray
@@ -144,6 +145,20 @@ def draw_if_missing(data: Path, reporter: Reporter) -> None:
     )
     with reporter.images("drawing", len(birds()) * (PER_CLASS_TRAIN + PER_CLASS_TEST)) as advance:
         draw_dataset(folder, on_image=advance)
+
+
+def check_place(config: Config, hierarchy: Hierarchy | None) -> None:
+    """Refuse a dataset's folder that is not there or empty; to read what lies in it may take longer.
+
+    Raises
+    ------
+    HiertaxError
+        As `LabelledDataset.prepare`.
+    """
+    place = config.data_folder
+    is_drawn = hierarchy is not None and hierarchy.dataset == "sketchbirds" and config.data is None
+    if not is_drawn and not (is_folder(place) and entries(place)):
+        _find(config, hierarchy)
 
 
 def _find(config: Config, hierarchy: Hierarchy | None) -> Dataset:
