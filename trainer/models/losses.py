@@ -33,7 +33,7 @@ def multi_level_loss(logits: list[Tensor], targets: Tensor, share: Tensor | None
         sums = torch.stack([cross_entropy(z, y, ignore_index=UNKNOWN, reduction="sum") for z, y in levels])
         return (sums / known).sum()
     mixed = torch.stack([share * _each(z, y) + (1 - share) * _each(z, y.flip(0)) for z, y in levels])  # [K, B]
-    return (mixed.mean(dim=1) * (len(targets) / known)).sum()
+    return (mixed.mean(dim=1) / (known / len(targets))).sum()
 
 
 def _each(logits: Tensor, labels: Tensor) -> Tensor:
