@@ -6,6 +6,7 @@ and one function per source does the work.
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Final
 
@@ -13,6 +14,7 @@ import click
 from click.core import ParameterSource
 
 from taxonomy.commands.parameters import HIERARCHY, OUTPUT, READABLE
+from taxonomy.commands.reading_options import OPTIONS, flags_in_errors, reading_options, refuse_meaningless, said
 from taxonomy.console import invocation, visible
 
 if TYPE_CHECKING:
@@ -40,7 +42,9 @@ TAKES: Final = {
 @click.option("--dataset", type=click.Choice(DATASETS), help="Whose classes to arrange.")
 @click.option("--source", type=click.Choice(["curated", "wikipedia"]), help="Reviewed tables, or Wikipedia's pages.")
 @click.option("--root", type=FOLDER, help="Where the dataset lies: aircraft, cars or folder.")
-@click.option("--csv", "table", type=HIERARCHY, help="Table with a column per level, rows in any order.")
+@click.option(
+    "--csv", "table", type=HIERARCHY, help="Table with a column per level: text, .xlsx or .parquet; rows in any order."
+)
 @click.option(
     "--from",
     "imported",
@@ -61,6 +65,7 @@ TAKES: Final = {
     show_default=True,
     help="What to do with uneven depth: refuse, fill gaps with taxa named after their neighbour, drop levels.",
 )
+@reading_options
 @click.option("--name", help="What to call the hierarchy [the file's or folder's name].")
 @click.option("--root-label", help="What every label is, such as bird [object].")
 @click.option("--contact", envvar="HIERTAX_CONTACT", help="Your e-mail or URL, sent to Wikipedia [$HIERTAX_CONTACT].")
@@ -89,14 +94,30 @@ def build(ctx: click.Context, /, **given: Any) -> None:
       hiertax build --dataset aircraft --root fgvc-aircraft-2013b
       hiertax build --dataset folder --root pets --levels group,breed --root-label pet
       hiertax build --csv birds.csv --levels order,family,species --ragged fill
+      hiertax build --csv plants.xlsx --qualify
+      hiertax build --from edges hierarchy.txt --labels classes.txt --ragged fill
       hiertax build --from newick tree.nwk --levels family,genus,species
     """
     origin = _origin(**given)
     _refuse_what_has_no_meaning(ctx, origin)
-    if origin.startswith("Wikipedia"):
-        _from_wikipedia(**given)
-    else:
-        _save(_without_network(ctx, origin, **given), given["out"])
+    refuse_meaningless(ctx, _formats(origin, given))
+    with flags_in_errors():
+        if origin.startswith("Wikipedia"):
+            _from_wikipedia(**given)
+        else:
+            _save(_without_network(ctx, origin, **given), given["out"], given["reading"]["notes"])
+
+
+def _formats(origin: str, given: dict[str, Any]) -> tuple[str, ...]:
+    """Return the format of the input, as `refuse_meaningless` has it."""
+    if origin == "a table":
+        return (table_format(given["table"]),)
+    return (given["imported"][0],) if origin == "another tool's file" else ("folders",) if origin == "folders" else ()
+
+
+def table_format(path: Path) -> str:
+    """Return the format of a table of lineages, which its suffix tells."""
+    return {".parquet": "parquet", ".xlsx": "xlsx", ".xlsm": "xlsx"}.get(path.suffix.lower(), "lineage-csv")
 
 
 def _origin(
@@ -120,7 +141,7 @@ def _origin(
 def _refuse_what_has_no_meaning(ctx: click.Context, origin: str) -> None:
     """Refuse options of another source, and a source without the options that it needs."""
     takes, values = TAKES[origin], ctx.params
-    for name in values:
+    for name in values.keys() - OPTIONS:  # those have a check of their own
         if name not in (*takes, "out") and ctx.get_parameter_source(name) is ParameterSource.COMMANDLINE:
             fits = " or ".join(key for key, options in TAKES.items() if name in options)
             raise click.UsageError(f"--{name.replace('_', '-')} goes with {fits}, not with {origin}.")
@@ -134,7 +155,7 @@ def _refuse_what_has_no_meaning(ctx: click.Context, origin: str) -> None:
 
 def _without_network(
     ctx: click.Context, origin: str, *, dataset: str, root: Path, table: Path | None, imported: tuple[str, Path] | None,
-    levels: str | None, ragged: Any, name: str | None, root_label: str | None, **_: Any,
+    levels: str | None, ragged: Any, name: str | None, root_label: str | None, reading: dict[str, Any], **_: Any,
 ) -> Hierarchy:  # fmt: skip
     from taxonomy import formats
     from taxonomy.leveling import Reading
@@ -147,18 +168,20 @@ def _without_network(
         build_from = aircraft.build if dataset == "aircraft" else cars.build
         return build_from(root, {"kind": "dataset", "command": command})
     about: dict[str, Any] = {"kind": "folder", "command": command}
-    reading = Reading(name, root_label, tuple(_split(levels)) if levels else None, ragged, about)
+    how = Reading(name, root_label, tuple(_split(levels)) if levels else None, ragged, about, **reading)
     if origin == "folders":
-        return folder.build(root, reading)
-    kind, path = imported or ("lineage-csv", table or Path())
+        return folder.build(root, how)
+    kind, path = imported or (table_format(table or Path()), table or Path())
     about.update(kind="imported", format=kind)
-    return formats.load(path, reading, kind)
+    return formats.load(path, how, kind)
 
 
-def _save(hierarchy: Hierarchy, out: Path | None) -> None:
+def _save(hierarchy: Hierarchy, out: Path | None, notes: Sequence[str]) -> None:
     _refuse_paths(hierarchy.name, out)
     out = out or Path("hierarchies") / f"{hierarchy.name}.json"
     hierarchy.save(out)
+    for line in said(notes):
+        click.echo(visible(line), err=True)
     if ragged := hierarchy.source.get("ragged"):
         done = (
             f"taxa added: {ragged['taxa']}" if "taxa" in ragged else f"levels dropped: {', '.join(ragged['dropped'])}"
