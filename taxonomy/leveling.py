@@ -123,11 +123,13 @@ def from_table(
 
 def _without_placeholders(lineages: Sequence[Lineage]) -> tuple[list[Lineage], int]:
     """Return lineages without blanks around names and without placeholders, and how many of those there were."""
-    names = dict.fromkeys(name for line in lineages for name in line)
-    empty = {name for name in names if is_placeholder(name)}
-    clean = {name: "" if name in empty else name.strip() for name in names}
-    gaps = sum(name in empty for line in lineages for name in line) if empty else 0
-    return [tuple([clean[name] for name in line]) for line in lineages], gaps
+    names = set().union(*lineages)
+    gaps = {name for name in names if is_placeholder(name)}
+    clean = {name: "" if name in gaps else name.strip() for name in names}
+    if all(name == new for name, new in clean.items()):
+        return list(lineages), 0
+    count = sum(name in gaps for line in lineages for name in line) if gaps else 0
+    return [tuple(map(clean.__getitem__, line)) for line in lineages], count
 
 
 def _note_gaps(reading: Reading, gaps: int) -> None:

@@ -12,14 +12,18 @@ RANKS: Final = (
 )  # coarsest first; without subgenus: the first of a genus has its name by rule (ICZN, article 44)
 PLACE: Final = {rank: place for place, rank in enumerate(RANKS)}
 
-PLACEHOLDERS: Final = frozenset(
-    [
+_WORDS: Final = (
+    *[
         *("na", "n/a", "n.a.", "n. a.", "nan", "<na>", "none", "null", "nil", "-", "--", "---", "?", "??", "???"),
         *("unknown", "not known", "not available", "not applicable", "missing", "undefined", "undetermined"),
         *("unidentified", "unassigned", "unclassified", "unplaced", "unranked", "no rank", "indet", "indet.", "tbd"),
         *("incertae sedis", "inc. sed.", "inc sed", "sp", "sp.", "spp", "spp.", "ssp", "ssp.", "\u2013", "\u2014"),
-    ]
-)  # in one case and with single blanks; see `is_placeholder`
+    ],
+)
+PLACEHOLDERS: Final = frozenset(
+    form.format(word) for word in _WORDS for form in ("{}", "({})", "[{}]", "<{}>")
+)  # in one case, with blanks rather than underscores; see `is_placeholder`
+_LONGEST = max(map(len, PLACEHOLDERS))
 
 
 def is_placeholder(name: str) -> bool:
@@ -27,10 +31,12 @@ def is_placeholder(name: str) -> bool:
 
     Such a word is a gap: as a taxon it would make strangers kin. ``Larus sp.`` is a name, ``sp.`` is not.
     """
-    if len(name) > 24:
+    if len(name) > 2 * _LONGEST:
         return False
-    key = " ".join(name.replace("_", " ").split()).casefold()
-    return key in PLACEHOLDERS or (key[:1] in "([<" and key[1:-1] in PLACEHOLDERS and len(key) > 2)
+    key = name.casefold()
+    return key in PLACEHOLDERS or (
+        ("_" in key or " " in key) and " ".join(key.replace("_", " ").split()) in PLACEHOLDERS
+    )
 
 
 def out_of_order(levels: Sequence[str]) -> tuple[str, str] | None:

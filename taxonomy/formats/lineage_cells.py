@@ -23,6 +23,7 @@ PREFIXES = {"d": "domain", "sk": "superkingdom", "k": "kingdom", "p": "phylum", 
 NUMBERED = ("domain", "phylum", "class", "order", "family", "genus", "species")  # D_0__ to D_6__ of older SILVA
 _PREFIX = re.compile(r"\s*(?:D_(\d)|([a-z]{1,2}))__(.*)", re.DOTALL)
 _STRAIN = len(PLACE)
+SAMPLE = 1000  # rows that tell where the lineages are
 Lineages = list[tuple[str, ...]]
 
 
@@ -61,8 +62,8 @@ def _table(table: Table, names: tuple[str, ...], rows: list[tuple[Row, tuple[str
 
 
 def _with_its_header(table: Table) -> Table:
-    """Return the table with its first row as a row, where that holds a lineage with prefixes rather than names."""
-    if not any(_PREFIX.fullmatch(re.split(r"[;|]", name)[0]) for name in table.header):
+    """Return the table with its first row as a row, where that holds a lineage rather than names of columns."""
+    if not any(_PREFIX.fullmatch(re.split(r"[;|]", name)[0]) or _deep(name) for name in table.header):
         return table
     header = [f"column {k + 1}" for k in range(len(table.header))]
     rows = [Row(1, table.header), *table.rows]
@@ -72,14 +73,20 @@ def _with_its_header(table: Table) -> Table:
 def _column(table: Table) -> tuple[int | None, str]:
     """Return the column that holds lineages, and what separates their parts."""
     for k, name in enumerate(table.header):
-        cells = [cell for cell in table.column(k) if cell]
+        cells = [row.cells[k] for row in table.rows[:SAMPLE] if row.cells[k]]
         mark = max(";|", key=lambda sign: sum(sign in cell for cell in cells))
         split = sum(mark in cell for cell in cells)
         ranked = sum(bool(_PREFIX.match(cell)) for cell in cells)
-        known = len(table.header) == 1 or name.lstrip("#").strip().casefold() in COLUMNS
+        deep = sum(map(_deep, cells))
+        known = len(table.header) == 1 or name.lstrip("#").strip().casefold() in COLUMNS or 10 * deep >= 9 * len(cells)
         if cells and ((known and 2 * split >= len(cells)) or (split and 2 * ranked >= len(cells))):
             return k, mark
     return None, ";"
+
+
+def _deep(cell: str) -> bool:
+    """Tell whether a cell holds three names or more."""
+    return cell.count(";") > 1 or cell.count("|") > 1
 
 
 def _by_prefix(rows: Sequence[Row], parts: Sequence[Sequence[str]]) -> tuple[tuple[str, ...], Lineages]:

@@ -54,16 +54,18 @@ def read(text: str, reading: Reading) -> Hierarchy:
         If it is not such a table, with the line, or breaks a rule.
     """
     if reading.header and edges.looks_like(text):
-        raise HierarchyError("two numbers in every row: an edge list, no table of lineages; read it as format edges")
-    named = reading if reading.header else replace(reading, levels=None)  # they are the header by now
-    return of_table(parsed(text, reading), named)
+        raise HierarchyError("two numbers in every row, so an edge list; read it by `hiertax build --from edges`")
+    return of_table(parse(text, reading.delimiter, header=reading.header), reading)
 
 
-def parsed(text: str, reading: Reading) -> Table:
-    """Return the table in a text, with the header that the reading gives it where it has none."""
-    if reading.header:
-        return parse(text, reading.delimiter)
-    return parse(text, reading.delimiter, reading.levels or ())
+def _with_names(table: Table, reading: Reading) -> Table:
+    """Return a table without a header of its own with the names that the reading gives its columns."""
+    if reading.header or reading.levels is None or table.all_levels:
+        return table
+    if len(reading.levels) != len(table.header):
+        names = ", ".join(reading.levels)
+        raise HierarchyError(f"{len(reading.levels)} level names ({names}) for {len(table.header)} columns; name each")
+    return replace(table, header=list(reading.levels))
 
 
 def of_table(table: Table, reading: Reading) -> Hierarchy:
@@ -74,8 +76,9 @@ def of_table(table: Table, reading: Reading) -> Hierarchy:
     HierarchyError
         If something is wrong with the table, or the lineages break a rule.
     """
-    table = lineage_cells.expanded(table, reading)
-    found, table = columns.find(table, reading)
+    table = _with_names(lineage_cells.expanded(table, reading), reading)
+    named = reading if reading.header or table.all_levels else replace(reading, levels=None)  # they are the header
+    found, table = columns.find(table, named)
     reading.notes.extend(table.notes)
     checked(table)
     for row, first in columns.roots(table, found):

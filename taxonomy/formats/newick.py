@@ -24,6 +24,7 @@ from taxonomy.hierarchy import Hierarchy
 from taxonomy.leveling import Reading, from_tree
 
 _PLAIN = re.compile(r"[A-Za-z0-9.+-]+")
+_RANKED = re.compile(r"[a-z]__")  # the prefix of a rank is none of two blanks
 _SUPPORT = re.compile(r"\d+(?:\.\d*)?(?:[eE][+-]?\d+)?(?:/\d+(?:\.\d*)?)*")
 _VALUED = re.compile(rf"{_SUPPORT.pattern}(?::(?P<name>.*))?", re.DOTALL)
 _TOKEN = re.compile(
@@ -193,7 +194,8 @@ def tokens(text: str) -> Iterator[tuple[int, str, str]]:
         if (quoted := match["quoted"]) is not None:
             yield at, "quoted", quoted.replace("''", "'")
         elif (plain := match["plain"]) is not None:
-            yield at, "plain", plain.rstrip().replace("_", " ")
+            name = plain.rstrip()
+            yield at, "plain", name if _RANKED.match(name) else name.replace("_", " ")
         elif (mark := match["mark"]) is not None:
             yield at, "mark", mark
         at = match.end()

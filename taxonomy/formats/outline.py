@@ -16,7 +16,7 @@ from taxonomy.parents import MOST_LEVELS
 
 _DRAWN = "│├└┣┗┃┝┕─━╰|`"  # as programs draw trees
 _TREE = re.compile(f"[{_DRAWN} \\t\xa0-]*")
-_BULLET = re.compile(r"([ \t]*)(?:[*+•\u2013\u2014-]+[ \t]+)?(.*)")
+_BULLET = re.compile(r"([ \t]*)(?:[*+•\u2013\u2014-]+(?:[ \t]+|$))?(.*)")
 _DASHES = re.compile(r"(-+)[ \t]*(.*)")
 _SPECIAL = re.compile(f"[{_DRAWN}\\s*+•\u2013\u2014-]")
 

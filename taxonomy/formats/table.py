@@ -66,15 +66,15 @@ class Table:
         return replace(self, findings=(*self.findings, *findings))
 
 
-def parse(text: str, delimiter: str | None = None, names: Sequence[str] | None = None) -> Table:
+def parse(text: str, delimiter: str | None = None, *, header: bool = True) -> Table:
     """Split text into a table.
 
     Parameters
     ----------
     delimiter
         What separates the cells; found where not given.
-    names
-        The header, where the text has none; ``level 1``, ``level 2``, ... for an empty one.
+    header
+        Whether the first row is one; else the columns that hold something are called ``level 1``, ``level 2``, ...
 
     Raises
     ------
@@ -87,13 +87,11 @@ def parse(text: str, delimiter: str | None = None, names: Sequence[str] | None =
     notes = [f"comment lines passed over: {skipped}"] if skipped else []
     if delimiter is None and mark != ",":
         notes.append(f"cells are separated by {DELIMITERS[mark]} ({mark!r})")
-    if names is None:
+    if header:
         return tidied(Table(rows[0].cells if rows else [], rows[1:], tuple(notes)))
-    width = len(rows[0].cells) if rows else 0
-    header = list(names) or [f"level {k + 1}" for k in range(width)]
-    if len(header) != width:
-        raise HierarchyError(f"{len(header)} level names ({', '.join(header)}) for {width} columns; name each")
-    return tidied(Table(header, rows, tuple(notes)))
+    used = {k for row in rows for k, cell in enumerate(row.cells) if cell.strip()}
+    names = [f"level {k + 1}" if k in used else "" for k in range(len(rows[0].cells) if rows else 0)]
+    return tidied(Table(names, rows, tuple(notes)))
 
 
 def _without_comments(text: str) -> tuple[str, int]:
@@ -125,12 +123,17 @@ def _rows(text: str, mark: str, skipped: int) -> list[Row]:
 
 
 def find_delimiter(text: str) -> str:
-    """Return what separates the cells: what most rows hold as often as the header does; a comma where nothing does."""
+    """Return what separates the cells: what most rows hold as often as the header does; a comma where nothing does.
+
+    Tabs come first, since names hold none; then whatever gives the most columns.
+    """
     best, most = ",", (0.0, 0)
     for mark in DELIMITERS:
         counts = [len(row) for row in _sample(text, mark)]
         if counts and counts[0] > 1:
             alike = sum(count == counts[0] for count in counts[1:]) / max(1, len(counts) - 1)
+            if mark == "\t" and alike >= 0.9:
+                return mark
             if (alike, counts[0]) > most and (alike >= 0.5 or mark == ","):
                 best, most = mark, (alike, counts[0])
     return best

@@ -53,8 +53,6 @@ def _strictly(content: bytes, encoding: str) -> str:
     except (UnicodeError, ValueError) as error:
         place = f" (byte {error.start})" if isinstance(error, UnicodeDecodeError) else ""
         raise HierarchyError(f"not {encoding} text{place}; save it as UTF-8, or name its `encoding`") from None
-    if not isinstance(text, str):
-        raise HierarchyError(f"`encoding={encoding}` does not give text; name one that does, such as cp1252")
     return text.removeprefix("\ufeff")
 
 

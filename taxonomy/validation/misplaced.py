@@ -9,7 +9,7 @@ from functools import cache
 from msgspec import UNSET
 
 from taxonomy.document import Document, Place, lineage, shown
-from taxonomy.ranks import PLACE, is_placeholder
+from taxonomy.ranks import PLACE, PLACEHOLDERS
 from taxonomy.rules import Finding
 
 Spot = tuple[int, int]  # level, label
@@ -29,7 +29,7 @@ def misplaced(document: Document, folded: Sequence[Sequence[str]], place: Place)
     if any(rank in ("order", "family") for rank in ranks):
         known = reviewed_ranks()
         for i, rank in enumerate(ranks):
-            for name in known.keys() & set(folded[i]) if rank in PLACE and rank != "genus" else ():
+            for name in set(known).intersection(folded[i]) if rank in PLACE else ():
                 if known[name] != rank:
                     wrong.add(name)
                     j = folded[i].index(name)
@@ -48,8 +48,9 @@ def _placeholders(document: Document, folded: Sequence[Sequence[str]], place: Pl
     last = len(document.levels) - 1
     classes = document.levels[last].classes
     for i, keys in enumerate(folded):
-        short = {key for key in set(keys) if is_placeholder(key)}
-        for j in [j for j, key in enumerate(keys) if key in short] if short else ():
+        spelt = {"_".join(word.split()) for word in PLACEHOLDERS} | PLACEHOLDERS
+        found = spelt.intersection(keys)
+        for j in [j for j, key in enumerate(keys) if key in found] if found else ():
             label = document.levels[i].labels[j]
             if i < last or (classes is not UNSET and classes[j : j + 1] != [label]):
                 message = f"{document.levels[i].name} {shown(label)} is no name but a gap"
@@ -75,9 +76,9 @@ def _article(rank: str) -> str:
 
 def _on_two_levels(document: Document, folded: Sequence[Sequence[str]]) -> Iterator[tuple[str, Spot, Spot]]:
     """Yield names that two levels have, where neither taxon is above the other; the first such pair of each name."""
-    sets = [set(keys) for keys in folded]
-    if len(set().union(*sets)) == sum(map(len, sets)):
+    if len(set().union(*folded)) == sum(map(len, folded)):
         return
+    sets = [set(keys) for keys in folded]
     spots: dict[str, list[Spot]] = defaultdict(list)
     seen: set[str] = set()
     shared: set[str] = set()
