@@ -9,6 +9,8 @@ from collections.abc import Callable
 from dataclasses import dataclass, replace
 from pathlib import Path
 
+import msgspec
+
 from taxonomy.errors import HierarchyError, HiertaxError
 from taxonomy.formats import (
     dot,
@@ -143,13 +145,24 @@ def decode(content: bytes, kind: str, reading: Reading) -> Hierarchy:
         able = ", ".join(name for name, other in FORMATS.items() if other.read)
         raise HierarchyError(f"{kind} can be written but not read; formats to read are {able}")
     if fmt.binary:
-        return fmt.read(content, reading)  # type: ignore[arg-type]  # it takes bytes
+        return _sound(fmt.read(content, reading))  # type: ignore[arg-type]  # it takes bytes
     text, encoding = text_of(content, reading.encoding)
     if encoding is not None:
         reading.notes.append(f"the text is read as {encoding}")
     if (marks := max(map(text.count, "(,{[\n"))) > MOST_MARKS:
         raise HierarchyError(f"{marks} nodes or cells are too many; cut the file down")
-    return fmt.read(text, reading)  # type: ignore[arg-type]  # it takes text
+    return _sound(fmt.read(text, reading))  # type: ignore[arg-type]  # it takes text
+
+
+def _sound(hierarchy: Hierarchy) -> Hierarchy:
+    """Return a hierarchy whose texts can be written: JSON and arrays may hold half a character."""
+    try:
+        texts = (hierarchy.name, hierarchy.root, hierarchy.dataset or "", *hierarchy.classes)
+        "".join([*texts, *(text for level in hierarchy.levels for text in (level.name, *level.labels))]).encode()
+        msgspec.json.encode(dict(hierarchy.source))
+    except (UnicodeEncodeError, OverflowError, RecursionError, TypeError, ValueError) as error:
+        raise HierarchyError(f"it holds what no file can: {error}; correct it where it was made") from None
+    return hierarchy
 
 
 def encode(hierarchy: Hierarchy, kind: str) -> bytes:

@@ -34,17 +34,19 @@ def read(content: bytes, reading: Reading) -> Hierarchy:
     """
     try:
         labels = np.load(io.BytesIO(content), allow_pickle=False)
-    except ValueError as error:
+    except Exception as error:  # its header is a Python literal, and NumPy lets pass whatever reading that raises
         if "allow_pickle" in str(error):
             raise HierarchyError(
                 "an array of Python objects, which may run code when it is read; "
                 "save labels.astype(str) instead, with '' for a gap"
             ) from None
-        raise HierarchyError(f"not a .npy array of text: {error}; save it by numpy.save") from None
-    except (OSError, EOFError, MemoryError) as error:
-        raise HierarchyError(f"not a .npy array of text: {error}; save it by numpy.save") from None
-    if not isinstance(labels, np.ndarray) or labels.ndim != 2 or labels.dtype.kind != "U" or 0 in labels.shape:
+        reason = " ".join(str(error).split())[:200]
+        raise HierarchyError(f"not a .npy array of text: {reason}; save it by numpy.save") from None
+    if not isinstance(labels, np.ndarray) or labels.ndim != 2 or labels.dtype.kind != "U" or 0 in (*labels.shape, labels.itemsize):
         raise HierarchyError("not a .npy array of text [N, K]; save labels.astype(str), one column per level")
+    codes = np.ascontiguousarray(labels).view(np.dtype("u4").newbyteorder(labels.dtype.byteorder))
+    if ((codes > 0x10FFFF) | ((codes >= 0xD800) & (codes < 0xE000))).any():
+        raise HierarchyError("the array holds what is no text; save labels.astype(str) anew")
     levels = reading.levels or tuple(f"level {k + 1}" for k in range(labels.shape[1]))
     if len(levels) != labels.shape[1]:
         raise HierarchyError(f"{len(levels)} level names ({', '.join(levels)}) for {labels.shape[1]} columns")

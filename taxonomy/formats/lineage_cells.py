@@ -9,11 +9,13 @@ from __future__ import annotations
 import re
 from collections.abc import Sequence
 from dataclasses import replace
+from itertools import pairwise
 
 from taxonomy.document import shown
 from taxonomy.errors import HierarchyError
 from taxonomy.formats.table import Row, Table
 from taxonomy.leveling import Reading
+from taxonomy.parents import MOST_LEVELS
 from taxonomy.ranks import PLACE, is_placeholder
 
 COLUMNS = frozenset({"taxonomy", "taxon", "taxa", "tax", "lineage", "classification", "clade_name", "consensus lineage",
@@ -117,6 +119,10 @@ def _ranked(part: str, line: int) -> tuple[str, str]:
 
 def _by_place(parts: Sequence[Sequence[str]], reading: Reading) -> tuple[tuple[str, ...], Lineages]:
     count = max(map(len, parts), default=0)
+    if count > MOST_LEVELS:
+        raise HierarchyError(
+            f"a lineage of {count} names; a hierarchy of more than {MOST_LEVELS} levels makes no sense"
+        )
     gaps = any(not part for line in parts for part in line)
     lines = [
         (*line, *[""] * (count - len(line))) if gaps or not line
@@ -130,7 +136,10 @@ def _by_place(parts: Sequence[Sequence[str]], reading: Reading) -> tuple[tuple[s
 
 
 def _ancestors(lines: Lineages) -> set[tuple[str, ...]]:
-    """Return the lineages that end where another goes on."""
-    filled = {line: tuple(name for name in line if name) for line in dict.fromkeys(lines)}
-    above = {line[:k] for line in filled.values() for k in range(1, len(line))}
-    return {line for line, names in filled.items() if names in above or not names}
+    """Return the lineages that end where another goes on: sorted, such a one stands right before one that does."""
+    filled = sorted((tuple(name for name in line if name), line) for line in dict.fromkeys(lines))
+    return {
+        line
+        for (names, line), (following, _) in pairwise([*filled, ((), ())])
+        if not names or (len(following) > len(names) and following[: len(names)] == names)
+    }

@@ -11,12 +11,13 @@ from dataclasses import replace
 
 from taxonomy.document import shown
 from taxonomy.errors import HierarchyError
-from taxonomy.formats import columns, edges, lineage_cells
+from taxonomy.formats import columns, edges, lineage_cells, parent_child_csv
 from taxonomy.formats.columns import CLASS, CLASS_NAME, REMARKS, ROOT
-from taxonomy.formats.table import Row, Table, checked, dump, parse
+from taxonomy.formats.table import Row, Table, checked, dump, find_delimiter, parse, tidied
 from taxonomy.hierarchy import Hierarchy
 from taxonomy.leveling import Reading, from_table
 
+_UNFIT = "a table cannot carry these names of levels or taxa, which would be read as something else"
 RESERVED = frozenset({*REMARKS, ROOT, "parent", "parent_id"})
 
 
@@ -29,11 +30,20 @@ def write(hierarchy: Hierarchy) -> str:
         If a level has a name that would not be read as that of a level.
     """
     table = to_table(hierarchy)
-    return dump([table.header, *(row.cells for row in table.rows)])
+    text = dump([table.header, *(row.cells for row in table.rows)])
+    if find_delimiter(text) != "," or text.startswith("#") or edges.looks_like(text):
+        raise HierarchyError(f"{_UNFIT}; rename them, or use parent-child-csv")
+    return text
 
 
 def to_table(hierarchy: Hierarchy) -> Table:
-    """Return the hierarchy as a table of lineages."""
+    """Return the hierarchy as a table of lineages.
+
+    Raises
+    ------
+    HierarchyError
+        If the table would not be read as what it is.
+    """
     names = [level.name for level in hierarchy.levels]
     if unfit := [name for name in names if name.casefold() in RESERVED or name != name.strip()]:
         raise HierarchyError(f"a table cannot carry a level called {shown(unfit[0])}; rename it by `levels`")
@@ -42,7 +52,24 @@ def to_table(hierarchy: Hierarchy) -> Table:
     table = Table([*names, CLASS], rows)
     others = {name.casefold() for name in names}
     ambiguous = CLASS_NAME in others or (CLASS not in others and columns.class_is_rank(table, len(names)))
-    return Table([*names, CLASS_NAME], rows) if ambiguous else table
+    table = Table([*names, CLASS_NAME], rows) if ambiguous else table
+    if not _is_read_as_meant(table):
+        raise HierarchyError(f"{_UNFIT}; rename them, or use parent-child-csv")
+    return table
+
+
+def _is_read_as_meant(table: Table) -> bool:
+    """Tell whether the reader, which knows tables of others by their header and cells, takes this for what it is."""
+    tidy = tidied(table)
+    if tidy.header != table.header or tidy.findings or tidy.padded or parent_child_csv.columns(table.header):
+        return False
+    found, tidy = columns.find(tidy, Reading())
+    return (
+        lineage_cells.expanded(table, Reading()).header == table.header
+        and found.levels == tuple(range(len(table.header) - 1))
+        and found.classes == len(table.header) - 1
+        and not tidy.findings
+    )
 
 
 def read(text: str, reading: Reading) -> Hierarchy:

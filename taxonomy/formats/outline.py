@@ -85,8 +85,7 @@ def _lines(text: str) -> list[tuple[int, int, str]]:
         line.startswith("-") for _, line in raw
     )
     found = [(n, *(_dashed(line) if by_dashes else _indented(line))) for n, line in raw]
-    marks = {sign for _, indent, _ in found for sign in indent if sign in " \t"}
-    if len(marks) > 1:
+    if any("\t" in indent for _, indent, _ in found) and any(" " in indent for _, indent, _ in found):
         n = next(n for n, indent, _ in found if "\t" in indent)
         raise HierarchyError(f"line {n}: the outline is indented by tabs and by blanks; use one of them throughout")
     if nameless := [n for n, _, name in found if not name]:
