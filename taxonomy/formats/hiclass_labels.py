@@ -42,7 +42,12 @@ def read(content: bytes, reading: Reading) -> Hierarchy:
             ) from None
         reason = " ".join(str(error).split())[:200]
         raise HierarchyError(f"not a .npy array of text: {reason}; save it by numpy.save") from None
-    if not isinstance(labels, np.ndarray) or labels.ndim != 2 or labels.dtype.kind != "U" or 0 in (*labels.shape, labels.itemsize):
+    if (
+        not isinstance(labels, np.ndarray)
+        or labels.ndim != 2
+        or labels.dtype.kind != "U"
+        or 0 in (*labels.shape, labels.itemsize)
+    ):
         raise HierarchyError("not a .npy array of text [N, K]; save labels.astype(str), one column per level")
     codes = np.ascontiguousarray(labels).view(np.dtype("u4").newbyteorder(labels.dtype.byteorder))
     if ((codes > 0x10FFFF) | ((codes >= 0xD800) & (codes < 0xE000))).any():
