@@ -17,6 +17,7 @@ so that what is missing is just above the leaf.
 
 from __future__ import annotations
 
+from collections import Counter
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Any, Literal, get_args
@@ -116,6 +117,8 @@ def from_table(
     _note_gaps(reading, gaps)
     lines, classes = _merged(lines, classes, reading)
     even, kept, remark = level(lines, levels, reading.ragged)
+    if classes is not None and reading.ragged == "fill":
+        even = _told_apart(even, lines, classes)
     about = reading.about(**known)
     about["source"] |= remark
     return _built(even, kept, _deepest(lines) if classes is None else classes, classes is None, reading, about)
@@ -145,6 +148,15 @@ def _merged(
     if len(rows) < len(lines):
         reading.notes.append(f"equal rows are one class: {len(lines)} rows, {len(rows)} classes")
     return [line for line, _ in rows], None if classes is None else [name for _, name in rows]
+
+
+def _told_apart(even: list[Lineage], lines: list[Lineage], classes: Sequence[str]) -> list[Lineage]:
+    """Return lineages in which leaves that were gaps, and got one name, are named after their classes instead."""
+    often = Counter(line[-1] for line in even)
+    return [
+        (*line[:-1], f"{name}{line[-1][line[-1].rindex(' (') :]}") if often[line[-1]] > 1 and not was[-1] else line
+        for line, was, name in zip(even, lines, classes, strict=True)
+    ]
 
 
 def _deepest(lines: Sequence[Lineage]) -> list[str]:

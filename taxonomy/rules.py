@@ -107,7 +107,7 @@ RULES: Final[dict[str, Rule]] = {
     "blank-class": Rule(_TREE, "error", "a dataset class has no name", "write the class name as the dataset has it"),
     "two-parents": Rule(
         _TREE, "error", "a taxon stands under two parents",
-        "keep the right one; two taxa of one name are told apart by `hiertax build --qualify`",
+        "keep the right one, or give the two taxa different names, as `hiertax build --qualify` does",
     ),
     "duplicate-label": Rule(_TREE, "error", "a taxon is listed twice under one parent", "keep one of the two"),
     "parents-length": Rule(_TREE, "error", "a level has not as many parents as labels", "give every label one parent"),

@@ -26,7 +26,7 @@ from taxonomy.formats import (
     parent_child_csv,
     table_files,
 )
-from taxonomy.formats.table import parse
+from taxonomy.formats.table import first_row
 from taxonomy.formats.text import decode as text_of
 from taxonomy.hierarchy import Hierarchy
 from taxonomy.leveling import Reading
@@ -182,9 +182,8 @@ def guess(path: Path, content: bytes) -> str | None:
     suffix = path.suffix.lower()
     if suffix == ".json":
         return _of_json(content)
-    if suffix in (".csv", ".tsv", ".tab", ".txt"):
-        return _of_text(content)
-    return next((name for name, fmt in FORMATS.items() if suffix in fmt.suffixes), None)
+    told = next((name for name, fmt in FORMATS.items() if suffix in fmt.suffixes), None)
+    return _of_text(content, tabular=suffix in (".csv", ".tsv", ".tab")) if told in (None, "lineage-csv") else told
 
 
 def _of_json(content: bytes) -> str | None:
@@ -193,15 +192,22 @@ def _of_json(content: bytes) -> str | None:
     return "nested-json" if nested_json.looks_like(content) else None
 
 
-def _of_text(content: bytes) -> str | None:
-    """Tell the format of a table by its beginning; None for JSON, whatever it is called."""
-    if content.lstrip(b"\xef\xbb\xbf \t\r\n")[:1] in (b"{", b"["):
-        return None
+def _of_text(content: bytes, *, tabular: bool) -> str | None:
+    """Tell the format of text by its beginning; None for a hierarchy file, whatever it is called, and for nothing."""
+    first = content[:64].lstrip(b"\xef\xbb\xbf \t\r\n")
+    if first[:1] in (b"{", b"[", b""):
+        return _of_json(content)
+    if not tabular and first[:1] == b"(":
+        return "newick"
+    if first[:6].upper() == b"#NEXUS":
+        return "nexus"
     try:
         text, _ = text_of(content)
         start = text[: 2**16]
         if edges.looks_like(start.rpartition("\n")[0] or start):
             return "edges"
-        return "parent-child-csv" if parent_child_csv.columns(parse(start.partition("\n")[0]).header) else "lineage-csv"
+        if not tabular and outline.looks_like(start):
+            return "outline"
+        return "parent-child-csv" if parent_child_csv.columns(first_row(start)) else "lineage-csv"
     except HierarchyError:
         return "lineage-csv"  # whose reader says what is wrong

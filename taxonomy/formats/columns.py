@@ -22,6 +22,7 @@ REMARKS = frozenset({"note", "basis", "scientific_name", "wikipedia_title"})  # 
 _WORDS = frozenset({*PLACE, *REMARKS, CLASS, CLASS_NAME, ROOT, "child", "parent", "label", "level", "taxon", "name"})
 _LEVEL = re.compile(r"level \d+")
 _TAXON = re.compile(r"[A-Z][a-z]+(idae|iformes|aceae|oidea|inae)")
+_DIGITS = re.compile(r"\d+")
 _NO_TAXON = re.compile(r"[\d_/\\]")
 
 
@@ -119,14 +120,27 @@ def class_is_rank(table: Table, column: int) -> bool:
 
 
 def _taxon_in_header(table: Table) -> str | None:
-    """Return a cell of the header that is rather a taxon: it stands below itself, or ends as the names of ranks do."""
+    """Return a cell of the header that is rather a taxon.
+
+    It stands below itself, but for the numbers in it, or ends as the names of ranks do.
+    """
     names = [name.casefold() for name in table.header]
     if table.all_levels or any(name in _WORDS or _LEVEL.fullmatch(name) for name in names):
         return None
     for k, name in enumerate(table.header):
-        if _TAXON.fullmatch(name) or name in table.column(k):
+        cells = table.column(k)
+        if (
+            _TAXON.fullmatch(name)
+            or name in cells
+            or (_DIGITS.search(name) and _numbered(name) in map(_numbered, cells))
+        ):
             return name
     return None
+
+
+def _numbered(name: str) -> str:
+    """Return a name with its numbers made the same: ``AB102 Bacteria`` is numbered as ``AB7 Bacteria`` is."""
+    return _DIGITS.sub("#", name)
 
 
 def _repeated(header: Sequence[str], apart: set[int | None]) -> list[Finding]:

@@ -11,9 +11,9 @@ from dataclasses import replace
 
 from taxonomy.document import shown
 from taxonomy.errors import HierarchyError
-from taxonomy.formats import columns, edges, lineage_cells, parent_child_csv
+from taxonomy.formats import columns, edges, lineage_cells, outline, parent_child_csv
 from taxonomy.formats.columns import CLASS, CLASS_NAME, REMARKS, ROOT
-from taxonomy.formats.table import Row, Table, checked, dump, find_delimiter, parse, tidied
+from taxonomy.formats.table import Row, Table, checked, dump, find_delimiter, first_row, parse, tidied
 from taxonomy.hierarchy import Hierarchy
 from taxonomy.leveling import Reading, from_table
 
@@ -80,9 +80,23 @@ def read(text: str, reading: Reading) -> Hierarchy:
     HierarchyError
         If it is not such a table, with the line, or breaks a rule.
     """
-    if reading.header and edges.looks_like(text):
-        raise HierarchyError("two numbers in every row, so an edge list; read it by `hiertax build --from edges`")
+    if reading.header and not reading.levels and (other := _another_format(text)):
+        raise HierarchyError(f"{other[0]}, no table of lineages; read it by `hiertax build --from {other[1]}`")
     return of_table(parse(text, reading.delimiter, header=reading.header), reading)
+
+
+def _another_format(text: str) -> tuple[str, str] | None:
+    """Tell what a text is that is no table of lineages, but would be read as one without a word."""
+    start = text[: 2**16]
+    if edges.looks_like(start):
+        return "two numbers in every row, so an edge list", "edges"
+    if outline.looks_like(start):
+        return "one name a line, some indented, so an outline", "outline"
+    if start.lstrip().startswith("(") and text.rstrip().endswith(";"):
+        return "brackets and a semicolon at the end, so Newick", "newick"
+    if parent_child_csv.columns(first_row(start)):
+        return "columns of children and parents", "parent-child-csv"
+    return None
 
 
 def _with_names(table: Table, reading: Reading) -> Table:

@@ -76,6 +76,14 @@ def read(text: str, reading: Reading) -> Hierarchy:
     return from_tree(labels, parents, reading)
 
 
+def looks_like(text: str) -> bool:
+    """Tell whether a text is rather an outline than a table: indented lines of one name each below one that is not."""
+    lines = [line for line in text.splitlines()[:1000] if line.strip()]
+    indented = sum(line[0].isspace() or line[0] in f"{_DRAWN}-" for line in lines)
+    cells = sum(any(sign in line.strip() for sign in ",;\t") for line in lines)
+    return indented > 0 and 4 * cells < len(lines)
+
+
 def _lines(text: str) -> list[tuple[int, int, str]]:
     """Return number, indent and name of each line that is not blank."""
     raw = [(n, line.rstrip()) for n, line in enumerate(text.splitlines(), 1) if line.strip()]

@@ -139,6 +139,12 @@ def find_delimiter(text: str) -> str:
     return best
 
 
+def first_row(text: str) -> list[str]:
+    """Return the cells of the first row, which may be a header, without blanks around them."""
+    text, _ = _without_comments(text)
+    return [cell.strip() for row in _sample(text, find_delimiter(text))[:1] for cell in row]
+
+
 def _sample(text: str, mark: str) -> list[list[str]]:
     reader = csv.reader(io.StringIO(text[: 2**20], newline=""), delimiter=mark)
     rows: list[list[str]] = []

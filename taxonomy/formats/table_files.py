@@ -77,12 +77,11 @@ def read_parquet(content: bytes, reading: Reading) -> Hierarchy:
         if file.metadata.num_rows * file.metadata.num_columns > MOST_CELLS:
             raise HierarchyError(f"{file.metadata.num_rows} rows are too many; cut the table down")
         frame = file.read().to_pandas()
+        frame = frame.reset_index() if any(frame.index.names) else frame
+        table = Table([str(name) for name in frame.columns], _rows(frame))
     except (pa.ArrowException, OSError, ValueError, TypeError) as error:
         raise HierarchyError(f"not Parquet: {' '.join(str(error).split())[:200]}; write it anew") from None
-    if any(name for name in frame.index.names):
-        frame = frame.reset_index()
-    names = [str(name) for name in frame.columns]
-    return of_table(tidied(Table(names, _rows(frame))), reading)
+    return of_table(tidied(table), reading)
 
 
 # ---------------------------------------------------------------- Excel

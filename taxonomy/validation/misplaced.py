@@ -12,6 +12,7 @@ from taxonomy.document import Document, Place, lineage, shown
 from taxonomy.ranks import PLACE, PLACEHOLDERS
 from taxonomy.rules import Finding
 
+SPELLINGS = PLACEHOLDERS | {word.replace(" ", "_") for word in PLACEHOLDERS}
 Spot = tuple[int, int]  # level, label
 
 
@@ -48,8 +49,7 @@ def _placeholders(document: Document, folded: Sequence[Sequence[str]], place: Pl
     last = len(document.levels) - 1
     classes = document.levels[last].classes
     for i, keys in enumerate(folded):
-        spelt = {"_".join(word.split()) for word in PLACEHOLDERS} | PLACEHOLDERS
-        found = spelt.intersection(keys)
+        found = SPELLINGS.intersection(keys)
         for j in [j for j, key in enumerate(keys) if key in found] if found else ():
             label = document.levels[i].labels[j]
             if i < last or (classes is not UNSET and classes[j : j + 1] != [label]):

@@ -8,6 +8,7 @@ import re
 from contextlib import suppress
 from html.parser import HTMLParser
 from importlib.resources import files
+from pathlib import Path
 
 import networkx as nx
 import numpy as np
@@ -23,6 +24,7 @@ from taxonomy.hierarchy import Hierarchy, Level
 from taxonomy.leveling import Reading
 from taxonomy.ranks import is_placeholder
 from taxonomy.sources import curated
+from taxonomy.validation import validate
 
 HARD = ["a,b", 'say "x"', "it's", "(b)[c]{d}", "x;y:z", "two\nlines", "carriage\rreturn", "_under_score_", "0.98",
         "Ōkami 鳥 🐦", "<script>alert(1)</script>", "&amp;",
@@ -114,6 +116,17 @@ def test_no_arrangement_of_marks_breaks_the_newick_reader(text: str) -> None:
 def test_the_command_line_offers_every_format() -> None:
     assert set(WRITABLE) == set(formats.FORMATS)
     assert set(READABLE) == {name for name, fmt in formats.FORMATS.items() if fmt.read}
+
+
+@pytest.mark.parametrize("name", ["tree.txt", "tree.dat", "tree"])
+@pytest.mark.parametrize(
+    "kind", ["newick", "nexus", "outline", "lineage-csv", "parent-child-csv", "node-link", "nested-json"]
+)
+def test_a_format_is_told_by_content_where_the_name_does_not(kind: str, name: str, tmp_path: Path) -> None:
+    (tmp_path / name).write_bytes(formats.encode(curated.build("cub"), kind))
+    assert formats.load(tmp_path / name).sizes == (13, 37, 200)
+    report = validate(tmp_path / name)
+    assert [size for _, size in report.levels] == [13, 37, 200], report.to_text()
 
 
 # ---------------------------------------------------------------- CSV

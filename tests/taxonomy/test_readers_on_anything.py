@@ -8,6 +8,7 @@ import time
 import zipfile
 from collections.abc import Iterator
 from contextlib import contextmanager
+from functools import cache
 from pathlib import Path
 
 import msgspec
@@ -56,6 +57,11 @@ readings = st.builds(
 )  # fmt: skip
 
 
+@cache
+def sound(kind: str) -> bytes:
+    return formats.encode(WORKED, kind)
+
+
 @st.composite
 def inputs(draw: st.DrawFn) -> tuple[str, bytes]:
     """Return a format, and bytes that are anything, or made of its own pieces, or a sound file with some spoilt."""
@@ -67,7 +73,7 @@ def inputs(draw: st.DrawFn) -> tuple[str, bytes]:
         return kind, "".join(draw(st.lists(st.sampled_from(MARKS), max_size=25))).encode()
     if how == 2 and kind in PIECES:
         return kind, "".join(draw(st.lists(st.sampled_from(PIECES[kind]), max_size=15))).encode()
-    content = bytearray(formats.encode(WORKED, kind))
+    content = bytearray(sound(kind))
     for _ in range(draw(st.integers(1, 4))):
         at = draw(st.integers(0, len(content) - 1))
         content[at : at + draw(st.integers(0, 3))] = draw(st.binary(max_size=3) | st.sampled_from([b",", b"\n", b'"']))
@@ -75,7 +81,7 @@ def inputs(draw: st.DrawFn) -> tuple[str, bytes]:
 
 
 @given(given_input=inputs(), reading=readings)
-@settings(max_examples=400, suppress_health_check=[HealthCheck.too_slow])
+@settings(max_examples=300, suppress_health_check=[HealthCheck.too_slow])
 def test_anything_gives_a_file_that_can_be_read_again_or_one_line(
     given_input: tuple[str, bytes], reading: Reading
 ) -> None:
@@ -99,7 +105,7 @@ NAMES = st.sampled_from(
     levels=st.lists(NAMES, min_size=3, max_size=3, unique=True),
     kind=st.sampled_from(READABLE),
 )
-@settings(max_examples=400, suppress_health_check=[HealthCheck.too_slow])
+@settings(max_examples=300, suppress_health_check=[HealthCheck.too_slow])
 def test_what_is_built_is_written_and_read_again_in_every_format_that_can_carry_it(
     rows: list[tuple[str, ...]], levels: list[str], kind: str
 ) -> None:
@@ -119,7 +125,7 @@ def test_what_is_built_is_written_and_read_again_in_every_format_that_can_carry_
 
 
 @given(given_input=inputs())
-@settings(max_examples=200, suppress_health_check=[HealthCheck.too_slow, HealthCheck.function_scoped_fixture])
+@settings(max_examples=100, suppress_health_check=[HealthCheck.too_slow, HealthCheck.function_scoped_fixture])
 def test_anything_is_diagnosed(given_input: tuple[str, bytes], tmp_path: Path) -> None:
     kind, content = given_input
     path = tmp_path / f"file{formats.FORMATS[kind].suffixes[-1]}"

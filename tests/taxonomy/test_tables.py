@@ -206,7 +206,14 @@ def test_a_row_per_image_is_a_class_per_taxon(tmp_path: Path) -> None:
 # ---------------------------------------------------------------- headers
 
 
-@pytest.mark.parametrize("rows", [BIRDS, [("Strigiformes", "Strigidae", "Owl"), ("Passeriformes", "Corvidae", "Rook")]])
+@pytest.mark.parametrize(
+    "rows",
+    [
+        BIRDS,
+        [("Strigiformes", "Strigidae", "Owl"), ("Passeriformes", "Corvidae", "Rook")],
+        [("AB12.1 Owls", "tawny", "a"), ("AB7.23 Owls", "barn", "b")],
+    ],
+)
 def test_a_header_that_reads_like_taxa_is_told(rows: list[tuple[str, ...]], tmp_path: Path) -> None:
     text = table(rows[1:], ",".join(rows[0]))
     with pytest.raises(HierarchyError, match=r"rather a taxon than the name of a level.*--no-header"):
@@ -217,6 +224,20 @@ def test_a_header_that_reads_like_taxa_is_told(rows: list[tuple[str, ...]], tmp_
     assert [level.name for level in named.levels] == ["order", "family", "species"]
     with pytest.raises(HierarchyError, match="2 level names \\(order, species\\) for 3 columns"):
         read(text, header=False, levels=("order", "species"))
+
+
+@pytest.mark.parametrize(
+    ("kind", "text"),
+    [
+        ("edges", "1 0\n2 0\n3 1\n"),
+        ("outline", "Bird\n  Duck\n    Teal\n"),
+        ("newick", "((a,b)c,(d)e);\n"),
+        ("parent-child-csv", "child,parent,label\n1,,Bird\n2,1,Duck\n"),
+    ],
+)
+def test_what_is_no_table_is_not_read_as_one(kind: str, text: str) -> None:
+    with pytest.raises(HierarchyError, match=f"read it by `hiertax build --from {kind}`"):
+        read(text)
 
 
 def test_levels_that_are_asked_for_by_name_are_a_header(tmp_path: Path) -> None:
@@ -295,6 +316,12 @@ def test_a_class_may_be_called_unknown(tmp_path: Path) -> None:
     assert hierarchy.classes == ("unknown", "b")
     hierarchy.save(tmp_path / "h.json")
     assert "placeholder-name" not in validate(tmp_path / "h.json").counts
+
+
+def test_classes_without_a_species_are_told_apart_by_their_names() -> None:
+    rows = [("O", "F", "sp.", "c1"), ("O", "F", "x", "c2"), ("O", "F", "sp.", "c3"), ("O", "G", "sp.", "c4")]
+    hierarchy, _ = read(table(rows, "order,family,species,class"), ragged="fill")
+    assert hierarchy.levels[-1].labels == ("c1 (species)", "x", "c3 (species)", "G (species)")
 
 
 def test_missing_values_of_an_array_are_gaps() -> None:
