@@ -9,6 +9,7 @@ from taxonomy.commands.cluster import cluster
 from taxonomy.commands.compare import compare
 from taxonomy.commands.convert import convert, plot
 from taxonomy.commands.download import download
+from taxonomy.commands.select import select
 from taxonomy.commands.show import show
 from taxonomy.commands.validate import validate
 from taxonomy.console import Console
@@ -26,5 +27,5 @@ def main() -> None:
     """
 
 
-for command in (build, show, validate, compare, convert, plot, download, cluster):
+for command in (build, show, select, validate, compare, convert, plot, download, cluster):
     main.add_command(command)

@@ -20,6 +20,7 @@ EXTRAS = {
     **dict.fromkeys(("torch", "torchvision", "safetensors", "PIL", "filelock", "tomli_w"), "train"),
     "matplotlib": "plot",
     "tensorboard": "tensorboard",
+    **dict.fromkeys(("openpyxl", "pyarrow"), "tables"),
 }
 
 

@@ -1,9 +1,10 @@
 """Trees of uneven depth made level, by a policy that the user chose and the result records.
 
 Every importer and source comes through here. A lineage has one cell per level, coarsest first; an empty
-cell is a level at which it names no taxon. In a table the column of a cell says its level. A tree from
-elsewhere (Newick, folders, edges) says no ranks: there taxa are counted from the top, and the leaf stands
-at the finest level, so that what is missing is just above the leaf.
+cell is a level at which it names no taxon, and so is a word that says only that there is none (``NA``,
+``incertae sedis``, ...). In a table the column of a cell says its level. A tree from elsewhere (Newick,
+folders, edges) says no ranks: there taxa are counted from the top, and the leaf stands at the finest level,
+so that what is missing is just above the leaf.
 
 ``error``
     Refuses, and names the first gap.
@@ -16,17 +17,23 @@ at the finest level, so that what is missing is just above the leaf.
 
 from __future__ import annotations
 
+from collections import Counter
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Any, Literal, get_args
 
 import numpy as np
 
+from taxonomy.document import shown
 from taxonomy.errors import HierarchyError
 from taxonomy.hierarchy import Hierarchy, IntArray, Level
+from taxonomy.homonyms import prefix_tree, qualified
+from taxonomy.parents import MOST_LEVELS, Parents, depths, levels_of, lineage
+from taxonomy.ranks import is_placeholder, out_of_order
 
 Ragged = Literal["error", "fill", "collapse"]
 POLICIES: tuple[Ragged, ...] = get_args(Ragged)
+Edges = Literal["child-parent", "parent-child"]
 Lineage = tuple[str, ...]
 MOST_CELLS = 20_000_000  # classes times levels; a small file can describe a tree of any depth
 
@@ -45,6 +52,20 @@ class Reading:
         Where the hierarchy comes from; its ``command`` rebuilds it.
     fallback
         The name where neither `name` nor the input gives one.
+    qualify
+        Whether to tell homonyms apart by their parents, ``Prunella (Lamiaceae)``, rather than to refuse them.
+    class_column, header, delimiter, encoding
+        Of tables: the column of the dataset's class names; whether the first row is a header; what separates
+        the cells; the encoding of the text. What was found is noted, where not given.
+    edges, parents, labels
+        Of edges: which end is the child, where that cannot be told; which parent to keep where a taxon has
+        several; the name of each node where the edges have numbers.
+    name_inner
+        Whether unnamed inner nodes of a tree get the names ``node 1``, ``node 2``, ...
+    depths
+        Of trees without ranks: which depths to keep, 1 for the coarsest, -1 for the leaves; all where not given.
+    notes
+        What was assumed, merged or passed over: readers append a sentence each, in the order in which it happened.
     """
 
     name: str | None = None
@@ -53,6 +74,17 @@ class Reading:
     ragged: Ragged = "error"
     source: Mapping[str, Any] = field(default_factory=dict)
     fallback: str = "hierarchy"
+    qualify: bool = False
+    class_column: str | None = None
+    header: bool = True
+    delimiter: str | None = None
+    encoding: str | None = None
+    edges: Edges | None = None
+    parents: Parents = "refuse"
+    labels: Mapping[str, str] | None = None
+    name_inner: bool = False
+    depths: tuple[int, ...] | None = None
+    notes: list[str] = field(default_factory=list, compare=False)
 
     def about(self, **known: Any) -> dict[str, Any]:
         """Return name, root and source for a hierarchy; `known` is what the input says of itself."""
@@ -64,23 +96,94 @@ class Reading:
 
 
 def from_table(
-    lineages: Sequence[Lineage], levels: Sequence[str], reading: Reading, classes: Sequence[str] | None = None
+    lineages: Sequence[Lineage],
+    levels: Sequence[str],
+    reading: Reading,
+    classes: Sequence[str] | None = None,
+    **known: Any,
 ) -> Hierarchy:
-    """Build a hierarchy from lineages of one cell per level, blank cells for gaps.
+    """Build a hierarchy from lineages of one cell per level; blank cells and placeholders are gaps.
 
-    A lineage without a class name of its own has its deepest taxon for a class.
+    Rows that are equal, class name included, are one class. A lineage without a class name of its own has its
+    deepest taxon for a class.
 
     Raises
     ------
     HierarchyError
         If the lineages are uneven and the policy is ``error``, or they break a rule of the hierarchy.
     """
-    if classes is None:
-        classes = [next((label for label in reversed(line) if label.strip()), "") for line in lineages]
-    even, kept, remark = level(lineages, levels, reading.ragged)
-    about = reading.about()
+    _check_levels(levels)
+    lines, gaps = _without_placeholders(lineages)
+    _note_gaps(reading, gaps)
+    lines, classes = _merged(lines, classes, reading)
+    even, kept, remark = level(lines, levels, reading.ragged)
+    if classes is not None and reading.ragged == "fill":
+        even = _told_apart(even, lines, classes)
+    about = reading.about(**known)
     about["source"] |= remark
-    return Hierarchy.from_lineages(even, kept, classes=classes, **about)
+    return _built(even, kept, _deepest(lines) if classes is None else classes, classes is None, reading, about)
+
+
+def _without_placeholders(lineages: Sequence[Lineage]) -> tuple[list[Lineage], int]:
+    """Return lineages without blanks around names and without placeholders, and how many of those there were."""
+    names = set().union(*lineages)
+    gaps = {name for name in names if is_placeholder(name)}
+    clean = {name: "" if name in gaps else name.strip() for name in names}
+    if all(name == new for name, new in clean.items()):
+        return list(lineages), 0
+    count = sum(name in gaps for line in lineages for name in line) if gaps else 0
+    return [tuple(map(clean.__getitem__, line)) for line in lineages], count
+
+
+def _note_gaps(reading: Reading, gaps: int) -> None:
+    if gaps:
+        reading.notes.append(f"names such as 'NA' or 'unknown' that stand for no taxon, taken as gaps: {gaps}")
+
+
+def _merged(
+    lines: list[Lineage], classes: Sequence[str] | None, reading: Reading
+) -> tuple[list[Lineage], list[str] | None]:
+    """Return the lineages and classes of different rows; a row per image is usual."""
+    rows = list(dict.fromkeys(zip(lines, classes or [""] * len(lines), strict=True)))
+    if len(rows) < len(lines):
+        reading.notes.append(f"equal rows are one class: {len(lines)} rows, {len(rows)} classes")
+    return [line for line, _ in rows], None if classes is None else [name for _, name in rows]
+
+
+def _told_apart(even: list[Lineage], lines: list[Lineage], classes: Sequence[str]) -> list[Lineage]:
+    """Return lineages in which leaves that were gaps, and got one name, are named after their classes instead."""
+    often = Counter(line[-1] for line in even)
+    return [
+        (*line[:-1], f"{name}{line[-1][line[-1].rindex(' (') :]}") if often[line[-1]] > 1 and not was[-1] else line
+        for line, was, name in zip(even, lines, classes, strict=True)
+    ]
+
+
+def _deepest(lines: Sequence[Lineage]) -> list[str]:
+    return [next((label for label in reversed(line) if label), "") for line in lines]
+
+
+def _built(
+    lines: list[Lineage], names: Sequence[str], classes: Sequence[str], own: bool, reading: Reading,
+    about: dict[str, Any],
+) -> Hierarchy:  # fmt: skip
+    """Build the hierarchy of even lineages; `own` says that the classes are the names of taxa."""
+    levels = prefix_tree(lines, names)
+    return _qualified(levels, classes, own, reading, about)
+
+
+def _qualified(
+    levels: tuple[Level, ...], classes: Sequence[str], own: bool, reading: Reading, about: dict[str, Any]
+) -> Hierarchy:
+    if reading.qualify:
+        plain = levels
+        levels, renamed = qualified(levels)
+        if renamed:
+            reading.notes.append(f"names told apart by their parents: {renamed}")
+        if own:
+            finest = zip(classes, plain[-1].labels, levels[-1].labels, strict=True)
+            classes = [new if name == old else name for name, old, new in finest]
+    return Hierarchy(levels=levels, classes=tuple(classes), **about)
 
 
 def from_tree(labels: Sequence[str], parents: Sequence[int], reading: Reading, **known: Any) -> Hierarchy:
@@ -89,7 +192,8 @@ def from_tree(labels: Sequence[str], parents: Sequence[int], reading: Reading, *
     Parameters
     ----------
     labels
-        The names of the nodes, the root's among them.
+        The names of the nodes, the root's among them. An inner node whose name is a placeholder is a gap;
+        a leaf is a class, whatever its name.
     parents
         For each node the index of its parent, -1 for the root.
     known
@@ -101,31 +205,76 @@ def from_tree(labels: Sequence[str], parents: Sequence[int], reading: Reading, *
         If this is no tree, its depth is uneven and the policy is ``error``, or it breaks a rule.
     """
     above = np.asarray(parents, dtype=np.int64)
-    depth = _depths(labels, above)
-    classes = list(known.pop("classes", labels))
-    known.setdefault("root", labels[int(np.flatnonzero(above < 0)[0])])
+    depth = depths(labels, above)
+    classes = [name.strip() for name in known.pop("classes", labels)]
+    known.setdefault("root", labels[int(np.flatnonzero(above < 0)[0])].strip())
     leaves = np.setdiff1d(np.arange(len(above)), above)
     count = int(depth.max())
     if count == 0:
         raise HierarchyError("the tree is a root with nothing under it; give it taxa")
-    names = _level_names(reading, count)
+    labels, gaps = _named(labels, above, leaves)
+    _refuse_twins(labels, above)
+    _note_gaps(reading, gaps)
     about = reading.about(**known)
-    if (depth[leaves] == count).all():
-        return Hierarchy(
-            levels=_levels(labels, above, depth, names), classes=tuple(classes[i] for i in leaves), **about
-        )
+    own = all(classes[i] == labels[i] for i in leaves.tolist())
+    if not gaps and reading.depths is None and (depth[leaves] == count).all():
+        levels = levels_of(labels, above, depth, _level_names(reading, count))
+        return _qualified(levels, [classes[i] for i in leaves], own, reading, about)
+    return _levelled(labels, above, depth, leaves, [classes[i] for i in leaves], own, reading, about)
+
+
+def _named(labels: Sequence[str], above: IntArray, leaves: IntArray) -> tuple[list[str], int]:
+    """Return the names without blanks around them, '' for inner nodes that are placeholders, and how many are."""
+    names = [name.strip() for name in labels]
+    inner = np.ones(len(names), dtype=bool)
+    inner[leaves] = False
+    inner[above < 0] = False
+    gaps = [i for i in np.flatnonzero(inner).tolist() if is_placeholder(names[i])]
+    for i in gaps:
+        names[i] = ""
+    return names, len(gaps)
+
+
+def _refuse_twins(labels: Sequence[str], above: IntArray) -> None:
+    """Refuse two nodes of one name under one parent, which levelling would make one."""
+    pairs: set[tuple[int, str]] = set()
+    for parent, label in zip(above.tolist(), labels, strict=True):
+        if label and (parent, label) in pairs:
+            raise HierarchyError(f"{shown(label)} is listed twice under {shown(labels[parent])}; keep one of the two")
+        pairs.add((parent, label))
+
+
+def _levelled(
+    labels: Sequence[str], above: IntArray, depth: IntArray, leaves: IntArray, classes: list[str], own: bool,
+    reading: Reading, about: dict[str, Any],
+) -> Hierarchy:  # fmt: skip
+    count = int(depth.max())
+    kept = _kept(reading.depths, count)
     uneven = np.flatnonzero(depth[leaves] < count)
-    if reading.ragged == "error":
-        line = _lineage(labels, above, int(leaves[uneven[0]]))
-        raise HierarchyError(_gap(_at_the_bottom(line, count), names, len(uneven), len(leaves)))
-    if len(leaves) * count > MOST_CELLS:
+    if reading.ragged == "error" and kept is None and uneven.size:
+        line = lineage(labels, above, int(leaves[uneven[0]]))
+        raise HierarchyError(_gap(_at_the_bottom(line, count), _level_names(reading, count), len(uneven), len(leaves)))
+    if len(leaves) * (count if kept is None else len(kept)) > MOST_CELLS or int(depth[leaves].sum()) > MOST_CELLS:
         raise HierarchyError(
             f"{len(leaves)} classes below up to {count} levels are too many to level; cut the tree down"
         )
-    lines = [_at_the_bottom(_lineage(labels, above, leaf), count) for leaf in leaves.tolist()]
-    even, kept, remark = level(lines, names, reading.ragged)
+    lines = [_at_the_bottom(lineage(labels, above, leaf), count, kept) for leaf in leaves.tolist()]
+    names = _level_names(reading, count, kept)
+    even, names, remark = level(lines, names, reading.ragged)
     about["source"] |= remark
-    return Hierarchy.from_lineages(even, kept, classes=[classes[i] for i in leaves], **about)
+    return _built(even, names, classes, own, reading, about)
+
+
+def _kept(depths: tuple[int, ...] | None, count: int) -> list[int] | None:
+    """Return the indices of the depths to keep, ascending."""
+    if depths is None:
+        return None
+    if wrong := [d for d in depths if not (1 <= d <= count or -count <= d <= -1)]:
+        raise HierarchyError(f"`depths`: no depth {wrong[0]} in a tree of {count} levels below its root")
+    kept = [d - 1 if d > 0 else count + d for d in depths]
+    if sorted(set(kept)) != kept:
+        raise HierarchyError(f"`depths` {', '.join(map(str, depths))}: name each once, coarsest first")
+    return kept
 
 
 def level(
@@ -151,7 +300,7 @@ def level(
         return filled, tuple(levels), {"ragged": {"policy": policy, "lineages": uneven, "taxa": int((~full).sum())}}
     kept = np.flatnonzero(full.all(axis=0)).tolist()
     if not kept:
-        raise HierarchyError("no level has a taxon in every lineage, so collapse leaves none; use --ragged fill")
+        raise HierarchyError("no level has a taxon in every lineage, so collapse leaves none; use `ragged=fill`")
     dropped = [name for k, name in enumerate(levels) if k not in kept]
     even = [tuple(line[k] for k in kept) for line in lineages]
     return even, tuple(levels[k] for k in kept), {"ragged": {"policy": policy, "lineages": uneven, "dropped": dropped}}
@@ -159,11 +308,11 @@ def level(
 
 def _gap(line: Lineage, levels: Sequence[str], uneven: int, count: int) -> str:
     first = next(name for name, label in zip(levels, line, strict=True) if not label.strip())
-    shown = [label if label.strip() else "?" for label in line]
-    shown = shown if len(shown) <= 8 else [*shown[:4], "...", *shown[-3:]]
+    names = [label[:60] if label.strip() else "?" for label in line]
+    names = names if len(names) <= 8 else [*names[:4], "...", *names[-3:]]
     return (
-        f"{uneven} of {count} lineages have a gap, the first at level {first!r} of {' > '.join(shown)}; "
-        "fill it in, or say --ragged fill or --ragged collapse"
+        f"{uneven} of {count} lineages have a gap, the first at level {shown(first)} of {' > '.join(names)}; "
+        "fill it in, or say `ragged=fill` or `ragged=collapse`"
     )
 
 
@@ -174,54 +323,32 @@ def _filled(line: Lineage, levels: Sequence[str]) -> Lineage:
     return tuple(line[k] if k == at else f"{line[k]} ({levels[at]})" for at, k in enumerate(nearest))
 
 
-def _at_the_bottom(line: Lineage, count: int) -> Lineage:
-    return (*line[:-1], *[""] * (count - len(line)), line[-1])
+def _at_the_bottom(line: Lineage, count: int, kept: Sequence[int] | None = None) -> Lineage:
+    """Return a lineage with its leaf at the last of `count` levels; only those kept, where not all are."""
+    if kept is None:
+        return (*line[:-1], *[""] * (count - len(line)), line[-1])
+    return tuple(line[-1] if k == count - 1 else line[k] if k < len(line) - 1 else "" for k in kept)
 
 
-def _level_names(reading: Reading, count: int) -> tuple[str, ...]:
-    names = reading.levels or tuple(f"level {k + 1}" for k in range(count))
-    if len(names) != count:
+def _level_names(reading: Reading, count: int, kept: Sequence[int] | None = None) -> tuple[str, ...]:
+    places = range(count) if kept is None else kept
+    names = reading.levels or tuple(f"level {k + 1}" for k in places)
+    if len(names) != len(places):
         raise HierarchyError(
-            f"{len(names)} level names ({', '.join(names)}) for a tree of {count} levels below its root; name each"
+            f"{len(names)} level names ({', '.join(names)}) for a tree of {len(places)} levels below its root; "
+            "name each"
         )
+    _check_levels(names)
     return names
 
 
-def _depths(labels: Sequence[str], parents: IntArray) -> IntArray:
-    """Return how far each node is below the one root; refuse what is no tree."""
-    roots = np.flatnonzero(parents < 0)
-    if len(roots) != 1:
-        shown = ", ".join(repr(labels[i]) for i in roots[:3].tolist())
-        raise HierarchyError(f"a tree has one root, this has {len(roots)} ({shown}); put one taxon above all others")
-    depth = np.full(len(parents), -1)
-    depth[roots] = 0
-    order = np.argsort(parents, kind="stable")
-    first = np.searchsorted(parents[order], np.arange(len(parents) + 1))
-    frontier, below = roots, 0
-    while frontier.size:
-        below += 1
-        spans = [order[first[i] : first[i + 1]] for i in frontier]
-        frontier = np.concatenate(spans)
-        depth[frontier] = below
-    if lost := np.flatnonzero(depth < 0).tolist():
-        raise HierarchyError(f"{labels[lost[0]]!r} is its own ancestor; break the circle")
-    return depth
-
-
-def _lineage(labels: Sequence[str], parents: IntArray, node: int) -> Lineage:
-    line: list[str] = []
-    while parents[node] >= 0:
-        line.append(labels[node])
-        node = int(parents[node])
-    return tuple(reversed(line))
-
-
-def _levels(labels: Sequence[str], parents: IntArray, depth: IntArray, names: Sequence[str]) -> tuple[Level, ...]:
-    """Return the levels of an even tree, each in the order in which its nodes are listed."""
-    place = np.zeros(len(labels), dtype=np.int64)  # of each node within its level
-    by_level = np.split(np.argsort(depth, kind="stable"), np.cumsum(np.bincount(depth))[:-1])
-    levels = []
-    for name, nodes in zip(names, by_level[1:], strict=True):
-        place[nodes] = np.arange(len(nodes))
-        levels.append(Level(name, tuple(labels[i] for i in nodes.tolist()), place[parents[nodes]]))
-    return tuple(levels)
+def _check_levels(names: Sequence[str]) -> None:
+    if len(names) > MOST_LEVELS:
+        raise HierarchyError(f"{len(names)} levels; a hierarchy of more than {MOST_LEVELS} is none that makes sense")
+    if not all(name.strip() for name in names):
+        raise HierarchyError(f"level {[bool(n.strip()) for n in names].index(False) + 1} has no name; name every level")
+    if pair := out_of_order(names):
+        raise HierarchyError(
+            f"level {pair[0]!r} stands above {pair[1]!r}, so the ranks are not in order; "
+            "name them coarsest first by `levels`"
+        )

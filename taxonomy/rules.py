@@ -75,8 +75,12 @@ RULES: Final[dict[str, Rule]] = {
         "validate it in parts",
     ),
     "not-utf8": Rule(
-        _FILE, "error", "the text is not UTF-8 (UTF-16, Latin-1, binary), or JSON begins with a byte-order mark",
+        _FILE, "error", "JSON is not UTF-8 or begins with a byte-order mark; a table is binary or of no known encoding",
         "save it as UTF-8 without a byte-order mark",
+    ),
+    "assumed": Rule(
+        _FILE, "info", "how the file was read where it does not say so: separator, encoding, columns passed over",
+        "nothing, if that is right; `hiertax build` has an option for each",
     ),
     "not-json": Rule(
         _FILE, "error", "the file is broken JSON: cut short, NaN, nested absurdly deep", "restore or rebuild the file"
@@ -103,7 +107,7 @@ RULES: Final[dict[str, Rule]] = {
     "blank-class": Rule(_TREE, "error", "a dataset class has no name", "write the class name as the dataset has it"),
     "two-parents": Rule(
         _TREE, "error", "a taxon stands under two parents",
-        "keep the right one, or give the two taxa different names",
+        "keep the right one, or give the two taxa different names, as `hiertax build --qualify` does",
     ),
     "duplicate-label": Rule(_TREE, "error", "a taxon is listed twice under one parent", "keep one of the two"),
     "parents-length": Rule(_TREE, "error", "a level has not as many parents as labels", "give every label one parent"),
@@ -125,8 +129,16 @@ RULES: Final[dict[str, Rule]] = {
     ),
     # ------------------------------------------------------------ tables
     "bad-header": Rule(
-        _TABLE, "error", "the header names no level, a column twice, or leaves one blank",
-        "begin with one line of comma-separated level names, coarsest first",
+        _TABLE, "error", "the header names no level, a column twice, or leaves one blank that is not empty",
+        "begin with one line of level names, coarsest first, and name every column that holds something",
+    ),
+    "header-is-data": Rule(
+        _TABLE, "error", "the first row reads like taxa rather than like the names of levels",
+        "add a header, or read it by `hiertax build --no-header`; `--levels` says that the header is one",
+    ),
+    "repeated-row": Rule(
+        _TABLE, "warning", "rows that are equal, such as one for each image of a class, count as one class",
+        "nothing, if each row is an image; else keep one",
     ),
     "row-length": Rule(
         _TABLE, "error", "a row has more or fewer cells than the header", "put names that hold commas in double quotes"
@@ -174,15 +186,31 @@ RULES: Final[dict[str, Rule]] = {
         _NAMES, "warning", "one word mixes letters of the Latin, Greek or Cyrillic alphabets", "retype the word"
     ),
     "spelling-variant": Rule(
-        _NAMES, "warning", "two names of a level differ only in hyphens, apostrophes, other punctuation or accents",
+        _NAMES, "warning", "two names of a level differ only in punctuation, quotes, accents, or the sign of a hybrid",
         "check that they are two taxa",
     ),
     "near-duplicate": Rule(
         _NAMES, "warning", "two names of a level differ by one letter, or by two letters swapped (digits never count)",
         "check that they are two taxa",
     ),
+    "placeholder-name": Rule(
+        _NAMES, "error", "a word such as NA, unknown, incertae sedis or sp. stands for a taxon and makes strangers kin",
+        "leave the cell empty, or let `hiertax build --ragged fill` or `collapse` level the gap",
+    ),
+    "rank-order": Rule(
+        _NAMES, "error", "levels that are ranks do not stand coarsest first",
+        "put them in order, or name them so by `hiertax build --levels`",
+    ),
+    "wrong-rank": Rule(
+        _NAMES, "error", "a name that is known to be of one rank stands on the level of another",
+        "move it to its rank, or correct the name",
+    ),
+    "name-on-two-levels": Rule(
+        _NAMES, "warning", "a name stands on two levels, in different branches",
+        "check that they are two taxa, and the rank of each",
+    ),
     "child-named-as-parent": Rule(
-        _NAMES, "error", "a taxon has its parent's name, where both levels are zoological ranks",
+        _NAMES, "error", "a taxon has its parent's name, where both are ranks, other than species and subspecies",
         "use the name of the taxon itself; a rank may be missing or shifted",
     ),
     "shared-name": Rule(
@@ -266,7 +294,7 @@ RULES: Final[dict[str, Rule]] = {
 INTRODUCTION = """\
 # What `hiertax validate` checks
 
-    hiertax validate FILE...                # hierarchy files, lineage tables, parent-child tables
+    hiertax validate FILE...                # hierarchy files, tables, trees of other tools
     hiertax validate FILE --root DIR        # and the classes of the dataset in DIR
     hiertax validate FILE --strict --json
 
@@ -275,19 +303,21 @@ the id of a rule, a severity, a place, the lineages involved (both, where two ar
 exits with 1 if there is an error; with `--strict` also if there is a warning. Of each rule the first 100
 findings are shown and the rest counted.
 
-Three kinds of file are read however broken, told apart by their content:
+Four kinds of file are read however broken, told apart by their content:
 
 * **a hierarchy file** (JSON); a place is a JSON path, `levels[1].labels[3]`;
-* **a lineage table** (CSV): a header of level names, coarsest first, then one row per class. A first or last
-  column `class` holds the dataset's class names (between others it is the rank of that name); without it the
-  finest taxon is the class. A column `root` must say the same in every row. Columns `note`, `basis`,
-  `scientific_name` and `wikipedia_title`, as in the tables that hiertax ships, are not levels. A place is a line
-  and a column;
-* **a parent-child table** (CSV): a header with `child` (or `label`) and `parent`, and `level` and `class` if you
+* **a table of lineages**: a header of level names, coarsest first, then one row per class, read as by
+  `hiertax build --csv` ([formats.md](formats.md)): cells separated by commas, semicolons, tabs or pipes, in any usual
+  encoding; a column `class` for the dataset's class names, unless it is the rank of that name; whole lineages in one
+  cell. Without class names the finest taxon is the class. A column `root` must say the same in every row. A place is a
+  line and a column;
+* **a parent-child table**: a header with `child` (or `label`) and `parent`, and `level` and `class` if you
   like; the root has an empty parent, or no row. Several taxa may have no parent where `level` gives all of them one
-  level. Names must be different within a level, or in the whole table where it has no levels.
+  level. Names must be different within a level, or in the whole table where it has no levels; where there are both
+  `child` (or `id`) and `label` (or `name`), the first is a number that `parent` refers to;
+* **an edge list** of two numbers a line, without a header.
 
-Newick, node-link JSON and hiclass arrays ([formats.md](formats.md)) are read by their importers, which stop at the
+Other formats ([formats.md](formats.md)) are read by their importers, which stop at the
 first fault, so such a file gives that one finding, or those about its names and shape.
 
 A table says no dataset. Where nine tenths of its classes are those of a dataset that hiertax knows, it counts as

@@ -9,7 +9,8 @@ import click
 from click.core import ParameterSource
 
 from taxonomy.commands.parameters import HIERARCHY, OUTPUT, READABLE
-from taxonomy.commands.sources import SOURCES, Options, choose, refuse_what_has_no_meaning
+from taxonomy.commands.reading_options import OPTIONS, flags_in_errors, reading_options, refuse_meaningless
+from taxonomy.commands.sources import SOURCES, Options, choose, formats_of, refuse_what_has_no_meaning
 from taxonomy.console import invocation
 
 DATASETS = ("cub", "cub-paper", "aircraft", "cars", "sketchbirds", "folder")
@@ -23,7 +24,9 @@ CACHE = click.Path(file_okay=False, path_type=Path)
 @click.option("--dataset", type=click.Choice(DATASETS), help="Whose classes to arrange.")
 @click.option("--source", type=click.Choice(ASKED), help="Reviewed tables, or Wikipedia's pages.")
 @click.option("--root", type=FOLDER, help="Where the dataset lies: aircraft, cars or folder.")
-@click.option("--csv", "table", type=HIERARCHY, help="Table with a column per level, rows in any order.")
+@click.option(
+    "--csv", "table", type=HIERARCHY, help="Table with a column per level: text, .xlsx or .parquet; rows in any order."
+)
 @click.option(
     "--from",
     "imported",
@@ -44,6 +47,7 @@ CACHE = click.Path(file_okay=False, path_type=Path)
     show_default=True,
     help="What to do with uneven depth: refuse, fill gaps with taxa named after their neighbour, drop levels.",
 )
+@reading_options
 @click.option("--name", help="What to call the hierarchy [the file's or folder's name].")
 @click.option("--root-label", help="What every label is, such as bird [object].")
 @click.option("--contact", envvar="HIERTAX_CONTACT", help="Your e-mail or URL, sent to Wikipedia [$HIERTAX_CONTACT].")
@@ -72,10 +76,14 @@ def build(ctx: click.Context, /, **given: Any) -> None:
       hiertax build --dataset aircraft --root fgvc-aircraft-2013b
       hiertax build --dataset folder --root pets --levels group,breed --root-label pet
       hiertax build --csv birds.csv --levels order,family,species --ragged fill
+      hiertax build --csv plants.xlsx --qualify
+      hiertax build --from edges hierarchy.txt --labels classes.txt --ragged fill
       hiertax build --from newick tree.nwk --levels family,genus,species
     """
     options = Options(**given, command=invocation("hiertax", ctx))
     source = choose(options)
-    typed = [name for name in given if ctx.get_parameter_source(name) is ParameterSource.COMMANDLINE]
-    refuse_what_has_no_meaning(source, typed)
-    source.build(options)
+    typed = [name for name in ctx.params if ctx.get_parameter_source(name) is ParameterSource.COMMANDLINE]
+    refuse_what_has_no_meaning(source, [name for name in typed if name not in OPTIONS])  # those have their own check
+    refuse_meaningless(ctx, formats_of(options))
+    with flags_in_errors():
+        source.build(options)

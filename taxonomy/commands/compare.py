@@ -8,6 +8,7 @@ from pathlib import Path
 import click
 
 from taxonomy.commands.parameters import HIERARCHY
+from taxonomy.commands.reading_options import load
 
 
 @click.command()
@@ -24,9 +25,8 @@ def compare(a: Path, b: Path, as_json: bool) -> None:
     Example:
       hiertax compare hierarchies/cub_paper.json hierarchies/cub_wiki.json
     """
-    from taxonomy import formats
     from taxonomy.compare import compare as compared
     from taxonomy.compare import summary
 
-    comparison = compared(formats.load(a), formats.load(b))
+    comparison = compared(load(a), load(b))
     click.echo(json.dumps(comparison.to_json(), indent=2, ensure_ascii=False) if as_json else summary(comparison))

@@ -8,6 +8,7 @@ from pathlib import Path
 import click
 
 from taxonomy.commands.parameters import HIERARCHY
+from taxonomy.commands.reading_options import load
 
 
 @click.command()
@@ -23,11 +24,10 @@ def show(file: Path, as_json: bool) -> None:
     Example:
       hiertax show hierarchies/cub_wiki.json
     """
-    from taxonomy import formats
     from taxonomy.errata import in_words, known_of
     from taxonomy.outline import describe, outline
 
-    hierarchy = formats.load(file)
+    hierarchy = load(file)
     errata = known_of(hierarchy)
     if as_json:
         about = describe(hierarchy) | {"errata": [erratum._asdict() for erratum in errata]}

@@ -13,6 +13,7 @@ from typing import TYPE_CHECKING, Any, Final
 
 import click
 
+from taxonomy.commands.reading_options import said
 from taxonomy.console import visible
 
 if TYPE_CHECKING:
@@ -40,6 +41,7 @@ class Options:
     offline: bool
     review: Path | None
     out: Path | None
+    reading: dict[str, Any]
     command: str
 
 
@@ -141,21 +143,25 @@ def _folders(options: Options) -> None:
     from taxonomy.sources.folder import hierarchy_of
 
     dataset = find_dataset(options.root or Path())
-    save(hierarchy_of(dataset, _reading(options, kind="folder")), options, dataset.notes)
+    hierarchy = hierarchy_of(dataset, _reading(options, kind="folder"))
+    save(hierarchy, options, (*dataset.notes, *said(options.reading["notes"])))
 
 
 def _table(options: Options) -> None:
     from taxonomy import formats
 
-    reading = _reading(options, kind="imported", format="lineage-csv")
-    save(formats.load(options.table or Path(), reading, "lineage-csv"), options)
+    path = options.table or Path()
+    kind = table_format(path)
+    hierarchy = formats.load(path, _reading(options, kind="imported", format=kind), kind)
+    save(hierarchy, options, said(options.reading["notes"]))
 
 
 def _imported(options: Options) -> None:
     from taxonomy import formats
 
     kind, path = options.imported or ("", Path())
-    save(formats.load(path, _reading(options, kind="imported", format=kind), kind), options)
+    hierarchy = formats.load(path, _reading(options, kind="imported", format=kind), kind)
+    save(hierarchy, options, said(options.reading["notes"]))
 
 
 def _wikipedia_on_dataset(options: Options) -> None:
@@ -229,6 +235,20 @@ def save(hierarchy: Hierarchy, options: Options, notes: Sequence[str] = ()) -> N
     click.echo(visible(f"{out}: {hierarchy.root} > {sizes}"))
 
 
+def table_format(path: Path) -> str:
+    """Return the format of a table of lineages, which its suffix tells."""
+    return {".parquet": "parquet", ".xlsx": "xlsx", ".xlsm": "xlsx"}.get(path.suffix.lower(), "lineage-csv")
+
+
+def formats_of(options: Options) -> tuple[str, ...]:
+    """Return the format of the input, as `taxonomy.commands.reading_options.refuse_meaningless` has it."""
+    if options.table is not None:
+        return (table_format(options.table),)
+    if options.imported is not None:
+        return (options.imported[0],)
+    return ("folders",) if options.dataset == "folder" else ()
+
+
 def refuse_paths(name: str, out: Path | None) -> None:
     """Refuse a hierarchy's name that would lead the usual output file to another folder."""
     if out is None and Path(name).name != name:
@@ -248,7 +268,7 @@ def _reading(options: Options, **about: str) -> Reading:
 
     levels = tuple(_split(options.levels)) if options.levels else None
     source = {**about, "command": options.command}
-    return Reading(options.name, options.root_label, levels, options.ragged, source)
+    return Reading(options.name, options.root_label, levels, options.ragged, source, **options.reading)
 
 
 def _split(levels: str) -> list[str]:

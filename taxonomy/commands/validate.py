@@ -7,6 +7,8 @@ from pathlib import Path
 
 import click
 
+from taxonomy.commands.reading_options import as_flags
+
 
 @click.command()
 @click.argument("files", metavar="FILE...", nargs=-1, required=True, type=click.Path(path_type=Path))
@@ -40,5 +42,5 @@ def validate(context: click.Context, files: tuple[Path, ...], root: Path | None,
         content = {"sound": sound, "files": [report.to_json() for report in reports]}
         click.echo(json.dumps(content, indent=2))
     else:
-        click.echo("\n\n".join(report.to_text() for report in reports))
+        click.echo(as_flags("\n\n".join(report.to_text() for report in reports)))
     context.exit(0 if sound else 1)

@@ -9,34 +9,83 @@ from collections.abc import Callable
 from dataclasses import dataclass, replace
 from pathlib import Path
 
+import msgspec
+
 from taxonomy.errors import HierarchyError, HiertaxError
-from taxonomy.files import read_bytes
-from taxonomy.formats import dot, hiclass_labels, html, lineage_csv, newick, node_link, parent_child_csv
+from taxonomy.formats import (
+    dot,
+    edges,
+    hiclass_labels,
+    html,
+    lineage_csv,
+    nested_json,
+    newick,
+    nexus,
+    node_link,
+    outline,
+    parent_child_csv,
+    table_files,
+)
+from taxonomy.formats.table import first_row
+from taxonomy.formats.text import decode as text_of
 from taxonomy.hierarchy import Hierarchy
 from taxonomy.leveling import Reading
 
 
 @dataclass(frozen=True)
 class Format:
-    """A format: its file suffixes, the first of them usual; what it does not carry; how to write and read it."""
+    """A format.
+
+    Attributes
+    ----------
+    suffixes
+        Of its files, the first of them usual.
+    loses
+        What it does not carry.
+    write, read
+        How to write it, and to read it, if it can be read: from text, or from bytes where it is `binary`.
+    takes
+        The settings of `Reading` that mean something for this format alone.
+    """
 
     suffixes: tuple[str, ...]
     loses: str
     write: Callable[[Hierarchy], str | bytes]
     read: Callable[[str, Reading], Hierarchy] | Callable[[bytes, Reading], Hierarchy] | None = None
+    takes: tuple[str, ...] = ()
+    binary: bool = False
 
 
 _NAMES = "name and source"
+_TREE = f"level names, class names, {_NAMES}"
+_TABLE = f"the root, {_NAMES}"
+_TEXT = ("delimiter", "encoding")
 FORMATS = {
-    "lineage-csv": Format((".csv",), f"the root, {_NAMES}", lineage_csv.write, lineage_csv.read),
-    "parent-child-csv": Format((".csv",), f"the root, {_NAMES}", parent_child_csv.write, parent_child_csv.read),
-    "newick": Format((".nwk", ".newick"), f"level names, class names, {_NAMES}", newick.write, newick.read),
-    "node-link": Format((".json",), "", node_link.write, node_link.read),
+    "lineage-csv": Format((".csv", ".tsv", ".tab", ".txt"), _TABLE, lineage_csv.write, lineage_csv.read,
+                          ("class_column", "header", *_TEXT)),
+    "parent-child-csv": Format((".csv", ".tsv", ".tab", ".txt"), _TABLE, parent_child_csv.write, parent_child_csv.read,
+                               ("parents", *_TEXT)),
+    "edges": Format((".txt", ".edges"), _TREE, edges.write, edges.read,
+                    ("edges", "labels", "parents", "depths", *_TEXT)),
+    "newick": Format((".nwk", ".newick", ".tre", ".tree"), _TREE, newick.write, newick.read,
+                     ("name_inner", "depths", "encoding")),
+    "nexus": Format((".nex", ".nexus", ".nxs"), _TREE, nexus.write, nexus.read, ("name_inner", "depths", "encoding")),
+    "outline": Format((".outline", ".md"), _TREE, outline.write, outline.read, ("depths", "encoding")),
+    "nested-json": Format((".json",), f"level names, {_NAMES}", nested_json.write, nested_json.read,
+                          ("depths", "encoding")),
+    "node-link": Format((".json",), "", node_link.write, node_link.read, ("parents", "depths", "encoding")),
     "hiclass": Format((".npy",), f"level names, class names, the root, {_NAMES}",
-                      hiclass_labels.write, hiclass_labels.read),
+                      hiclass_labels.write, hiclass_labels.read, binary=True),
+    "parquet": Format((".parquet",), _TABLE, table_files.write_parquet, table_files.read_parquet,
+                      ("class_column", "parents"), binary=True),
+    "xlsx": Format((".xlsx", ".xlsm"), _TABLE, table_files.write_xlsx, table_files.read_xlsx,
+                   ("class_column", "parents"), binary=True),
     "dot": Format((".dot", ".gv"), "", dot.write),
     "html": Format((".html",), "", html.write),
 }  # fmt: skip
+MOST_BYTES = 256 * 2**20  # of a file
+MOST_MARKS = 5_000_000  # of the signs that open a node or a cell, of a tree in text
+_SUFFIXES = {suffix for fmt in FORMATS.values() for suffix in fmt.suffixes}
 
 
 def load(path: str | Path, reading: Reading | None = None, kind: str | None = None) -> Hierarchy:
@@ -45,7 +94,7 @@ def load(path: str | Path, reading: Reading | None = None, kind: str | None = No
     Parameters
     ----------
     reading
-        What the input cannot say itself; see `Reading`.
+        What the input cannot say itself; see `Reading`. Its `notes` tell afterwards what was assumed.
     kind
         A key of `FORMATS`; told by the file's suffix and content where not given.
 
@@ -55,14 +104,32 @@ def load(path: str | Path, reading: Reading | None = None, kind: str | None = No
         If the file cannot be read or breaks a rule: the file, the place, the reason and the cure.
     """
     path, reading = Path(path), reading or Reading()
-    content = read_bytes(path)
-    kind = kind or guess(path, content)
-    if kind is None:
-        return Hierarchy.load(path)
     try:
-        return decode(content, kind, replace(reading, fallback=path.stem or reading.fallback))
+        content = read_limited(path)
+        kind = kind or guess(path, content)
+        if kind is not None:
+            return decode(content, kind, replace(reading, fallback=path.stem or reading.fallback))
     except HiertaxError as error:
         raise HierarchyError(f"{path}: {error}") from None
+    return Hierarchy.load(path)
+
+
+def read_limited(path: Path) -> bytes:
+    """Return the content of a file.
+
+    Raises
+    ------
+    HierarchyError
+        If it cannot be read, or is larger than any hierarchy; a pipe or a device may never end.
+    """
+    try:
+        with path.open("rb") as file:
+            content = file.read(MOST_BYTES + 1)
+    except (OSError, ValueError) as error:
+        raise HierarchyError(f"{getattr(error, 'strerror', None) or error}; check the path") from None
+    if len(content) > MOST_BYTES:
+        raise HierarchyError(f"more than {MOST_BYTES // 2**20} MB; cut the file down to what names the taxa")
+    return content
 
 
 def decode(content: bytes, kind: str, reading: Reading) -> Hierarchy:
@@ -77,17 +144,35 @@ def decode(content: bytes, kind: str, reading: Reading) -> Hierarchy:
     if fmt.read is None:
         able = ", ".join(name for name, other in FORMATS.items() if other.read)
         raise HierarchyError(f"{kind} can be written but not read; formats to read are {able}")
-    if fmt.suffixes == (".npy",):
-        return hiclass_labels.read(content, reading)
+    if fmt.binary:
+        return _sound(fmt.read(content, reading))  # type: ignore[arg-type]  # it takes bytes
+    text, encoding = text_of(content, reading.encoding)
+    if encoding is not None:
+        reading.notes.append(f"the text is read as {encoding}")
+    if (marks := max(map(text.count, "(,{[\n"))) > MOST_MARKS:
+        raise HierarchyError(f"{marks} nodes or cells are too many; cut the file down")
+    return _sound(fmt.read(text, reading))  # type: ignore[arg-type]  # it takes text
+
+
+def _sound(hierarchy: Hierarchy) -> Hierarchy:
+    """Return a hierarchy whose texts can be written: JSON and arrays may hold half a character."""
     try:
-        text = content.decode("utf-8-sig")
-    except UnicodeDecodeError as error:
-        raise HierarchyError(f"not UTF-8 text (byte {error.start}); save it as UTF-8") from None
-    return fmt.read(text, reading)  # type: ignore[arg-type]  # every other reader takes text
+        texts = (hierarchy.name, hierarchy.root, hierarchy.dataset or "", *hierarchy.classes)
+        "".join([*texts, *(text for level in hierarchy.levels for text in (level.name, *level.labels))]).encode()
+        msgspec.json.encode(dict(hierarchy.source))
+    except (UnicodeEncodeError, OverflowError, RecursionError, TypeError, ValueError) as error:
+        raise HierarchyError(f"it holds what no file can: {error}; correct it where it was made") from None
+    return hierarchy
 
 
 def encode(hierarchy: Hierarchy, kind: str) -> bytes:
-    """Return the hierarchy as the content of a file of the format `kind`; text is UTF-8."""
+    """Return the hierarchy as the content of a file of the format `kind`; text is UTF-8.
+
+    Raises
+    ------
+    HierarchyError
+        If the format cannot carry a name of this hierarchy.
+    """
     content = FORMATS[kind].write(hierarchy)
     return content.encode() if isinstance(content, str) else content
 
@@ -95,8 +180,34 @@ def encode(hierarchy: Hierarchy, kind: str) -> bytes:
 def guess(path: Path, content: bytes) -> str | None:
     """Tell the format of a file by its suffix and content; None for a hierarchy file, or where it may be one."""
     suffix = path.suffix.lower()
-    if suffix == ".csv":
-        return "parent-child-csv" if parent_child_csv.is_header(content) else "lineage-csv"
     if suffix == ".json":
-        return "node-link" if node_link.looks_like(content) else None
-    return next((name for name, fmt in FORMATS.items() if suffix in fmt.suffixes), None)
+        return _of_json(content)
+    told = next((name for name, fmt in FORMATS.items() if suffix in fmt.suffixes), None)
+    return _of_text(content, tabular=suffix in (".csv", ".tsv", ".tab")) if told in (None, "lineage-csv") else told
+
+
+def _of_json(content: bytes) -> str | None:
+    if node_link.looks_like(content):
+        return "node-link"
+    return "nested-json" if nested_json.looks_like(content) else None
+
+
+def _of_text(content: bytes, *, tabular: bool) -> str | None:
+    """Tell the format of text by its beginning; None for a hierarchy file, whatever it is called, and for nothing."""
+    first = content[:64].lstrip(b"\xef\xbb\xbf \t\r\n")
+    if first[:1] in (b"{", b"[", b""):
+        return _of_json(content)
+    if not tabular and first[:1] == b"(":
+        return "newick"
+    if first[:6].upper() == b"#NEXUS":
+        return "nexus"
+    try:
+        text, _ = text_of(content)
+        start = text[: 2**16]
+        if edges.looks_like(start.rpartition("\n")[0] or start):
+            return "edges"
+        if not tabular and outline.looks_like(start):
+            return "outline"
+        return "parent-child-csv" if parent_child_csv.columns(first_row(start)) else "lineage-csv"
+    except HierarchyError:
+        return "lineage-csv"  # whose reader says what is wrong

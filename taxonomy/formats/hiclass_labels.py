@@ -1,7 +1,8 @@
 """The label array that hiclass trains on: ``.npy`` of text ``[N, K]``, a lineage per class, coarsest first.
 
 Index it by the class numbers of the samples to get their labels: ``y = np.load("y.npy")[class_index]``.
-hiclass pads short lineages with empty text at the end; such cells are read as gaps.
+hiclass pads short lineages with empty text at the end; such cells are read as gaps, and so are ``None`` and ``nan``,
+which is what an array of objects has there once it is text.
 """
 
 from __future__ import annotations
@@ -24,7 +25,7 @@ def write(hierarchy: Hierarchy) -> bytes:
 
 
 def read(content: bytes, reading: Reading) -> Hierarchy:
-    """Read such an array; rows that repeat are one class.
+    """Read such an array; equal rows are one class.
 
     Raises
     ------
@@ -33,12 +34,25 @@ def read(content: bytes, reading: Reading) -> Hierarchy:
     """
     try:
         labels = np.load(io.BytesIO(content), allow_pickle=False)
-    except (ValueError, OSError, EOFError, MemoryError) as error:
-        raise HierarchyError(f"not a .npy array of text: {error}; save it by numpy.save") from None
-    if not isinstance(labels, np.ndarray) or labels.ndim != 2 or labels.dtype.kind != "U" or 0 in labels.shape:
+    except Exception as error:  # its header is a Python literal, and NumPy lets pass whatever reading that raises
+        if "allow_pickle" in str(error):
+            raise HierarchyError(
+                "an array of Python objects, which may run code when it is read; "
+                "save labels.astype(str) instead, with '' for a gap"
+            ) from None
+        reason = " ".join(str(error).split())[:200]
+        raise HierarchyError(f"not a .npy array of text: {reason}; save it by numpy.save") from None
+    if (
+        not isinstance(labels, np.ndarray)
+        or labels.ndim != 2
+        or labels.dtype.kind != "U"
+        or 0 in (*labels.shape, labels.itemsize)
+    ):
         raise HierarchyError("not a .npy array of text [N, K]; save labels.astype(str), one column per level")
-    rows = list(dict.fromkeys(tuple(row) for row in labels.tolist()))
+    codes = np.ascontiguousarray(labels).view(np.dtype("u4").newbyteorder(labels.dtype.byteorder))
+    if ((codes > 0x10FFFF) | ((codes >= 0xD800) & (codes < 0xE000))).any():
+        raise HierarchyError("the array holds what is no text; save labels.astype(str) anew")
     levels = reading.levels or tuple(f"level {k + 1}" for k in range(labels.shape[1]))
     if len(levels) != labels.shape[1]:
         raise HierarchyError(f"{len(levels)} level names ({', '.join(levels)}) for {labels.shape[1]} columns")
-    return from_table(rows, levels, reading)
+    return from_table([tuple(row) for row in labels.tolist()], levels, reading)

@@ -1,91 +1,129 @@
-"""Lineage CSV: one row per class, one column per level, and a column ``class``.
+"""Lineage tables: one row per class, one column per level, and a column ``class``.
 
-The header names the levels, coarsest first. A column ``class`` holds the dataset's own class names,
-unless it is asked for as a level (zoology has one of that name); where there are two, the last does.
+The header names the levels, coarsest first. A column ``class`` holds the dataset's own class names, unless it is the
+rank of that name (`taxonomy.formats.columns`); a column ``class_name`` always holds them, and where there are two of
+one name the last does.
 """
 
 from __future__ import annotations
 
-import csv
-import io
-from collections.abc import Iterable, Sequence
+from dataclasses import replace
 
+from taxonomy.document import shown
 from taxonomy.errors import HierarchyError
+from taxonomy.formats import columns, edges, lineage_cells, outline, parent_child_csv
+from taxonomy.formats.columns import CLASS, CLASS_NAME, REMARKS, ROOT
+from taxonomy.formats.table import Row, Table, checked, dump, find_delimiter, first_row, parse, tidied
 from taxonomy.hierarchy import Hierarchy
 from taxonomy.leveling import Reading, from_table
 
-CLASS = "class"
+_UNFIT = "a table cannot carry these names of levels or taxa, which would be read as something else"
+RESERVED = frozenset({*REMARKS, ROOT, "parent", "parent_id"})
 
 
 def write(hierarchy: Hierarchy) -> str:
-    """Return the hierarchy as lineage CSV, classes in its own order."""
-    columns = [[level.labels[i] for i in hierarchy.paths[:, k]] for k, level in enumerate(hierarchy.levels)]
-    header = [*(level.name for level in hierarchy.levels), CLASS]
-    return dump([header, *zip(*columns, hierarchy.classes, strict=True)])
+    """Return the hierarchy as lineage CSV, classes in its own order.
+
+    Raises
+    ------
+    HierarchyError
+        If a level has a name that would not be read as that of a level.
+    """
+    table = to_table(hierarchy)
+    text = dump([table.header, *(row.cells for row in table.rows)])
+    if find_delimiter(text) != "," or text.startswith("#") or edges.looks_like(text):
+        raise HierarchyError(f"{_UNFIT}; rename them, or use parent-child-csv")
+    return text
+
+
+def to_table(hierarchy: Hierarchy) -> Table:
+    """Return the hierarchy as a table of lineages.
+
+    Raises
+    ------
+    HierarchyError
+        If the table would not be read as what it is.
+    """
+    names = [level.name for level in hierarchy.levels]
+    if unfit := [name for name in names if name.casefold() in RESERVED or name != name.strip()]:
+        raise HierarchyError(f"a table cannot carry a level called {shown(unfit[0])}; rename it by `levels`")
+    cells = [[level.labels[i] for i in hierarchy.paths[:, k]] for k, level in enumerate(hierarchy.levels)]
+    rows = [Row(i + 2, list(row)) for i, row in enumerate(zip(*cells, hierarchy.classes, strict=True))]
+    table = Table([*names, CLASS], rows)
+    others = {name.casefold() for name in names}
+    ambiguous = CLASS_NAME in others or (CLASS not in others and columns.class_is_rank(table, len(names)))
+    table = Table([*names, CLASS_NAME], rows) if ambiguous else table
+    if not _is_read_as_meant(table):
+        raise HierarchyError(f"{_UNFIT}; rename them, or use parent-child-csv")
+    return table
+
+
+def _is_read_as_meant(table: Table) -> bool:
+    """Tell whether the reader, which knows tables of others by their header and cells, takes this for what it is."""
+    tidy = tidied(table)
+    if tidy.header != table.header or tidy.findings or tidy.padded or parent_child_csv.columns(table.header):
+        return False
+    found, tidy = columns.find(tidy, Reading())
+    return (
+        lineage_cells.expanded(table, Reading()).header == table.header
+        and found.levels == tuple(range(len(table.header) - 1))
+        and found.classes == len(table.header) - 1
+        and not tidy.findings
+    )
 
 
 def read(text: str, reading: Reading) -> Hierarchy:
-    """Read lineage CSV; the rows may stand in any order, and empty cells are gaps.
+    """Read a lineage table; the rows may stand in any order, and empty cells are gaps.
 
     Raises
     ------
     HierarchyError
         If it is not such a table, with the line, or breaks a rule.
     """
-    header, rows = parse(text)
-    levels = reading.levels or _level_columns(header)
-    if missing := [name for name in levels if name not in header]:
-        raise HierarchyError(f"no column {missing[0]!r} in the header ({', '.join(header)}); name its level columns")
-    at = [header.index(name) for name in levels]
-    classes = None
-    if header.count(CLASS) > (CLASS in levels):
-        column = len(header) - 1 - header[::-1].index(CLASS)
-        classes = [row[column] for row in rows]
-    return from_table([tuple(row[i] for i in at) for row in rows], levels, reading, classes)
+    if reading.header and not reading.levels and (other := _another_format(text)):
+        raise HierarchyError(f"{other[0]}, no table of lineages; read it by `hiertax build --from {other[1]}`")
+    return of_table(parse(text, reading.delimiter, header=reading.header), reading)
 
 
-def _level_columns(header: list[str]) -> tuple[str, ...]:
-    names = list(header)
-    if CLASS in names:
-        del names[len(names) - 1 - names[::-1].index(CLASS)]
-    if not names:
-        raise HierarchyError("the header names no level; its columns are levels, coarsest first, and class")
-    return tuple(names)
+def _another_format(text: str) -> tuple[str, str] | None:
+    """Tell what a text is that is no table of lineages, but would be read as one without a word."""
+    start = text[: 2**16]
+    if edges.looks_like(start):
+        return "two numbers in every row, so an edge list", "edges"
+    if outline.looks_like(start):
+        return "one name a line, some indented, so an outline", "outline"
+    if start.lstrip().startswith("(") and text.rstrip().endswith(";"):
+        return "brackets and a semicolon at the end, so Newick", "newick"
+    if parent_child_csv.columns(first_row(start)):
+        return "columns of children and parents", "parent-child-csv"
+    return None
 
 
-def dump(rows: Iterable[Sequence[str]]) -> str:
-    """Return rows as CSV with line feeds at line ends, quoted where a cell needs it."""
-    out = io.StringIO(newline="")
-    plain = csv.writer(out, lineterminator="\n")
-    quoted = csv.writer(out, lineterminator="\n", quoting=csv.QUOTE_ALL)
-    for row in rows:  # older Pythons leave a carriage return bare where it does not end the lines
-        (quoted if any("\r" in cell for cell in row) else plain).writerow(row)
-    return out.getvalue()
+def _with_names(table: Table, reading: Reading) -> Table:
+    """Return a table without a header of its own with the names that the reading gives its columns."""
+    if reading.header or reading.levels is None or table.all_levels:
+        return table
+    if len(reading.levels) != len(table.header):
+        names = ", ".join(reading.levels)
+        raise HierarchyError(f"{len(reading.levels)} level names ({names}) for {len(table.header)} columns; name each")
+    return replace(table, header=list(reading.levels))
 
 
-def parse(text: str) -> tuple[list[str], list[list[str]]]:
-    """Return the header and the rows of a CSV, each row as long as the header; blank lines are skipped.
+def of_table(table: Table, reading: Reading) -> Hierarchy:
+    """Build the hierarchy of a table of lineages.
 
     Raises
     ------
     HierarchyError
-        If there is no row, the quoting is broken, or a row has too few or too many cells, with its line.
+        If something is wrong with the table, or the lineages break a rule.
     """
-    reader = csv.reader(io.StringIO(text, newline=""), strict=True)
-    rows: list[list[str]] = []
-    try:
-        for row in reader:
-            if rows and row and len(row) != len(rows[0]):
-                raise HierarchyError(
-                    f"line {reader.line_num}: {len(row)} cells under a header of {len(rows[0])}; "
-                    "separate by commas, and quote cells that hold one"
-                )
-            if row:
-                rows.append(row)
-    except csv.Error as error:
-        raise HierarchyError(f"line {reader.line_num}: {error}; mend the quoting") from None
-    if rows and len(rows[0]) == 1 and (other := next((mark for mark in ";\t|" if mark in rows[0][0]), None)):
-        raise HierarchyError(f"the header has one column, {rows[0][0]!r}; separate by commas rather than {other!r}")
-    if len(rows) < 2:
-        raise HierarchyError("no rows under a header; give a header line and a row per taxon")
-    return rows[0], rows[1:]
+    table = _with_names(lineage_cells.expanded(table, reading), reading)
+    named = reading if reading.header or table.all_levels else replace(reading, levels=None)  # they are the header
+    found, table = columns.find(table, named)
+    reading.notes.extend(table.notes)
+    checked(table)
+    for row, first in columns.roots(table, found):
+        raise HierarchyError(f"line {row.line}: root {shown(row.cells[found.root or 0])}, but {shown(first)} above")
+    root = table.rows[0].cells[found.root] if found.root is not None else ""
+    classes = None if found.classes is None else table.column(found.classes)
+    return from_table(found.lineages(table), found.names, reading, classes, **({"root": root} if root else {}))

@@ -13,8 +13,9 @@ from typing import TYPE_CHECKING, Any
 
 from taxonomy.document import FORMAT
 from taxonomy.errors import HierarchyError
+from taxonomy.formats.graph import from_graph
 from taxonomy.hierarchy import Hierarchy
-from taxonomy.leveling import Reading, from_tree
+from taxonomy.leveling import Reading
 
 if TYPE_CHECKING:
     import networkx as nx
@@ -50,29 +51,23 @@ def from_networkx(graph: nx.Graph[Any], reading: Reading | None = None) -> Hiera
     Raises
     ------
     HierarchyError
-        If the graph is undirected or no tree, or breaks a rule.
+        If the graph is undirected or no tree, or breaks a rule. Where it is acyclic, `Reading.parents` makes it one.
     """
     reading = reading or Reading()
     if not graph.is_directed():
         raise HierarchyError("the graph is undirected; direct its edges from parent to child")
     place = {node: i for i, node in enumerate(graph.nodes)}
     labels = [str(data.get("label", data.get("name", node))) for node, data in graph.nodes(data=True)]
-    parents = [-1] * len(labels)
-    for parent, child in graph.edges():
-        i = place[child]
-        if parents[i] >= 0:
-            one, two = labels[parents[i]], labels[place[parent]]
-            raise HierarchyError(f"{labels[i]!r} has two parents, {one!r} and {two!r}; keep the right one")
-        parents[i] = place[parent]
     classes = [str(data.get("class", label)) for label, data in zip(labels, graph.nodes.values(), strict=True)]
+    edges = [(place[child], place[parent]) for parent, child in graph.edges()]
     levels = graph.graph.get("levels")
-    if reading.levels is None and isinstance(levels, list):
+    if reading.levels is None and reading.depths is None and isinstance(levels, list):
         reading = replace(reading, levels=tuple(str(name) for name in levels))
-    return from_tree(labels, parents, reading, classes=classes, **_about(graph.graph))
+    return from_graph(labels, edges, reading, forest=False, classes=classes, **_about(graph.graph))
 
 
 def _about(attributes: dict[str, Any]) -> dict[str, Any]:
-    texts = {key: attributes[key] for key in ("name", "dataset", "root") if isinstance(attributes.get(key), str)}
+    texts = {key: text for key in ("name", "dataset", "root") if isinstance(text := attributes.get(key), str) and text}
     source = attributes.get("source")
     return {**texts, "source": source if isinstance(source, dict) else {}}
 

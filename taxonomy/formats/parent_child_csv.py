@@ -1,26 +1,62 @@
-"""Parent-child CSV: one row per taxon, with its parent.
+"""Parent-child tables: one row per taxon, with its parent.
 
-Written with the columns ``level,label,parent,class``, coarsest level first. A level qualifies the names, so
-that a family and a species may share one. Tables of other people need only ``child`` (or ``label``) and
-``parent``; then a name is one taxon wherever it stands.
+Written with the columns ``level,label,parent,class``, coarsest level first. A level qualifies the names, so that a
+family and a species may share one. Tables of other people need only ``child`` (or ``label``) and ``parent``; then a
+name is one taxon wherever it stands. Where there are both, ``child`` (or ``id``) is a number that ``parent`` (or
+``parent_id``) refers to, and ``label`` (or ``name``) what the taxon is called.
 """
 
 from __future__ import annotations
 
-from collections.abc import Iterator
-from dataclasses import replace
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass, replace
 
+from taxonomy.document import shown
 from taxonomy.errors import HierarchyError
-from taxonomy.formats.lineage_csv import dump, parse
+from taxonomy.formats.graph import from_graph
+from taxonomy.formats.table import Table, checked, dump, parse
 from taxonomy.hierarchy import Hierarchy
-from taxonomy.leveling import Reading, from_tree
+from taxonomy.leveling import Reading
 
 HEADER = ("level", "label", "parent", "class")
-Key = tuple[str, str]  # level ('' where the table has none), name
+ROOT = "root"
+_IDS, _NAMES, _PARENTS = ("child", "id"), ("label", "name"), ("parent", "parent_id", "parentid")
+Key = tuple[str, str]  # level ('' where the table has none), name or number
+
+
+@dataclass(frozen=True)
+class Columns:
+    """Where the key and the name of a taxon, its parent, level and class stand; without ids the name is the key."""
+
+    key: int
+    name: int
+    parent: int
+    level: int | None
+    classes: int | None
+
+
+def columns(header: Sequence[str]) -> Columns | None:
+    """Tell what the columns of a parent-child table are; None for another table."""
+    place = {name.casefold(): k for k, name in enumerate(header)}
+    ids, names, parents = (next((place[n] for n in some if n in place), None) for some in (_IDS, _NAMES, _PARENTS))
+    if parents is None or (ids is None and names is None):
+        return None
+    key, name = (ids if ids is not None else names), (names if names is not None else ids)
+    if key is None or name is None:
+        return None
+    return Columns(key, name, parents, place.get("level"), place.get("class"))
 
 
 def write(hierarchy: Hierarchy) -> str:
-    """Return the hierarchy as parent-child CSV; the parent of the coarsest taxa is empty."""
+    """Return the hierarchy as parent-child CSV; the parent of the coarsest taxa is empty.
+
+    Raises
+    ------
+    HierarchyError
+        If a level is called ``root``, which such a table takes for the root.
+    """
+    if ROOT in [level.name.casefold() for level in hierarchy.levels]:
+        raise HierarchyError("a parent-child table cannot carry a level called 'root'; rename it by `levels`")
     return dump([HEADER, *_rows(hierarchy)])
 
 
@@ -32,17 +68,11 @@ def _rows(hierarchy: Hierarchy) -> Iterator[tuple[str, str, str, str]]:
             yield level.name, label, parent, hierarchy.classes[i] if k == last else ""
 
 
-def is_header(content: bytes) -> bool:
-    """Tell whether a CSV starts with the header of this format."""
-    cells = content.split(b"\n", 1)[0].decode("utf-8-sig", "replace").strip().split(",")
-    return "parent" in cells and not {"child", "label"}.isdisjoint(cells)
-
-
 def read(text: str, reading: Reading) -> Hierarchy:
-    """Read parent-child CSV.
+    """Read a parent-child table.
 
-    Taxa without a parent are those of the coarsest level; but a single name that is only ever a parent is
-    the root.
+    Taxa without a parent are those of the coarsest level; but a single one is the root, unless a column ``level``
+    gives it another level than ``root``.
 
     Raises
     ------
@@ -50,44 +80,76 @@ def read(text: str, reading: Reading) -> Hierarchy:
         If it is not such a table, a taxon has two parents or an unknown one, this is no tree, or it
         breaks a rule.
     """
-    header, rows = parse(text)
-    column = {name: i for i, name in enumerate(header)}
-    name = next((n for n in ("child", "label") if n in column), None)
-    if name is None or "parent" not in column:
-        raise HierarchyError(f"the header ({', '.join(header)}) needs the columns child and parent")
-    levels = list(dict.fromkeys(row[column["level"]] for row in rows)) if "level" in column else [""]
-    parents: dict[Key, Key | None] = {}
-    for row in rows:
-        k = levels.index(row[column["level"]]) if "level" in column else 0
-        _add(parents, (levels[k], row[column[name]]), row[column["parent"]], levels[max(k - 1, 0)])
-    if "level" in column:
-        reading = replace(reading, levels=reading.levels or tuple(levels))
-    classes = {(row[column["level"]] if "level" in column else "", row[column[name]]): row[column["class"]]
-               for row in rows} if "class" in column else {}  # fmt: skip
-    return _tree(parents, classes, reading)
+    table = parse(text, reading.delimiter)
+    reading.notes.extend(table.notes)
+    return of_table(checked(table), reading)
 
 
-def _add(parents: dict[Key, Key | None], taxon: Key, parent: str, level_above: str) -> None:
-    if not taxon[1].strip():
-        raise HierarchyError(f"a taxon under {parent!r} has no name; name it or remove its row")
-    above = (level_above, parent) if parent else None
-    if taxon in parents:
-        one, two = (repr(p[1]) if p else "none" for p in (parents[taxon], above))
-        fault = "is listed twice" if one == two else f"has two parents, {one} and {two}"
-        raise HierarchyError(f"{taxon[1]!r} {fault}; keep one row, or tell the taxa apart by a column level")
-    parents[taxon] = above
+def of_table(table: Table, reading: Reading) -> Hierarchy:
+    """Build the hierarchy of a sound table of parents and children."""
+    at = columns(table.header)
+    if at is None:
+        raise HierarchyError(f"the header ({', '.join(table.header)}) needs the columns child and parent")
+    levels = list(dict.fromkeys(table.column(at.level))) if at.level is not None else [""]
+    depth = {name: k for k, name in enumerate(levels)}
+    names: dict[Key, str] = {}
+    above: list[tuple[Key, Key | None]] = []
+    classes: dict[Key, str] = {}
+    for row in table.rows:
+        k = depth[row.cells[at.level]] if at.level is not None else 0
+        apart = at.level is not None and at.key == at.name  # numbers are different throughout, names in a level only
+        key = (levels[k] if apart else "", row.cells[at.key])
+        parent = row.cells[at.parent]
+        higher = (levels[max(k - 1, 0)] if apart else "", parent) if parent else None
+        _check(key, row.cells[at.name], parent, names)
+        above.append((key, higher))
+        names[key] = row.cells[at.name]
+        classes[key] = row.cells[at.classes] if at.classes is not None else ""
+    _check_twice(above, names)
+    return _built(above, names, classes, [] if at.level is None else levels, table, reading)
 
 
-def _tree(parents: dict[Key, Key | None], classes: dict[Key, str], reading: Reading) -> Hierarchy:
-    implied = [key for key in dict.fromkeys(parents.values()) if key is not None and key not in parents]
-    if len(implied) == 1 and implied[0][0] == "" and None not in parents.values():
-        nodes, root = [implied[0], *parents], implied[0][1]
-    elif implied and implied[0][0]:
-        raise HierarchyError(f"no {implied[0][0]} {implied[0][1]!r}, yet it is a parent; give it a row")
-    else:
-        nodes, root = [("", ""), *implied, *parents], ""
-    place = {key: i for i, key in enumerate(nodes)}
-    above = [-1, *(place[parents[key]] if parents.get(key) else 0 for key in nodes[1:])]  # type: ignore[index]
-    names = [name for _, name in nodes]
-    named = [classes.get(key) or key[1] for key in nodes]
-    return from_tree(names, above, reading, root=root, classes=named)
+def _check(key: Key, name: str, parent: str, names: dict[Key, str]) -> None:
+    if not key[1] or not name:
+        raise HierarchyError(f"a taxon under {shown(parent)} has no name; name it or remove its row")
+    if names.get(key, name) != name:
+        raise HierarchyError(f"{shown(key[1])} is called {shown(names[key])} and {shown(name)}; keep one name")
+
+
+def _check_twice(above: list[tuple[Key, Key | None]], names: dict[Key, str]) -> None:
+    seen: set[tuple[Key, Key | None]] = set()
+    for pair in above:
+        if pair in seen:
+            raise HierarchyError(
+                f"{shown(names[pair[0]])} is listed twice; keep one row, or tell the taxa apart by a column level"
+            )
+        seen.add(pair)
+
+
+def _built(
+    above: list[tuple[Key, Key | None]], names: dict[Key, str], classes: dict[Key, str], levels: list[str],
+    table: Table, reading: Reading,
+) -> Hierarchy:  # fmt: skip
+    implied = list(dict.fromkeys(parent for _, parent in above if parent is not None and parent not in names))
+    if implied and implied[0][0]:
+        raise HierarchyError(f"no {implied[0][0]} {shown(implied[0][1])}, yet it is a parent; give it a row")
+    keys = [*implied, *names]
+    place = {key: i for i, key in enumerate(keys)}
+    edges = [(place[child], place[parent]) for child, parent in above if parent is not None]
+    tops = {key for key, parent in above if parent is None} | set(implied)
+    rooted = len(tops) == 1 and _may_be_root(next(iter(tops)), levels, table)
+    if levels:
+        below = tuple(name for name in levels if not (rooted and name.casefold() in ("", ROOT)))
+        reading = replace(reading, levels=reading.levels or below)
+    labels = [names.get(key, key[1]) for key in keys]
+    called = [classes.get(key) or names.get(key, key[1]) for key in keys]
+    return from_graph(labels, edges, reading, rooted=rooted, classes=called)
+
+
+def _may_be_root(key: Key, levels: list[str], table: Table) -> bool:
+    """Tell whether the only taxon without a parent is the root: it has no level, or one of that name."""
+    if not levels:
+        return True
+    at = columns(table.header)
+    row = next((row for row in table.rows if at and row.cells[at.key] == key[1]), None)
+    return row is None or at is None or at.level is None or row.cells[at.level].casefold() in ("", ROOT)

@@ -6,8 +6,6 @@ knows the place of each of its entries, as a JSON path or as a line of a table.
 
 from __future__ import annotations
 
-import csv
-import io
 from collections.abc import Callable, Iterable
 from dataclasses import dataclass
 from pathlib import Path
@@ -18,12 +16,14 @@ import msgspec
 from taxonomy import formats
 from taxonomy.document import Document, Place, json_place, misplaced, misshapen
 from taxonomy.errors import HiertaxError
+from taxonomy.formats import MOST_BYTES, edges
+from taxonomy.formats.parent_child_csv import columns
+from taxonomy.formats.table import parse
+from taxonomy.formats.text import decode as text_of
 from taxonomy.leveling import Reading
 from taxonomy.rules import Finding
 from taxonomy.validation import lineages, parent_child
-from taxonomy.validation.tables import Row, Table
 
-MOST_BYTES = 256 * 2**20
 MOST_MEMORY = 900 * 2**20
 _FOREIGN = {",": 400, "(": 400, "{": 400}
 VALUE, CELL, ROW = 118, 70, 700  # bytes that a JSON value, a cell and a row of a table take at most, once parsed
@@ -49,27 +49,25 @@ class Draft:
 
 
 def read(path: Path) -> Draft:
-    """Read a hierarchy file, a lineage table or a parent-child table, however broken it is."""
+    """Read a hierarchy file, a table or an edge list, however broken it is, or a file of another format."""
     try:
         with path.open("rb") as file:
             content = file.read(MOST_BYTES + 1)  # a pipe or a device may never end
     except (OSError, ValueError) as error:
         reason = getattr(error, "strerror", None) or error
         return Draft(findings=[Finding("unreadable", "file", f"cannot be read: {reason}")])
-    kind = _foreign(path, content)
-    return read_foreign(content, kind) if kind else _READERS.get(path.suffix.lower(), _sniffed)(content)
-
-
-def _foreign(path: Path, content: bytes) -> str | None:
-    """Tell the format of a file that is neither a hierarchy file nor a table."""
     kind = formats.guess(path, content) if _too_large(content, _FOREIGN) is None else None
-    return None if kind in ("lineage-csv", "parent-child-csv") else kind
+    if kind is not None and kind not in _TABLES:
+        return read_foreign(content, kind)
+    return _READERS.get(path.suffix.lower(), _sniffed)(content)
 
 
 def read_foreign(content: bytes, kind: str) -> Draft:
     """Read the bytes of a file in another tool's format; what its reader refuses is the one finding."""
+    reading = Reading()
     try:
-        return Draft(formats.decode(content, kind, Reading()).to_document())
+        document = formats.decode(content, kind, reading).to_document()
+        return Draft(document, [Finding("assumed", "file", note) for note in reading.notes])
     except HiertaxError as error:
         return Draft(findings=[Finding("not-importable", "file", f"not to be read as {kind}: {error}")])
 
@@ -105,49 +103,24 @@ def _from_json(raw: Any) -> Draft:
 
 
 def read_table(content: bytes) -> Draft:
-    """Read the bytes of a lineage table or a parent-child table, CSV."""
-    if large := _too_large(content, {",": CELL, "\n": ROW, "\r": ROW}):
+    """Read the bytes of a table of lineages, a parent-child table or an edge list."""
+    if large := _too_large(content, {",": CELL, ";": CELL, "\t": CELL, "|": CELL, "\n": ROW, "\r": ROW}):
         return Draft(findings=[large])
     try:
-        table = _parse_csv(content.decode("utf-8-sig"))
-    except UnicodeDecodeError as error:
-        return Draft(findings=[_not_utf8(error)])
-    except csv.Error as error:
-        return Draft(findings=[Finding("not-csv", "file", f"broken CSV: {error}")])
-    if findings := list(_header(table)):
-        return Draft(findings=findings)
-    edges = "parent" in table.header and not set(parent_child.CHILD).isdisjoint(table.header)
-    reader = parent_child if edges else lineages
-    return Draft(*reader.read(table))
-
-
-def _parse_csv(text: str) -> Table:
-    reader = csv.reader(io.StringIO(text, newline=""), strict=True)
-    header = next(reader, [])
-    rows, line = [], reader.line_num
-    for cells in reader:
-        if cells:  # a blank line is nothing
-            rows.append(Row(line + 1, cells))
-        line = reader.line_num
-    return Table(header, rows)
-
-
-def _header(table: Table) -> list[Finding]:
-    names = table.header
-    for sign, word in ((";", "semicolons"), ("\t", "tabs")):
-        if len(names) == 1 and sign in names[0]:
-            return [
-                Finding("bad-header", "line 1", f"one column only: the cells are separated by {word}, not by commas")
-            ]
-    findings = [
-        Finding("bad-header", f"line 1, column {k + 1}", "a column has no name")
-        for k, name in enumerate(names)
-        if not name.strip()
-    ]
-    for k, name in enumerate(names):
-        if name.strip() and name in names[:k]:
-            findings.append(Finding("bad-header", f"line 1, column {k + 1}", f"two columns are called {name!r}"))
-    return findings if names else [Finding("bad-header", "line 1", "there is no header")]
+        text, encoding = text_of(content)
+    except HiertaxError as error:
+        return Draft(findings=[Finding("not-utf8", "file", str(error))])
+    listed = edges.looks_like(text)
+    try:
+        table = edges.table(text, Reading()) if listed else parse(text)
+    except HiertaxError as error:
+        rule, what = ("not-importable", "edge list") if listed else ("not-csv", "broken table")
+        return Draft(findings=[Finding(rule, "file", f"{what}: {error}")])
+    if encoding is not None:
+        table = table.noting(f"the text is read as {encoding}")
+    if any(finding.rule == "bad-header" for finding in table.findings):
+        return Draft(findings=table.findings)
+    return Draft(*(parent_child if columns(table.header) else lineages).read(table))
 
 
 def _too_large(content: bytes, costs: dict[str, int]) -> Finding | None:
@@ -165,4 +138,8 @@ def _not_utf8(error: UnicodeDecodeError) -> Finding:
     return Finding("not-utf8", f"byte {error.start}", f"not UTF-8: {error.reason}")
 
 
-_READERS: dict[str, Callable[[bytes], Draft]] = {".json": read_json, ".csv": read_table}
+_TABLES = ("lineage-csv", "parent-child-csv", "edges")
+_READERS: dict[str, Callable[[bytes], Draft]] = {
+    ".json": read_json,
+    **dict.fromkeys((".csv", ".tsv", ".tab"), read_table),
+}

@@ -10,16 +10,11 @@ from msgspec import UNSET
 
 from taxonomy.document import Document, Place, lineage, shown
 from taxonomy.errata import all_errata
+from taxonomy.ranks import PLACE, out_of_order
 from taxonomy.rules import Finding
+from taxonomy.validation.misplaced import misplaced
 from taxonomy.validation.nearby import one_letter_apart
 
-RANKS = frozenset(
-    [
-        *("domain", "kingdom", "subkingdom", "phylum", "subphylum", "superclass", "class", "subclass", "infraclass"),
-        *("superorder", "order", "suborder", "infraorder", "superfamily", "family", "subfamily"),
-        *("supertribe", "tribe", "subtribe", "genus", "species", "subspecies"),
-    ]
-)  # without subgenus: the first of a genus has its name by rule (ICZN, article 44)
 SUFFIXES = {
     "order": ("iformes", "ales"),
     "superfamily": ("oidea",),
@@ -32,6 +27,9 @@ LOOK_ALIKES = str.maketrans(
     "aeopcyxijsdhbkmhtabezhikmvoptyx-----''''",
 )  # Cyrillic, Greek, dashes, apostrophes: what Unicode does not unite; capitals were folded before
 PUNCTUATION = " -_'.,;:()[]/&"
+QUOTES = '"\u2018\u2019\u201a\u201c\u201d\u201e\u00ab\u00bb'  # of cultivars, straight and curly
+HYBRID = dict.fromkeys("\u00d7\u2715\u2716\u2a09\u2a2f", "x")  # signs of a cross, for which an x is typed
+SPELLING = str.maketrans({**dict.fromkeys(PUNCTUATION + QUOTES, ""), **HYBRID})
 CHUNK = 4096  # names that are looked over at once
 JOINERS = "\u200c\u200d"  # spelling needs them in Persian and in the scripts of India
 
@@ -40,13 +38,17 @@ def naming(document: Document, place: Place) -> Iterator[Finding]:
     """Yield what is wrong with the names of levels, labels and classes."""
     yield from _characters([document.root], lambda _: "root")
     yield from _characters([level.name for level in document.levels], lambda i: place(i, "name", None))
+    if pair := out_of_order([level.name for level in document.levels]):
+        at = [level.name for level in document.levels].index(pair[1])
+        yield Finding("rank-order", place(at, "name", None), f"{pair[1]} stands below {pair[0]}")
     last = len(document.levels) - 1
-    above: list[str] = []
+    folded: list[list[str]] = []
     for i, level in enumerate(document.levels):
         keys = _folded(level.labels)
         yield from _level(document, i, keys, place)
-        yield from _named_as_parent(document, i, keys, above, place)
-        above = keys
+        yield from _named_as_parent(document, i, keys, folded[-1] if folded else [], place)
+        folded.append(keys)
+    yield from misplaced(document, folded, place)
     classes = document.levels[last].classes
     if classes is not UNSET and classes != document.levels[last].labels:
         yield from _characters(classes, lambda j: place(last, "classes", j))
@@ -152,7 +154,10 @@ def _respelt(
 ) -> Iterator[tuple[str, int, int, str]]:
     pairs = _collisions(bare, indices)[1] if bare else []
     same = {(one, two) for one, two in pairs if _numbers(folded[one]) == _numbers(folded[two])}
-    yield from (("spelling-variant", *pair, "only in punctuation or accents") for pair in sorted(same))
+    yield from (
+        ("spelling-variant", *pair, "only in punctuation, quotes, accents or the sign of a hybrid")
+        for pair in sorted(same)
+    )
     for one, two in one_letter_apart(folded, indices):
         if (one, two) not in same and frozenset((names[one], names[two])) not in _distinct():
             yield "near-duplicate", one, two, "by one letter"
@@ -175,14 +180,12 @@ def _bare(keys: list[str]) -> list[str]:
     """Return the names without accents and punctuation."""
     text = "\n".join(keys)
     if text.isascii() and text.count("\n") == len(keys) - 1:
-        return text.encode().translate(None, PUNCTUATION.encode()).decode().split("\n")
+        return text.encode().translate(None, (PUNCTUATION + '"').encode()).decode().split("\n")
     return [_bare_of(key) for key in keys]
 
 
 def _bare_of(key: str) -> str:
-    return "".join(
-        c for c in unicodedata.normalize("NFKD", key) if not unicodedata.combining(c) and c not in PUNCTUATION
-    )
+    return "".join(c for c in unicodedata.normalize("NFKD", key.translate(SPELLING)) if not unicodedata.combining(c))
 
 
 def _numbers(name: str) -> list[str]:
@@ -205,7 +208,10 @@ def _named_as_parent(document: Document, i: int, keys: list[str], above: list[st
         return
     same = [j for j, (key, parent) in enumerate(zip(keys, parents, strict=False)) if key == above[parent]]
     higher = document.levels[i - 1].name
-    if {level.name.strip().lower(), higher.strip().lower()} <= RANKS:
+    ranks = (higher.strip().lower(), level.name.strip().lower())
+    if ranks == ("species", "subspecies"):
+        return  # the nominate subspecies has the name of its species by rule (ICZN, article 47)
+    if set(ranks) <= PLACE.keys():
         for j in same:
             message = f"{level.name} {shown(level.labels[j])} has the name of its {higher}"
             yield Finding("child-named-as-parent", place(i, "labels", j), message, (lineage(document, i, j),))

@@ -12,12 +12,13 @@ from msgspec import UNSET
 from numpy.typing import NDArray
 
 from taxonomy.document import FORMAT, LONGEST, VERSION, Document, LevelDocument, Place, shown
+from taxonomy.formats.parent_child_csv import Columns, columns
+from taxonomy.formats.table import Row, Table
 from taxonomy.rules import Finding
-from taxonomy.validation.tables import Row, Table
+from taxonomy.validation.lineages import padded
 
 IntArray = NDArray[np.int64]
 Key = tuple[str, str]  # level ('' where the table has none), name
-CHILD = ("child", "label")  # what the column of the taxa may be called
 
 
 @dataclass(frozen=True)
@@ -48,15 +49,17 @@ class _Forest:
 
 def read(table: Table) -> tuple[Document | None, Iterable[Finding], Place]:
     """Return the tree if it is one, what is wrong with the table, and where each entry stands."""
-    rows = [row for row in table.rows if len(row.cells) == len(table.header)]
-    forest, repeats = _forest(rows, table.header)
-    if not table.rows:
-        return None, [Finding("no-labels", "line 2", "the table has no rows")], _place(forest, [])
+    at = columns(table.header)
+    early = [*(Finding("assumed", "file", note) for note in table.notes), *table.findings, *padded(table)]
+    if at is None or not table.rows:
+        nothing = [] if table.findings else [Finding("no-labels", "line 2", "the table has no rows")]
+        return None, [*early, *nothing], lambda *_: "line 2"
+    forest, repeats = _forest(table.rows, table.header, at)
     if not forest.names:
-        return None, _blank(table), _place(forest, [])
+        return None, chain(early, _blank(table, at)), _place(forest, [])
     depth = _depths(forest.parents)
     document, nodes = _document(forest, depth)
-    return document, chain(_blank(table), repeats, _structure(forest, depth)), _place(forest, nodes)
+    return document, chain(early, _blank(table, at), repeats, _structure(forest, depth)), _place(forest, nodes)
 
 
 def _structure(forest: _Forest, depth: IntArray) -> Iterator[Finding]:
@@ -68,25 +71,17 @@ def _structure(forest: _Forest, depth: IntArray) -> Iterator[Finding]:
         yield from chain(_uneven(forest, depth), _levels(forest, depth))
 
 
-def _blank(table: Table) -> Iterator[Finding]:
-    child = table.header.index(_child_column(table.header))
+def _blank(table: Table, at: Columns) -> Iterator[Finding]:
     for row in table.rows:
-        if len(row.cells) != len(table.header):
-            message = f"{len(row.cells)} cells under {len(table.header)} columns: {shown(','.join(row.cells))}"
-            yield Finding("row-length", f"line {row.line}", message)
-        elif not row.cells[child].strip():
-            yield Finding("blank-label", f"line {row.line}, {table.header[child]}", "a child has no name")
+        for child in {at.key, at.name}:
+            if not row.cells[child]:
+                yield Finding("blank-label", f"line {row.line}, {table.header[child]}", "a child has no name")
 
 
-def _child_column(header: list[str]) -> str:
-    return next(name for name in CHILD if name in header)
-
-
-def _forest(rows: list[Row], header: list[str]) -> tuple[_Forest, Iterator[Finding]]:
+def _forest(rows: list[Row], header: list[str], at: Columns) -> tuple[_Forest, Iterator[Finding]]:
     """Return one node per child and per parent without a row, and the children that have several rows."""
-    column = _child_column(header)
-    child, parent = header.index(column), header.index("parent")
-    keys = _Keys.of(rows, child, header.index("level") if "level" in header else None)
+    child, parent, column = at.key, at.parent, header[at.key]
+    keys = _Keys.of(rows, child, at.level if at.key == at.name else None)
     first: dict[Key, Row] = {}
     named = [row for row in rows if row.cells[child].strip()]
     later = [(one, row) for row in named if (one := first.setdefault(keys.child(row), row)) is not row]
@@ -97,16 +92,17 @@ def _forest(rows: list[Row], header: list[str]) -> tuple[_Forest, Iterator[Findi
             lines.setdefault(key, row.line)  # a parent without a row stands where it is named first
     index = {key: i for i, key in enumerate(lines)}
     parents = [-1 if key is None else index[key] for key in above] + [-1] * (len(lines) - len(first))
-    levels, classes = (_column(first, header, name, len(lines)) for name in ("level", "class"))
+    levels, classes = (_column(first, place, len(lines)) for place in (at.level, at.classes))
+    called = {key: row.cells[at.name] or key[1] for key, row in first.items()}
     forest = _Forest(
-        [name for _, name in lines], levels, classes, list(lines.values()),
+        [called.get(key, key[1]) for key in lines], levels, classes, list(lines.values()),
         np.array(parents, dtype=np.int64), len(first), column,
     )  # fmt: skip
 
     def repeated(one: Row, two: Row) -> Finding:
         above = [keys.parent(row, row.cells[parent], first) for row in (one, two)]
         lines = tuple((*(forest.lineage(index[k]) if k in index else ()), one.cells[child]) for k in above)
-        return _repeated(one, two, one.cells[child], [row.cells[parent] for row in (one, two)], lines, column)
+        return _repeated(one, two, one.cells[at.name], [row.cells[parent] for row in (one, two)], lines, column)
 
     return forest, (repeated(*pair) for pair in later)
 
@@ -139,8 +135,8 @@ class _Keys:
         return higher if higher in listed else self.known.get(name, ("", name))
 
 
-def _column(rows: dict[Key, Row], header: list[str], name: str, length: int) -> list[str]:
-    cells = [row.cells[header.index(name)] for row in rows.values()] if name in header else []
+def _column(rows: dict[Key, Row], column: int | None, length: int) -> list[str]:
+    cells = [row.cells[column] for row in rows.values()] if column is not None else []
     return cells + [""] * (length - len(cells))
 
 
@@ -231,7 +227,8 @@ def _level_names(forest: _Forest, depth: IntArray) -> dict[int, str]:
 def _document(forest: _Forest, depth: IntArray) -> tuple[Document | None, list[list[int]]]:
     """Return the nodes below the root, or roots and all if there are several, as levels."""
     usual = _level_names(forest, depth)
-    top = 1 if int((depth == 0).sum()) == 1 else 0
+    first = np.flatnonzero(depth == 0).tolist()
+    top = int(len(first) == 1 and forest.levels[first[0]].casefold() in ("", "root"))
     order = np.argsort(depth, kind="stable")
     bounds = np.searchsorted(depth[order], np.arange(top, int(depth.max()) + 2))
     nodes = [order[a:b] for a, b in pairwise(bounds)]

@@ -127,6 +127,18 @@ def _cell(row: int, column: int, value: str) -> Callable[[Rows], None]:
     return change
 
 
+def _another_species(rows: Rows) -> None:
+    rows.append([rows[5][0], *rows[5][1:3], "Three-toed woodpecker"])
+
+
+def _another_class(rows: Rows) -> None:
+    rows.append(["99.class", *rows[5][1:]])
+
+
+def _hybrid(content: Tree) -> None:
+    content["levels"][2]["labels"][:2] = ["Mallard \u00d7 wigeon", "Mallard x wigeon"]
+
+
 def _drop(level: int, key: str) -> Callable[[Tree], None]:
     return lambda content: content["levels"][level].pop(key)
 
@@ -321,7 +333,9 @@ def _files() -> list[Fault]:
         Fault("NaN", ".json", sound.replace(b'"version": 1', b'"version": NaN'), "not-json", "file"),
         Fault("UTF-16", ".json", json.dumps(tree()).encode("utf-16"), "not-utf8", "byte 0"),
         Fault("byte-order mark", ".json", b"\xef\xbb\xbf" + sound, "not-utf8", "byte 0"),
-        Fault("Latin-1 table", ".csv", "order,species\nA,Öre\n".encode("latin-1"), "not-utf8", "byte 16"),
+        Fault("binary table", ".csv", b"order,species\nA,\0\0\0\n", "not-utf8", "file"),
+        Fault("Latin-1 table", ".csv", "order,species\nA,Öre\n".encode("latin-1"), "assumed", "file"),
+        Fault("semicolons", ".csv", b"order;species\nA;B\n", "assumed", "file"),
         Fault("deep nesting", ".json", b"[" * 200_000, "not-json", "file"),
         Fault("a billion lists", ".json", b"[" + b"[]," * 5_000_000 + b"[]]", "too-large", "file"),
         Fault("open quote", ".csv", b'order,species\nA,"B\n', "not-csv", "file"),
@@ -371,7 +385,6 @@ def _trees() -> list[Fault]:
 
 def _tables() -> list[Fault]:
     return [
-        Fault("semicolons", ".csv", b"order;species\nA;B\n", "bad-header", "line 1"),
         Fault("no level", ".csv", b"class,note\nA,B\n", "bad-header", "line 1"),
         Fault("header only", ".csv", b"order,species\n", "no-labels", "line 2"),
         Fault("header of edges only", ".csv", b"child,parent\n", "no-labels", "line 2"),
@@ -381,7 +394,10 @@ def _tables() -> list[Fault]:
         _lineage("comma in a name", "row-length", "line 5", lambda rows: rows[4].append("grey")),
         _lineage("no order", "missing-rank", "line 3, order", _cell(2, 1, ""), 1),
         _lineage("no species", "missing-leaf", "line 3, species", _cell(2, 3, " "), 1),
-        _lineage("same row twice", "duplicate-label", "line 14, species", lambda rows: rows.append(rows[5]), 2),
+        _lineage("same row twice", "repeated-row", "line 14", lambda rows: rows.append(rows[5])),
+        _lineage("class twice", "duplicate-class", "line 14, class", _another_species, 2),
+        _lineage("species twice", "duplicate-label", "line 14, species", _another_class, 2),
+        Fault("no header", ".csv", b"Corvidae,Rook\nCorvidae,Jackdaw\n", "header-is-data", "line 1"),
         _lineage("family in two orders", "two-parents", "line 3, family", _cell(2, 1, "Suliformes"), 2),
         _lineage("no class name", "blank-class", "line 4, class", _cell(3, 0, "")),
         _parent_child("orphan", "orphan", "line 13, parent", _cell(12, 1, "Pycidae"), 1),
@@ -423,6 +439,12 @@ def _names() -> list[Fault]:
             _set(1, "labels", 0, "Anseriformes"),
             1,
         ),
+        _json("no name", "placeholder-name", "levels[1].labels[0]", _set(1, "labels", 0, "incertae sedis"), 1),
+        _lineage("no name in a cell", "placeholder-name", "line 3, family", _cell(2, 2, "N/A"), 1),
+        _json("ranks upside down", "rank-order", "levels[1].name", lambda c: c["levels"][0].update(name="genus")),
+        _json("an order as a family", "wrong-rank", "levels[1].labels[3]", _set(1, "labels", 3, "Passeriformes"), 1),
+        _json("a family twice", "name-on-two-levels", "levels[2].labels[0]", _set(2, "labels", 0, "Sulidae"), 2),
+        _json("sign of a hybrid", "spelling-variant", "levels[2].labels[1]", _hybrid, 2),
         _json("named as the group", "shared-name", "levels[2].labels", _same_as_family),
         _json("suffix", "rank-suffix", "levels[1].labels[0]", _set(1, "labels", 0, "Anatinae"), 1),
         _json("single child", "single-child", "levels[1].labels", _one_child),

@@ -9,6 +9,7 @@ from click.testing import CliRunner, Result
 from grocery import CLASSES, draw_grocery
 
 from taxonomy.cli import main
+from taxonomy.commands.parameters import READABLE
 from taxonomy.datasets import find_dataset, join
 from taxonomy.formats import load
 from taxonomy.hierarchy import Hierarchy
@@ -44,6 +45,7 @@ def test_uneven_depth_is_refused_or_said() -> None:
     refused = run("build", "--csv", "t.csv")
     assert refused.exit_code == 1
     assert refused.stderr.startswith("error: t.csv: 1 of 2 lineages have a gap")
+    assert refused.stderr.endswith("; fill it in, or say --ragged fill or --ragged collapse\n")
     assert not Path("hierarchies").exists()
     filled = run("build", "--csv", "t.csv", "--ragged", "fill")
     assert filled.stderr == "--ragged fill: lineages with a gap: 1; taxa added: 1\n"
@@ -77,7 +79,7 @@ def test_a_grocery_is_built_and_found_sound(tmp_path: Path) -> None:
 
 def test_every_readable_format_comes_back_through_build() -> None:
     run("build", "--dataset", "cub", "--out", "cub.json")
-    for kind in ("lineage-csv", "parent-child-csv", "newick", "node-link", "hiclass"):
+    for kind in READABLE:
         assert run("convert", "cub.json", "--to", kind, "--out", f"{kind}.file").exit_code == 0
         names = () if kind == "node-link" else ("--levels", "order,family,species", "--name", "again")
         built = run("build", "--from", kind, f"{kind}.file", *names, "--out", f"{kind}.json")
@@ -125,7 +127,10 @@ def test_the_input_of_convert_is_told_by_suffix_and_content() -> None:
         ("build --csv t.csv --name a/b", "cannot name a file"),
         ("build --from dot t.csv", "'dot' is not one of"),
         ("build --csv none.csv", "does not exist"),
-        ("convert t.csv --to nexus", "'nexus' is not one of"),
+        ("convert t.csv --to phyloxml", "'phyloxml' is not one of"),
+        ("build --dataset cub --qualify", "--qualify goes with lineage-csv or"),
+        ("build --csv t.csv --name-inner", "--name-inner goes with newick or nexus, not with lineage-csv"),
+        ("build --from newick t.csv --delimiter ;", "--delimiter goes with lineage-csv or"),
     ],
 )
 def test_wrong_usage_exits_2_with_one_line(args: str, fault: str) -> None:
@@ -146,5 +151,5 @@ def test_a_broken_file_exits_1_and_writes_nothing() -> None:
 
 
 def test_help_shows_its_examples_line_by_line() -> None:
-    for command in ("build", "convert", "show"):
+    for command in ("build", "convert", "select", "show"):
         assert "\n  Example:\n    hiertax " in run(command, "--help").stdout

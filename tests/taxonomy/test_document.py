@@ -156,7 +156,7 @@ RULES = {
     "two-parents": (
         {(1, "labels"): ["a", "b", "a"]},
         "levels[1].labels[2]: species 'a' has two parents, 'A' and 'B'; first at levels[1].labels[0]; "
-        "keep the right one, or give the two taxa different names",
+        "keep the right one, or give the two taxa different names, as `hiertax build --qualify` does",
     ),
     "duplicate-label": (
         {(1, "labels"): ["a", "a", "c"]},

@@ -83,13 +83,18 @@ def test_in_a_tree_without_ranks_the_leaf_stands_at_the_finest_level() -> None:
 
 
 def test_a_small_file_cannot_ask_for_endless_memory() -> None:
-    """A comb: 60,000 levels, each with a leaf of its own."""
-    teeth = 60_000
+    """A comb: 9,000 levels, each with a leaf of its own."""
+    teeth = 9_000
     parents = [-1, *range(teeth), *range(teeth)]
     labels = [f"n{i}" for i in range(len(parents))]
     for policy in POLICIES:
         with pytest.raises(HierarchyError, match="lineages have a gap" if policy == "error" else "too many to level"):
             from_tree(labels, parents, Reading(ragged=policy))
+
+
+def test_an_absurdly_deep_tree_is_refused() -> None:
+    with pytest.raises(HierarchyError, match="more than 10000 levels deep"):
+        from_tree([str(i) for i in range(10_003)], [*range(-1, 10_002)], Reading())
 
 
 def test_level_names_must_match_the_depth_of_a_tree() -> None:

@@ -1,0 +1,160 @@
+"""What the columns of a table of lineages are: levels, the dataset's class names, the root, remarks.
+
+The difficult one is called ``class``: in zoology a rank, in datasets the name of a class. It is a rank where its
+place among the other ranks allows that and its values look like taxa; see `class_is_rank`.
+"""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Sequence
+from dataclasses import dataclass
+
+from taxonomy.document import shown
+from taxonomy.errors import HierarchyError
+from taxonomy.formats.table import Row, Table
+from taxonomy.leveling import Reading
+from taxonomy.ranks import PLACE
+from taxonomy.rules import Finding
+
+CLASS, CLASS_NAME, ROOT = "class", "class_name", "root"
+REMARKS = frozenset({"note", "basis", "scientific_name", "wikipedia_title"})  # columns of the shipped tables
+_WORDS = frozenset({*PLACE, *REMARKS, CLASS, CLASS_NAME, ROOT, "child", "parent", "label", "level", "taxon", "name"})
+_LEVEL = re.compile(r"level \d+")
+_TAXON = re.compile(r"[A-Z][a-z]+(idae|iformes|aceae|oidea|inae)")
+_DIGITS = re.compile(r"\d+")
+_NO_TAXON = re.compile(r"[\d_/\\]")
+
+
+@dataclass(frozen=True)
+class Columns:
+    """Where the levels stand, coarsest first, what they are called, and where class names and root are, if anywhere."""
+
+    levels: tuple[int, ...]
+    names: tuple[str, ...]
+    classes: int | None
+    root: int | None
+
+    def lineages(self, table: Table) -> list[tuple[str, ...]]:
+        """Return the cells of the levels, row by row."""
+        return [tuple([row.cells[k] for k in self.levels]) for row in table.rows]
+
+
+def find(table: Table, reading: Reading) -> tuple[Columns, Table]:
+    """Tell what the columns are, and return the table with what was assumed and what is wrong with its header.
+
+    Raises
+    ------
+    HierarchyError
+        If a column that was asked for is not there.
+    """
+    classes, notes = _class_column(table, reading)
+    root = _last(table.header, ROOT) if not reading.levels or ROOT not in reading.levels else None
+    if reading.levels:
+        levels = tuple(_index(table.header, name, classes) for name in reading.levels)
+    else:
+        levels, passed = _remaining(table, {classes, root})
+        notes += [f"columns that are no levels passed over: {', '.join(passed)}"] if passed else []
+    findings = _repeated(table.header, {classes}) if not reading.levels else []
+    if not levels:
+        findings.append(Finding("bad-header", "line 1", "no column is a level"))
+    elif reading.header and not reading.levels and (cell := _taxon_in_header(table)):
+        message = f"{shown(cell)} in the header is rather a taxon than the name of a level"
+        findings.append(Finding("header-is-data", "line 1", message))
+    names = tuple(table.header[k] for k in levels)
+    return Columns(levels, names, classes, root), table.noting(*notes).faulty(*findings)
+
+
+def _index(header: Sequence[str], name: str, classes: int | None) -> int:
+    places = [k for k, other in enumerate(header) if other == name and k != classes]
+    if not places:
+        raise HierarchyError(f"no column {shown(name)} in the header ({', '.join(header)}); name its level columns")
+    return places[0]
+
+
+def _last(header: Sequence[str], name: str) -> int | None:
+    return max((k for k, other in enumerate(header) if other.casefold() == name), default=None)
+
+
+def _remaining(table: Table, taken: set[int | None]) -> tuple[tuple[int, ...], list[str]]:
+    rest = [k for k in range(len(table.header)) if k not in taken]
+    passed = [] if table.all_levels else [table.header[k] for k in rest if table.header[k].casefold() in REMARKS]
+    return tuple(k for k in rest if table.header[k] not in passed), passed
+
+
+def _class_column(table: Table, reading: Reading) -> tuple[int | None, list[str]]:
+    header = table.header
+    if (asked := reading.class_column) is not None:
+        if asked not in header:
+            raise HierarchyError(f"`class_column`: no column {shown(asked)} in the header ({', '.join(header)})")
+        return len(header) - 1 - header[::-1].index(asked), []
+    levels = reading.levels or ()
+    if (named := _last(header, CLASS_NAME)) is not None and header.count(header[named]) > levels.count(header[named]):
+        return named, []
+    column = _last(header, CLASS)
+    if column is None or table.all_levels or header.count(header[column]) <= levels.count(header[column]):
+        return None, []
+    if header.count(header[column]) == 1 and class_is_rank(table, column):
+        return None, ["column 'class' is read as the rank; say `class_column=class` if it holds the dataset's classes"]
+    return column, ["column 'class' is read as the dataset's class names"]
+
+
+def class_is_rank(table: Table, column: int) -> bool:
+    """Tell whether a column called ``class`` is the rank rather than the class names of a dataset.
+
+    Other ranks must stand on its right sides, coarser ones before and finer ones after it. Its values must be such as
+    taxa have (no digits, underscores or slashes); and between two ranks, or where one value has several lineages,
+    that is enough, else each must be one capitalised word, like Mammalia.
+    """
+    ranks = [(k, PLACE[name.casefold()]) for k, name in enumerate(table.header) if name.casefold() in PLACE]
+    before = [place for k, place in ranks if k < column]
+    after = [place for k, place in ranks if k > column]
+    if not (before or after) or max(before, default=-1) >= PLACE[CLASS] or min(after, default=99) <= PLACE[CLASS]:
+        return False
+    cells = [row.cells[column] for row in table.rows if row.cells[column]]
+    if not cells or any(_NO_TAXON.search(cell) for cell in cells):
+        return False
+    others = [k for k, _ in ranks if k != column]
+    several = len({tuple([row.cells[k] for k in others]) for row in table.rows}) > len(set(cells))
+    return bool(before and after) or several or all(cell.isalpha() and cell.istitle() for cell in cells)
+
+
+def _taxon_in_header(table: Table) -> str | None:
+    """Return a cell of the header that is rather a taxon.
+
+    It stands below itself, but for the numbers in it, or ends as the names of ranks do.
+    """
+    names = [name.casefold() for name in table.header]
+    if table.all_levels or any(name in _WORDS or _LEVEL.fullmatch(name) for name in names):
+        return None
+    for k, name in enumerate(table.header):
+        cells = table.column(k)
+        if (
+            _TAXON.fullmatch(name)
+            or name in cells
+            or (_DIGITS.search(name) and _numbered(name) in map(_numbered, cells))
+        ):
+            return name
+    return None
+
+
+def _numbered(name: str) -> str:
+    """Return a name with its numbers made the same: ``AB102 Bacteria`` is numbered as ``AB7 Bacteria`` is."""
+    return _DIGITS.sub("#", name)
+
+
+def _repeated(header: Sequence[str], apart: set[int | None]) -> list[Finding]:
+    names = [None if k in apart else name for k, name in enumerate(header)]
+    return [
+        Finding("bad-header", f"line 1, column {k + 1}", f"two columns are called {shown(name)}")
+        for k, name in enumerate(names)
+        if name and name in names[:k]
+    ]
+
+
+def roots(table: Table, columns: Columns) -> list[tuple[Row, str]]:
+    """Return the rows whose root is not that of the first row, and that root."""
+    if columns.root is None or not table.rows:
+        return []
+    first = table.rows[0].cells[columns.root]
+    return [(row, first) for row in table.rows if row.cells[columns.root] != first]

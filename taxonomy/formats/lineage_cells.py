@@ -1,0 +1,145 @@
+"""Whole lineages in one cell, as SILVA, PR2, QIIME, Kraken and MetaPhlAn write them, split into a column per level.
+
+``k__Animalia;p__Chordata;s__Puffinus`` tells its ranks; in ``Eukaryota;Mollusca;;Pupa`` the place of a name does, and
+where such lineages are of uneven length the last name of each is that of the leaf.
+"""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Sequence
+from dataclasses import replace
+from itertools import pairwise
+
+from taxonomy.document import shown
+from taxonomy.errors import HierarchyError
+from taxonomy.formats.table import Row, Table
+from taxonomy.leveling import Reading
+from taxonomy.parents import MOST_LEVELS
+from taxonomy.ranks import PLACE, is_placeholder
+
+COLUMNS = frozenset({"taxonomy", "taxon", "taxa", "tax", "lineage", "classification", "clade_name", "consensus lineage",
+                     "consensuslineage", "path", "taxonomic_lineage"})  # fmt: skip
+PREFIXES = {"d": "domain", "sk": "superkingdom", "k": "kingdom", "p": "phylum", "c": "class", "o": "order",
+            "f": "family", "g": "genus", "s": "species", "t": "strain"}  # fmt: skip
+NUMBERED = ("domain", "phylum", "class", "order", "family", "genus", "species")  # D_0__ to D_6__ of older SILVA
+_PREFIX = re.compile(r"\s*(?:D_(\d)|([a-z]{1,2}))__(.*)", re.DOTALL)
+_STRAIN = len(PLACE)
+SAMPLE = 1000  # rows that tell where the lineages are
+Lineages = list[tuple[str, ...]]
+
+
+def expanded(table: Table, reading: Reading) -> Table:
+    """Return the table with a column per level, where one of its columns holds whole lineages; else as it is.
+
+    Raises
+    ------
+    HierarchyError
+        If the lineages cannot be split, with the line.
+    """
+    table = _with_its_header(table)
+    column, mark = _column(table)
+    if column is None:
+        return table
+    kept = [row for row in table.rows if not is_placeholder(row.cells[column]) and row.cells[column]]
+    parts = [[part.strip() for part in row.cells[column].split(mark)] for row in kept]
+    parts = [line[:-1] if line[-1] == "" else line for line in parts] if all(p[-1] == "" for p in parts) else parts
+    prefixed = any(_PREFIX.fullmatch(part) for line in parts for part in line)
+    names, lines = _by_prefix(kept, parts) if prefixed else _by_place(parts, reading)
+    inner = _ancestors(lines)
+    rows = [(row, line) for row, line in zip(kept, lines, strict=True) if line not in inner]
+    notes = [f"lineages in column {shown(table.header[column])} split at {mark!r}"]
+    if len(kept) < len(table.rows):
+        notes.append(f"rows that name no taxon passed over: {len(table.rows) - len(kept)}")
+    if len(rows) < len(kept):
+        notes.append(f"rows that name a taxon above others passed over: {len(kept) - len(rows)}")
+    return _table(table, names, rows, reading).noting(*notes)
+
+
+def _table(table: Table, names: tuple[str, ...], rows: list[tuple[Row, tuple[str, ...]]], reading: Reading) -> Table:
+    joined = [k for k, name in enumerate(table.header) if name == reading.class_column][-1:]
+    header = [*names, *(table.header[k] for k in joined)]
+    cells = [Row(row.line, [*line, *(row.cells[k] for k in joined)]) for row, line in rows]
+    return replace(table, header=header, rows=cells, all_levels=True)
+
+
+def _with_its_header(table: Table) -> Table:
+    """Return the table with its first row as a row, where that holds a lineage rather than names of columns."""
+    if not any(_PREFIX.fullmatch(re.split(r"[;|]", name)[0]) or _deep(name) for name in table.header):
+        return table
+    header = [f"column {k + 1}" for k in range(len(table.header))]
+    rows = [Row(1, table.header), *table.rows]
+    return replace(table, header=header, rows=rows).noting("the first row holds a lineage, so there is no header")
+
+
+def _column(table: Table) -> tuple[int | None, str]:
+    """Return the column that holds lineages, and what separates their parts."""
+    for k, name in enumerate(table.header):
+        cells = [row.cells[k] for row in table.rows[:SAMPLE] if row.cells[k]]
+        mark = max(";|", key=lambda sign: sum(sign in cell for cell in cells))
+        split = sum(mark in cell for cell in cells)
+        ranked = sum(bool(_PREFIX.match(cell)) for cell in cells)
+        deep = sum(map(_deep, cells))
+        known = len(table.header) == 1 or name.lstrip("#").strip().casefold() in COLUMNS or 10 * deep >= 9 * len(cells)
+        if cells and ((known and 2 * split >= len(cells)) or (split and 2 * ranked >= len(cells))):
+            return k, mark
+    return None, ";"
+
+
+def _deep(cell: str) -> bool:
+    """Tell whether a cell holds three names or more."""
+    return cell.count(";") > 1 or cell.count("|") > 1
+
+
+def _by_prefix(rows: Sequence[Row], parts: Sequence[Sequence[str]]) -> tuple[tuple[str, ...], Lineages]:
+    found: list[dict[str, str]] = []
+    for row, line in zip(rows, parts, strict=True):
+        ranks: dict[str, str] = {}
+        for part in filter(None, line):
+            rank, name = _ranked(part, row.line)
+            if rank in ranks:
+                raise HierarchyError(f"line {row.line}: two names of rank {rank}; keep one")
+            ranks[rank] = name
+        found.append(ranks)
+    used = {rank for ranks in found for rank, name in ranks.items() if name}
+    names = tuple(sorted(used, key=lambda rank: PLACE.get(rank, _STRAIN)))
+    return names, [tuple(ranks.get(name, "") for name in names) for ranks in found]
+
+
+def _ranked(part: str, line: int) -> tuple[str, str]:
+    match = _PREFIX.fullmatch(part)
+    rank = None
+    if match is not None:
+        number = match[1]
+        rank = PREFIXES.get(match[2] or "") if number is None else dict(enumerate(NUMBERED)).get(int(number))
+    if match is None or rank is None:
+        raise HierarchyError(f"line {line}: {shown(part)} has no prefix of a rank, such as f__; write one before each")
+    return rank, match[3].strip()
+
+
+def _by_place(parts: Sequence[Sequence[str]], reading: Reading) -> tuple[tuple[str, ...], Lineages]:
+    count = max(map(len, parts), default=0)
+    if count > MOST_LEVELS:
+        raise HierarchyError(
+            f"a lineage of {count} names; a hierarchy of more than {MOST_LEVELS} levels makes no sense"
+        )
+    gaps = any(not part for line in parts for part in line)
+    lines = [
+        (*line, *[""] * (count - len(line))) if gaps or not line
+        else (*line[:-1], *[""] * (count - len(line)), line[-1])
+        for line in parts
+    ]  # fmt: skip
+    names = reading.levels or tuple(f"level {k + 1}" for k in range(count))
+    if len(names) != count:
+        raise HierarchyError(f"{len(names)} level names ({', '.join(names)}) for lineages of {count} names; name each")
+    return names, [tuple(line) for line in lines]
+
+
+def _ancestors(lines: Lineages) -> set[tuple[str, ...]]:
+    """Return the lineages that end where another goes on: sorted, such a one stands right before one that does."""
+    filled = sorted((tuple(name for name in line if name), line) for line in dict.fromkeys(lines))
+    return {
+        line
+        for (names, line), (following, _) in pairwise([*filled, ((), ())])
+        if not names or (len(following) > len(names) and following[: len(names)] == names)
+    }
