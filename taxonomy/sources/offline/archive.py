@@ -129,6 +129,8 @@ def streams(path: Path, wanted: Callable[[str], bool]) -> Iterator[Stream]:
     """
     seen: set[str] = set()
     with _one_line(path):
+        if not stat.S_ISREG(path.stat().st_mode) and not path.is_dir():
+            raise HostileError("no file and no folder")  # opening a pipe would wait for ever
         kind = _of_folder if path.is_dir() else _of_zip if zipfile.is_zipfile(path) else _of_tar
         for stream in kind(path, wanted):
             if stream.name in seen:
@@ -179,8 +181,6 @@ def _of_zip(path: Path, wanted: Callable[[str], bool]) -> Iterator[Stream]:
 
 def _of_tar(path: Path, wanted: Callable[[str], bool]) -> Iterator[Stream]:
     most = _most(path)
-    if not path.is_file():
-        raise HostileError("no file and no folder")
     with path.open("rb") as packed:
         start = packed.read(8)
         packed.seek(0)
