@@ -14,6 +14,7 @@ from click.core import ParameterSource
 
 from taxonomy.commands.parameters import HIERARCHY, OUTPUT, READABLE
 from taxonomy.console import invocation, visible
+from taxonomy.sources.offline import options as offline
 
 if TYPE_CHECKING:
     from taxonomy.hierarchy import Hierarchy
@@ -33,12 +34,13 @@ TAKES: Final = {
     "another tool's file": ("imported", *_SHAPE),
     "Wikipedia's pages on a dataset": ("dataset", *_WIKI),
     "Wikipedia's pages on a list of names": ("names", "levels", "name", "root_label", *_WIKI),
+    "a taxonomy on the disk": ("names", "source", *offline.TAKES),
 }
 
 
 @click.command()
 @click.option("--dataset", type=click.Choice(DATASETS), help="Whose classes to arrange.")
-@click.option("--source", type=click.Choice(["curated", "wikipedia"]), help="Reviewed tables, or Wikipedia's pages.")
+@click.option("--source", type=click.Choice(["curated", "wikipedia", *offline.SOURCES]), help="Who says it.")
 @click.option("--root", type=FOLDER, help="Where the dataset lies: aircraft, cars or folder.")
 @click.option("--csv", "table", type=HIERARCHY, help="Table with a column per level, rows in any order.")
 @click.option(
@@ -48,9 +50,8 @@ TAKES: Final = {
     metavar="FORMAT FILE",
     help=f"File of another tool: {', '.join(READABLE)}.",
 )
-@click.option(
-    "--names", type=HIERARCHY, help="Classes to look up on Wikipedia: one per line, or a CSV with a column class."
-)
+@click.option("--names", type=HIERARCHY, help="Classes to look up, one per line, or a CSV with a column class.")
+@offline.offline_options
 @click.option(
     "--levels", metavar="A,B,...", help="Names of the levels, coarsest first; columns for --csv, ranks for --names."
 )
@@ -81,11 +82,15 @@ def build(ctx: click.Context, /, **given: Any) -> None:
     cross-checked, none is guessed, and NAME.evidence.csv tells who says what. Answers are cached: an interrupted
     build goes on where it stopped. docs/wikipedia.md tells the rules.
 
+    From a taxonomy on the disk, names are found in --archive: NCBI's taxdump, a Darwin Core Archive (GBIF, Catalogue
+    of Life) or CoLDP, the checklist of Clements or eBird. docs/sources.md tells the rules.
+
     \b
     Example:
       hiertax build --dataset cub --out cub.json
       hiertax build --dataset cub --source wikipedia --contact you@example.org --review diff.csv
       hiertax build --names birds.txt --levels order,family,species --contact you@example.org
+      hiertax build --names birds.txt --levels order,family,species --source ncbi --archive taxdump.tar.gz --within Aves
       hiertax build --dataset aircraft --root fgvc-aircraft-2013b
       hiertax build --dataset folder --root pets --levels group,breed --root-label pet
       hiertax build --csv birds.csv --levels order,family,species --ragged fill
@@ -93,7 +98,9 @@ def build(ctx: click.Context, /, **given: Any) -> None:
     """
     origin = _origin(**given)
     _refuse_what_has_no_meaning(ctx, origin)
-    if origin.startswith("Wikipedia"):
+    if origin == "a taxonomy on the disk":
+        _from_disk(ctx, **given)
+    elif origin.startswith("Wikipedia"):
         _from_wikipedia(**given)
     else:
         _save(_without_network(ctx, origin, **given), given["out"])
@@ -107,7 +114,7 @@ def _origin(
     if sum(given is not None for given in (dataset, table, imported, names)) != 1:
         raise click.UsageError("give one of --dataset, --csv, --from and --names.")
     if names is not None:
-        return "Wikipedia's pages on a list of names"
+        return "a taxonomy on the disk" if source in offline.SOURCES else "Wikipedia's pages on a list of names"
     if dataset is None:
         return "a table" if table else "another tool's file"
     if source == "wikipedia":
@@ -128,6 +135,10 @@ def _refuse_what_has_no_meaning(ctx: click.Context, origin: str) -> None:
         raise click.UsageError("--dataset folder needs --root DIR, the folder of the class folders.")
     if values["names"] is not None and values["source"] == "curated":
         raise click.UsageError("--names are looked up on Wikipedia; leave out --source curated.")
+    if values["source"] in offline.SOURCES and values["names"] is None:
+        raise click.UsageError(f"--source {values['source']} needs --names FILE, the classes to look up.")
+    if values["source"] in offline.SOURCES and values["archive"] is None:
+        raise click.UsageError(f"--source {values['source']} needs --archive {offline.ARCHIVE}.")
     if values["names"] is not None and values["levels"] is None:
         raise click.UsageError("--names needs --levels, the ranks to look for, such as order,family,species.")
 
@@ -178,6 +189,19 @@ def _from_wikipedia(
     request = of_names(names, _ranks(levels), name, root_label) if names else of_dataset(dataset)
     _refuse_paths(request.name, out)
     run(request, out=out, contact=contact, api_url=api_url, cache=cache, offline=offline, review=review)
+
+
+def _from_disk(
+    ctx: click.Context, *, names: Path, source: str, archive: Path, within: str | None, levels: str, ragged: Any,
+    name: str | None, root_label: str | None, out: Path | None, review: Path | None, **_: Any,
+) -> None:  # fmt: skip
+    from taxonomy.sources.offline.command import run
+
+    _refuse_paths(name or names.stem, out)
+    run(
+        names, source, archive, tuple(_ranks(levels)), within=within, ragged=ragged, name=name, root_label=root_label,
+        command=invocation("hiertax", ctx), out=out, review=review,
+    )  # fmt: skip
 
 
 def _refuse_paths(name: str, out: Path | None) -> None:

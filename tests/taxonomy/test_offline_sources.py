@@ -3,6 +3,7 @@
 import csv
 import io
 import json
+import shlex
 
 import pytest
 from checklists import (
@@ -22,6 +23,7 @@ from checklists import (
 from click.testing import CliRunner
 
 from taxonomy import Hierarchy
+from taxonomy.cli import main
 from taxonomy.errors import HiertaxError
 from taxonomy.leveling import Reading
 from taxonomy.sources.offline.build import Request, build
@@ -463,3 +465,42 @@ def test_other_csv_files_than_clements_are_refused(content, message, tmp_path):
     (tmp_path / "clements.csv").write_bytes(content)
     with pytest.raises(HiertaxError, match=message):
         ask("clements", tmp_path / "clements.csv", ["Struthio camelus"])
+
+
+# ---------------------------------------------------------------- the command line
+
+
+def hiertax(*args):
+    return CliRunner().invoke(main, ["build", *map(str, args)], prog_name="hiertax")
+
+
+def test_the_command_builds_and_rebuilds(ncbi, tmp_path, monkeypatch):
+    monkeypatch.chdir(tmp_path)
+    (tmp_path / "birds.txt").write_text("Prunella\nHyliota\n")
+    line = ("--names", "birds.txt", "--levels", "order,family,genus", "--source", "ncbi", "--archive", ncbi.name)
+    line += ("--within", "Aves", "--ragged", "fill")
+    done = hiertax(*line)
+    assert (done.exit_code, done.stdout) == (0, f"{'hierarchies/birds.json'}: Aves > 1 order, 2 family, 2 genus\n")
+    assert "--ragged fill: lineages with a gap: 1; taxa added: 1" in done.stderr
+    written = json.loads((tmp_path / "hierarchies" / "birds.json").read_text())
+    command = shlex.split(written["source"]["command"])
+    assert command[:2] == ["hiertax", "build"]
+    assert hiertax(*command[2:], "--out", "again.json").exit_code == 0
+    assert (tmp_path / "again.json").read_bytes() == (tmp_path / "hierarchies" / "birds.json").read_bytes()
+
+
+@pytest.mark.parametrize(
+    ("line", "message"),
+    [
+        (("--source", "ncbi", "--names", "birds.txt", "--levels", "order,genus"), "--source ncbi needs --archive"),
+        (("--source", "ncbi", "--dataset", "cub"), "--source ncbi needs --names"),
+        (("--archive", "birds.txt", "--dataset", "cub"), "--archive goes with a taxonomy on the disk"),
+    ],
+)
+def test_wrong_usage_is_told_in_one_line(line, message, tmp_path, monkeypatch):
+    monkeypatch.chdir(tmp_path)
+    (tmp_path / "birds.txt").write_text("Prunella\n")
+    done = hiertax(*line)
+    assert done.exit_code == 2
+    assert message in done.stderr
+    assert done.stderr.count("\n") == 1
