@@ -11,7 +11,7 @@ from pathlib import Path
 
 from taxonomy.errors import HierarchyError, HiertaxError
 from taxonomy.files import read_bytes
-from taxonomy.formats import dot, hiclass_labels, html, lineage_csv, newick, node_link, parent_child_csv
+from taxonomy.formats import dot, hiclass_labels, html, inat, lineage_csv, newick, node_link, parent_child_csv
 from taxonomy.hierarchy import Hierarchy
 from taxonomy.leveling import Reading
 
@@ -34,6 +34,7 @@ FORMATS = {
     "node-link": Format((".json",), "", node_link.write, node_link.read),
     "hiclass": Format((".npy",), f"level names, class names, the root, {_NAMES}",
                       hiclass_labels.write, hiclass_labels.read),
+    "inat": Format((".json",), f"the root, {_NAMES}", inat.write, inat.read),
     "dot": Format((".dot", ".gv"), "", dot.write),
     "html": Format((".html",), "", html.write),
 }  # fmt: skip
