@@ -22,7 +22,7 @@ FILES: Final = (NODES, NAMES)
 CHUNK: Final = 500_000  # rows at a time
 _COLUMNS: Final[dict[str, dict[int, Any]]] = {
     NODES: {0: "int64", 1: "category", 2: "int64", 4: "category", 5: "category"},
-    NAMES: {0: "int64", 1: "category", 2: str, 3: "category", 5: "category", 6: "category", 7: "category"},
+    NAMES: {0: "int64", 1: "category", 2: str, 6: "category", 7: "category"},
 }  # of the tab-separated columns, those that are read; the odd ones must be bars
 SCIENTIFIC: Final = "scientific name"
 COMMON: Final = frozenset({"common name", "genbank common name"})
@@ -82,7 +82,7 @@ def _table(path: Path, stream: Stream) -> pd.DataFrame:
         raise HiertaxError(f"{path}: {stream.name}: not NCBI's form ({error}); fetch it again") from None
     if not kept:
         raise HiertaxError(f"{path}: {stream.name} is empty; fetch it again")
-    return pd.concat(kept, ignore_index=True)
+    return _joined(kept)
 
 
 def _check_form(chunk: pd.DataFrame, done: int) -> None:
@@ -98,18 +98,27 @@ def _check_form(chunk: pd.DataFrame, done: int) -> None:
 
 def _slim(chunk: pd.DataFrame, name: str) -> pd.DataFrame:
     if name == NODES:
-        return chunk[[0, 2, 4]].astype({4: str})
-    return chunk.loc[chunk[6].isin([SCIENTIFIC, *COMMON, *SYNONYMS]).to_numpy(), [0, 2, 6]].astype({6: str})
+        return chunk[[0, 2, 4]]
+    return chunk.loc[chunk[6].isin([SCIENTIFIC, *COMMON, *SYNONYMS]).to_numpy(), [0, 2, 6]]
+
+
+def _joined(chunks: list[pd.DataFrame]) -> pd.DataFrame:
+    """Put chunks together; categories stay categories, though each chunk has its own."""
+    import pandas as pd
+    from pandas.api.types import union_categoricals
+
+    *plain, last = chunks[0].columns
+    joined = pd.concat([chunk[plain] for chunk in chunks], ignore_index=True)
+    joined[last] = union_categoricals([chunk[last] for chunk in chunks])
+    return joined
 
 
 def _checklist(tables: dict[str, pd.DataFrame], date: str) -> Checklist:
-    import pandas as pd
-
     nodes, names = tables[NODES], tables[NAMES]
     ids = nodes[0].to_numpy()
     parents = index_of(ids, nodes[2].to_numpy())
     parents[parents == np.arange(len(parents))] = ROOT
-    rank_codes, ranks = pd.factorize(nodes[4].astype(str).str.lower())
+    ranks, of_category = np.unique([str(rank).lower() for rank in nodes[4].cat.categories], return_inverse=True)
     taxa = index_of(ids, names[0].to_numpy())
     if (taxa == ABSENT).any():
         lost = names[0].to_numpy()[taxa == ABSENT]
@@ -126,10 +135,10 @@ def _checklist(tables: dict[str, pd.DataFrame], date: str) -> Checklist:
         version=date,
         ids=ids,
         parents=parents,
-        ranks=np.asarray(rank_codes, dtype=np.int64),
+        ranks=of_category[nodes[4].cat.codes.to_numpy()].astype(np.int64),
         rank_names=tuple(map(str, ranks)),
         names=own.sort_index().reset_index(drop=True),
         other_names=others[2].reset_index(drop=True),
         other_taxa=taxa[~accepted],
-        other_kinds=others[6].where(~others[6].isin(list(COMMON)), "common name").reset_index(drop=True),
+        other_kinds=others[6].astype(str).replace(dict.fromkeys(COMMON, "common name")).reset_index(drop=True),
     )
