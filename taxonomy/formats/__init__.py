@@ -99,5 +99,7 @@ def guess(path: Path, content: bytes) -> str | None:
     if suffix == ".csv":
         return "parent-child-csv" if parent_child_csv.is_header(content) else "lineage-csv"
     if suffix == ".json":
-        return "node-link" if node_link.looks_like(content) else None
+        if node_link.looks_like(content):
+            return "node-link"
+        return "inat" if inat.looks_like(content) else None
     return next((name for name, fmt in FORMATS.items() if suffix in fmt.suffixes), None)

@@ -6,6 +6,7 @@ may be a whole annotation file, or the list of categories alone.
 
 from __future__ import annotations
 
+import re
 from collections.abc import Mapping, Sequence
 from pathlib import PurePosixPath
 from typing import Any, Final
@@ -34,6 +35,7 @@ class _Annotation(Struct):
 
 class _File(Struct):
     categories: list[dict[str, Any]]
+    info: Any = None
     images: list[_Image] = []
     annotations: list[_Annotation] = []
 
@@ -41,9 +43,9 @@ class _File(Struct):
 def read(text: str, reading: Reading) -> Hierarchy:
     """Read the categories of a file.
 
-    The levels are the ranks that the categories have, coarsest first, and ``species``, the name; where there is no
-    rank, ``supercategory`` and ``category``. A level that is asked for is the key of that name, the finest the name
-    unless there is such a key. Classes are called as the folders of their images: by ``image_dir_name``, else as the
+    The levels are those of ``info.levels`` where `write` put them, else the ranks that the categories have, coarsest
+    first, and ``species``, the name; where there is no rank, ``supercategory`` and ``category``.
+    A level that is asked for is the key of that name, the finest the name unless there is such a key. Classes are called as the folders of their images: by ``image_dir_name``, else as the
     paths of the file's images say, else by their names.
 
     Raises
@@ -53,7 +55,7 @@ def read(text: str, reading: Reading) -> Hierarchy:
     """
     file = _parse(text)
     keys = {key for category in file.categories for key in category}
-    levels = reading.levels or _levels(keys)
+    levels = reading.levels or _levels(keys, file.info)
     for level in levels[:-1]:
         if level not in keys:
             raise HierarchyError(f"no category has {level!r}, only {', '.join(sorted(keys))}; name these as levels")
@@ -63,23 +65,27 @@ def read(text: str, reading: Reading) -> Hierarchy:
 
 
 def write(hierarchy: Hierarchy) -> str:
-    """Return the categories as JSON, in the form of 2021.
+    """Return the categories as JSON, in the form of 2021, with the names of the levels under ``info``.
 
     Raises
     ------
     HierarchyError
-        If a level is no rank of the format.
+        If a level is called as a key of the format that is no rank.
     """
     names = [level.name for level in hierarchy.levels]
-    if odd := [name for name in names[:-1] if name not in RANKS] + [name for name in names[-1:] if name != SPECIES]:
-        raise HierarchyError(
-            f"the format has no place for the level {odd[0]!r}, only for {', '.join(RANKS)} and species"
-        )
+    if odd := [name for name in names[:-1] if name in ("id", NAME, FOLDER)]:
+        raise HierarchyError(f"a level cannot be called {odd[0]!r}, which is another key of the format; rename it")
     categories = []
     for i, folder in enumerate(hierarchy.classes):
         line = [level.labels[k] for level, k in zip(hierarchy.levels, hierarchy.paths[i].tolist(), strict=True)]
         categories.append({"id": i, NAME: line[-1], **dict(zip(names[:-1], line[:-1], strict=True)), FOLDER: folder})
-    return msgspec.json.format(msgspec.json.encode({"categories": categories}), indent=1).decode() + "\n"
+    content = msgspec.json.encode({"info": {"levels": names}, "categories": categories})
+    return msgspec.json.format(content, indent=1).decode() + "\n"
+
+
+def looks_like(content: bytes) -> bool:
+    """Tell whether JSON holds a list of categories."""
+    return re.search(rb'"categories"\s*:\s*\[\s*\{', content) is not None
 
 
 def _parse(text: str) -> _File:
@@ -98,7 +104,10 @@ def _parse(text: str) -> _File:
     return file
 
 
-def _levels(keys: set[str]) -> tuple[str, ...]:
+def _levels(keys: set[str], info: Any) -> tuple[str, ...]:
+    stated = info.get("levels") if isinstance(info, dict) else None
+    if isinstance(stated, list) and stated and all(isinstance(name, str) for name in stated):
+        return tuple(stated)
     if ranks := [rank for rank in RANKS if rank in keys]:
         return (*ranks, SPECIES)
     return (SUPER, "category") if SUPER in keys else ("category",)

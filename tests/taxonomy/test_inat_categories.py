@@ -117,8 +117,11 @@ def test_what_is_written_is_read_as_the_same_tree():
     assert again == tree
 
 
-def test_levels_without_a_place_in_the_format_are_not_written():
-    tree = formats.decode(json.dumps({"categories": [{"id": 0, "name": "cat", "supercategory": "animal"}]}).encode(),
-                          "inat", Reading())  # fmt: skip
-    with pytest.raises(HierarchyError, match="no place for the level 'supercategory'"):
-        formats.encode(tree, "inat")
+def test_levels_of_any_name_are_carried_but_for_the_keys_of_the_format():
+    content = json.dumps({"categories": [{"id": 0, "name": "cat", "supercategory": "animal"}]}).encode()
+    tree = formats.decode(content, "inat", Reading())
+    again = formats.decode(formats.encode(tree, "inat"), "inat", Reading())
+    assert [level.name for level in again.levels] == ["supercategory", "category"]
+    odd = formats.decode(content, "inat", Reading(levels=("name", "category")))
+    with pytest.raises(HierarchyError, match="a level cannot be called 'name'"):
+        formats.encode(odd, "inat")
