@@ -44,9 +44,9 @@ def read(text: str, reading: Reading) -> Hierarchy:
     """Read the categories of a file.
 
     The levels are those of ``info.levels`` where `write` put them, else the ranks that the categories have, coarsest
-    first, and ``species``, the name; where there is no rank, ``supercategory`` and ``category``.
-    A level that is asked for is the key of that name, the finest the name unless there is such a key. Classes are called as the folders of their images: by ``image_dir_name``, else as the
-    paths of the file's images say, else by their names.
+    first, and ``species``, the name; where there is no rank, ``supercategory`` and ``category``. A level that is
+    asked for is the key of that name, the finest the name unless there is such a key. Classes are called as the
+    folders of their images: by ``image_dir_name``, else as the paths of the file's images say, else by their names.
 
     Raises
     ------
