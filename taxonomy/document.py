@@ -14,6 +14,7 @@ import msgspec
 import numpy as np
 from msgspec import UNSET, Meta, Struct, UnsetType
 
+from taxonomy.distinct import all_different
 from taxonomy.errors import HierarchyError
 from taxonomy.rules import Finding
 
@@ -240,7 +241,7 @@ def _blank(names: list[str]) -> list[int]:
 
 def _repeats(names: list[str]) -> Iterator[tuple[int, int]]:
     """Yield the first and the later index of every name that stood earlier in the list."""
-    if len(set(names)) == len(names):
+    if all_different(names):
         return
     first: dict[str, int] = {}
     for i, name in enumerate(names):

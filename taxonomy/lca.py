@@ -15,7 +15,7 @@ import numpy as np
 from numpy.typing import ArrayLike, NDArray
 
 IntArray = NDArray[np.int64]
-BLOCK: Final = 1 << 15  # samples worked on at a time, so that what is intermediate stays in the processor's cache
+BLOCK: Final = 1 << 14  # samples worked on at a time, so that what is intermediate stays in the processor's cache
 MOST_BITS, MOST_LEVELS = 63, 127
 
 
@@ -28,10 +28,13 @@ class PathCodes:
 
     def lca_level(self, a: IntArray, b: IntArray) -> NDArray[np.int8]:
         """Return the level of the lowest common ancestor of leaves `a` and `b` ``[N]``, -1 for the root."""
-        differ = self.code[a] ^ self.code[b]
+        differ = self.code[a]
+        differ ^= self.code[b]
         level = np.full(len(differ), -1, dtype=np.int8)
+        shared = np.empty(len(differ), dtype=np.bool_)
         for end in self.ends:
-            level += differ < end
+            np.less(differ, end, out=shared)
+            level += shared.view(np.int8)  # as bytes: adding truth values would convert them first
         return level
 
 

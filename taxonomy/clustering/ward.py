@@ -22,15 +22,39 @@ Float32 = NDArray[np.float32]
 Merges = tuple[IntArray, IntArray, Float64]
 
 BLOCK_BYTES = 1 << 22
+FEW = 500  # points, below which SciPy's own is quicker
 
 
 def ward(points: NDArray[Any]) -> Float64:
-    """Cluster points by Ward's criterion.
+    """Cluster points by Ward's criterion: below `FEW` by SciPy, else by `merged_in_rounds`.
 
     Parameters
     ----------
     points
-        ``[n, d]``, n >= 1. Peak memory is that of one float32 matrix ``[n, n]`` and a few copies of this.
+        ``[n, d]``, n >= 1.
+
+    Returns
+    -------
+    float64 ``[n-1, 4]``: a linkage matrix as `scipy.cluster.hierarchy.linkage` gives it. Which of equal distances
+    is merged first depends on the points alone.
+    """
+    if not 1 < len(points) < FEW:
+        return merged_in_rounds(points)
+    from scipy.cluster.hierarchy import linkage
+    from scipy.spatial.distance import pdist
+
+    matrix: Float64 = linkage(pdist(points), "ward")
+    return matrix
+
+
+def merged_in_rounds(points: NDArray[Any]) -> Float64:
+    """Cluster points by Ward's criterion, all pairs that are each other's nearest neighbours at once.
+
+    Parameters
+    ----------
+    points
+        ``[n, d]``, n >= 1. Peak memory is that of a few copies of this and one float32 matrix of the clusters
+        that are left after the first round, about ``[0.7 n, 0.7 n]``.
 
     Returns
     -------
@@ -91,13 +115,16 @@ class _Clusters:
         self.alive = np.ones(n, dtype=np.bool_)
         # The worst error of a squared distance from float32 dot products (Higham's bound), and of its weighting.
         self.slack = 2 * (d + 8) * float(np.finfo(np.float32).eps) * float(self.norm.max(initial=0))
-        self.distance = np.empty((n, n), dtype=np.float32)
+        self.distance = np.empty((0, 0), dtype=np.float32)
         self.nearest = np.zeros(n, dtype=np.int64)
         self.nearest_distance = np.full(n, np.inf)
 
     def merges(self) -> Iterator[Merges]:
         """Yield the merges of every round: two members, and the height."""
+        if len(self.member) > 1:
+            yield self._first_round()
         stale = np.arange(len(self.member))
+        self.distance = np.empty((len(stale), len(stale)), dtype=np.float32)
         self._measure(stale)
         while (living := np.count_nonzero(self.alive)) > 1:
             self._find_nearest(stale)
@@ -110,36 +137,54 @@ class _Clusters:
             if 2 * (living - len(a)) < len(self.member):
                 stale = self._close_up(stale)
 
+    def _first_round(self) -> Merges:
+        """Merge the pairs among all points, whose distances are looked at block by block and not kept."""
+        for rows in self._blocks(np.arange(len(self.member))):
+            self._nearest_in(self._distances(rows), rows)
+        a, b = self._mutual_pairs()
+        merges = self.member[a], self.member[b], np.sqrt(self.nearest_distance[a])
+        self._unite(a, b)
+        self._keep(np.flatnonzero(self.alive))
+        return merges
+
     def _blocks(self, slots: IntArray) -> Iterator[IntArray]:
         step = max(1, BLOCK_BYTES // (4 * len(self.member)))
         for start in range(0, len(slots), step):
             yield slots[start : start + step]
 
     def _measure(self, slots: IntArray) -> None:
-        """Write the squared Ward distances between some clusters and all, 2ab/(a+b) ||x-y||^2."""
-        inverse = (1 / self.size).astype(np.float32)
-        dead = np.flatnonzero(~self.alive)
+        """Write the squared Ward distances between some clusters and all."""
         for rows in self._blocks(slots):
             # Where all are measured, what lies left of a block is the mirror image of what was done before.
             left = int(rows[0]) if len(slots) == len(self.member) else 0
-            block = (-2 * self.rough[rows]) @ self.rough[left:].T
-            block += self.norm[left:]
-            block += self.norm[rows, None]
-            block *= 2 / (inverse[rows, None] + inverse[left:])
-            block[np.arange(len(rows)), rows - left] = np.inf
-            block[:, dead - left] = np.inf
+            block = self._distances(rows, left)
             self.distance[rows, left:] = block
             self.distance[left:, rows] = block.T
 
+    def _distances(self, rows: IntArray, left: int = 0) -> Float32:
+        """Return the squared Ward distances of some clusters to those from `left` on, 2ab/(a+b) ||x-y||^2."""
+        inverse = (1 / self.size).astype(np.float32)
+        block: Float32 = (-2 * self.rough[rows]) @ self.rough[left:].T
+        block += self.norm[left:]
+        block += self.norm[rows, None]
+        block *= 2 / (inverse[rows, None] + inverse[left:])
+        block[np.arange(len(rows)), rows - left] = np.inf
+        dead = np.flatnonzero(~self.alive)
+        block[:, dead[dead >= left] - left] = np.inf
+        return block
+
     def _find_nearest(self, slots: IntArray) -> None:
-        """Find the nearest neighbour of some clusters, the first of the equally near."""
+        """Find the nearest neighbour of some clusters."""
         for rows in self._blocks(slots):
-            block = self.distance[rows]
-            limit = block.min(axis=1) + (4 * self.slack * self.size[rows]).astype(np.float32)
-            row, column = np.divmod(np.flatnonzero(block <= limit[:, None]), block.shape[1])
-            exact = self._exact(rows[row], column)
-            best = np.lexsort((column, exact, row))[np.flatnonzero(np.diff(row, prepend=-1))]
-            self.nearest[rows], self.nearest_distance[rows] = column[best], exact[best]
+            self._nearest_in(self.distance[rows], rows)
+
+    def _nearest_in(self, block: Float32, rows: IntArray) -> None:
+        """Note the nearest neighbours of some clusters, of their distances to all; the first of the equally near."""
+        limit = block.min(axis=1) + (4 * self.slack * self.size[rows]).astype(np.float32)
+        row, column = np.divmod(np.flatnonzero(block <= limit[:, None]), block.shape[1])
+        exact = self._exact(rows[row], column)
+        best = np.lexsort((column, exact, row))[np.flatnonzero(np.diff(row, prepend=-1))]
+        self.nearest[rows], self.nearest_distance[rows] = column[best], exact[best]
 
     def _exact(self, a: IntArray, b: IntArray) -> Float64:
         """Return the squared Ward distances of pairs of clusters in float64."""
@@ -162,7 +207,12 @@ class _Clusters:
         return a, self.nearest[a]
 
     def _merge(self, a: IntArray, b: IntArray) -> None:
-        """Put the union of each pair into the slot of the first."""
+        """Put the union of each pair into the slot of the first, and measure it."""
+        self._unite(a, b)
+        self.distance[:, b] = np.inf
+        self._measure(a)
+
+    def _unite(self, a: IntArray, b: IntArray) -> None:
         total = self.size[a] + self.size[b]
         share = (self.size[b] / total)[:, None]
         self.centroid[a] += share * (self.centroid[b] - self.centroid[a])
@@ -170,8 +220,6 @@ class _Clusters:
         self.norm[a] = np.einsum("ij,ij->i", self.rough[a], self.rough[a])
         self.size[a] = total
         self.alive[b] = False
-        self.distance[:, b] = np.inf
-        self._measure(a)
 
     def _close_up(self, stale: IntArray) -> IntArray:
         """Drop the dead slots, in place; return the new places of `stale`."""
@@ -182,7 +230,10 @@ class _Clusters:
         for new, old in enumerate(kept):
             smaller[new] = self.distance[old, kept]  # never reaches a row that is still to be read
         self.distance = smaller
-        self.nearest = place[self.nearest[kept]]
-        for name in ("centroid", "rough", "norm", "size", "member", "alive", "nearest_distance"):
-            setattr(self, name, getattr(self, name)[kept])
+        self.nearest = place[self.nearest]
+        self._keep(kept)
         return place[stale]
+
+    def _keep(self, kept: IntArray) -> None:
+        for name in ("centroid", "rough", "norm", "size", "member", "alive", "nearest", "nearest_distance"):
+            setattr(self, name, getattr(self, name)[kept])

@@ -12,6 +12,7 @@ from taxonomy.commands.parameters import HIERARCHY, OUTPUT, READABLE
 from taxonomy.commands.reading_options import OPTIONS, flags_in_errors, reading_options, refuse_meaningless
 from taxonomy.commands.sources import SOURCES, Options, choose, formats_of, refuse_what_has_no_meaning
 from taxonomy.console import invocation
+from taxonomy.sources.offline import options as offline
 
 DATASETS = ("cub", "cub-paper", "aircraft", "cars", "sketchbirds", "folder")
 POLICIES = ("error", "fill", "collapse")
@@ -22,7 +23,7 @@ CACHE = click.Path(file_okay=False, path_type=Path)
 
 @click.command()
 @click.option("--dataset", type=click.Choice(DATASETS), help="Whose classes to arrange.")
-@click.option("--source", type=click.Choice(ASKED), help="Reviewed tables, or Wikipedia's pages.")
+@click.option("--source", type=click.Choice(ASKED), help="Who says it.")
 @click.option("--root", type=FOLDER, help="Where the dataset lies: aircraft, cars or folder.")
 @click.option(
     "--csv", "table", type=HIERARCHY, help="Table with a column per level: text, .xlsx or .parquet; rows in any order."
@@ -34,9 +35,8 @@ CACHE = click.Path(file_okay=False, path_type=Path)
     metavar="FORMAT FILE",
     help=f"File of another tool: {', '.join(READABLE)}.",
 )
-@click.option(
-    "--names", type=HIERARCHY, help="Classes to look up on Wikipedia: one per line, or a CSV with a column class."
-)
+@click.option("--names", type=HIERARCHY, help="Classes to look up, one per line, or a CSV with a column class.")
+@offline.offline_options
 @click.option(
     "--levels", metavar="A,B,...", help="Names of the levels, coarsest first; columns for --csv, ranks for --names."
 )
@@ -68,11 +68,15 @@ def build(ctx: click.Context, /, **given: Any) -> None:
     cross-checked, none is guessed, and NAME.evidence.csv tells who says what. Answers are cached: an interrupted
     build goes on where it stopped. docs/wikipedia.md tells the rules.
 
+    From a taxonomy on the disk, names are found in --archive: NCBI's taxdump, a Darwin Core Archive (GBIF, Catalogue
+    of Life) or CoLDP, the checklist of Clements or eBird. docs/sources.md tells the rules.
+
     \b
     Example:
       hiertax build --dataset cub --out cub.json
       hiertax build --dataset cub --source wikipedia --contact you@example.org --review diff.csv
       hiertax build --names birds.txt --levels order,family,species --contact you@example.org
+      hiertax build --names birds.txt --levels order,family,species --source ncbi --archive taxdump.tar.gz --within Aves
       hiertax build --dataset aircraft --root fgvc-aircraft-2013b
       hiertax build --dataset folder --root pets --levels group,breed --root-label pet
       hiertax build --csv birds.csv --levels order,family,species --ragged fill

@@ -15,6 +15,7 @@ import click
 
 from taxonomy.commands.reading_options import said
 from taxonomy.console import visible
+from taxonomy.sources.offline import options as offline
 
 if TYPE_CHECKING:
     from taxonomy.hierarchy import Hierarchy
@@ -40,6 +41,8 @@ class Options:
     cache: Path | None
     offline: bool
     review: Path | None
+    archive: Path | None
+    within: str | None
     out: Path | None
     reading: dict[str, Any]
     command: str
@@ -187,6 +190,18 @@ def _ask_wikipedia(request: Any, options: Options) -> None:
     )  # fmt: skip
 
 
+def _offline(options: Options) -> None:
+    from taxonomy.sources.offline.command import run
+
+    names, archive = options.names or Path(), options.archive or Path()
+    refuse_paths(options.name or names.stem, options.out)
+    run(
+        names, options.source or "", archive, tuple(ranks_of(options.levels or "")), within=options.within,
+        ragged=options.ragged, name=options.name, root_label=options.root_label, command=options.command,
+        out=options.out, review=options.review,
+    )  # fmt: skip
+
+
 _OWN_FILES: Final = ("aircraft", "cars")
 _SHAPE: Final = ("levels", "ragged", "name", "root_label")
 _WIKI: Final = ("contact", "api_url", "cache", "offline", "review")
@@ -208,6 +223,13 @@ SOURCES: Final = (
     Source(
         "Wikipedia's pages on a list of names", "names", ("levels", "name", "root_label", *_WIKI), _wikipedia_on_names,
         source="wikipedia", needs=(_RANKS,),
+    ),
+    *(
+        Source(
+            f"{kind} on the disk", "names", offline.TAKES, _offline, source=kind,
+            needs=(_RANKS, ("archive", offline.ARCHIVE)),
+        )
+        for kind in offline.SOURCES
     ),
 )  # fmt: skip
 

@@ -17,6 +17,7 @@ from taxonomy.formats import (
     edges,
     hiclass_labels,
     html,
+    inat,
     lineage_csv,
     nested_json,
     newick,
@@ -80,6 +81,7 @@ FORMATS = {
                       ("class_column", "parents"), binary=True),
     "xlsx": Format((".xlsx", ".xlsm"), _TABLE, table_files.write_xlsx, table_files.read_xlsx,
                    ("class_column", "parents"), binary=True),
+    "inat": Format((".json",), _TABLE, inat.write, inat.read, ("encoding",)),
     "dot": Format((".dot", ".gv"), "", dot.write),
     "html": Format((".html",), "", html.write),
 }  # fmt: skip
@@ -189,7 +191,9 @@ def guess(path: Path, content: bytes) -> str | None:
 def _of_json(content: bytes) -> str | None:
     if node_link.looks_like(content):
         return "node-link"
-    return "nested-json" if nested_json.looks_like(content) else None
+    if nested_json.looks_like(content):
+        return "nested-json"
+    return "inat" if inat.looks_like(content) else None
 
 
 def _of_text(content: bytes, *, tabular: bool) -> str | None:

@@ -6,8 +6,10 @@ import unicodedata
 from collections.abc import Callable, Iterator, Sequence
 from functools import cache, lru_cache
 
+import numpy as np
 from msgspec import UNSET
 
+from taxonomy.distinct import all_different, surely_different
 from taxonomy.document import Document, Place, lineage, shown
 from taxonomy.errata import all_errata
 from taxonomy.ranks import PLACE, out_of_order
@@ -36,30 +38,32 @@ JOINERS = "\u200c\u200d"  # spelling needs them in Persian and in the scripts of
 
 def naming(document: Document, place: Place) -> Iterator[Finding]:
     """Yield what is wrong with the names of levels, labels and classes."""
-    yield from _characters([document.root], lambda _: "root")
-    yield from _characters([level.name for level in document.levels], lambda i: place(i, "name", None))
-    if pair := out_of_order([level.name for level in document.levels]):
-        at = [level.name for level in document.levels].index(pair[1])
-        yield Finding("rank-order", place(at, "name", None), f"{pair[1]} stands below {pair[0]}")
+    levels = [level.name for level in document.levels]
+    for names, where in (([document.root], lambda _: "root"), (levels, lambda i: place(i, "name", None))):
+        yield from _characters(names, _plain_chunks(names), where)
+    if pair := out_of_order(levels):
+        yield Finding("rank-order", place(levels.index(pair[1]), "name", None), f"{pair[1]} stands below {pair[0]}")
     last = len(document.levels) - 1
     folded: list[list[str]] = []
     for i, level in enumerate(document.levels):
-        keys = _folded(level.labels)
-        yield from _level(document, i, keys, place)
+        plain = _plain_chunks(level.labels)
+        keys = _folded(level.labels, plain)
+        yield from _level(document, i, keys, plain, place)
         yield from _named_as_parent(document, i, keys, folded[-1] if folded else [], place)
         folded.append(keys)
     yield from misplaced(document, folded, place)
     classes = document.levels[last].classes
     if classes is not UNSET and classes != document.levels[last].labels:
-        yield from _characters(classes, lambda j: place(last, "classes", j))
-        for rule, one, two, how in _variants(classes, _folded(classes), spelling=False):
+        plain = _plain_chunks(classes)
+        yield from _characters(classes, plain, lambda j: place(last, "classes", j))
+        for rule, one, two, how in _variants(classes, _folded(classes, plain), spelling=False):
             message = f"class {shown(classes[two])} differs from {shown(classes[one])} {how}"
             yield Finding(rule, place(last, "classes", two), message)
 
 
-def _level(document: Document, i: int, keys: list[str], place: Place) -> Iterator[Finding]:
+def _level(document: Document, i: int, keys: list[str], plain: list[bool], place: Place) -> Iterator[Finding]:
     level = document.levels[i]
-    yield from _characters(level.labels, lambda j: place(i, "labels", j))
+    yield from _characters(level.labels, plain, lambda j: place(i, "labels", j))
     for rule, one, two, how in _variants(level.labels, keys, spelling=True):
         message = f"{level.name} {shown(level.labels[two])} differs from {shown(level.labels[one])} {how}"
         yield Finding(rule, place(i, "labels", two), message, (lineage(document, i, one), lineage(document, i, two)))
@@ -69,13 +73,12 @@ def _level(document: Document, i: int, keys: list[str], place: Place) -> Iterato
 # ---------------------------------------------------------------- characters
 
 
-def _characters(names: list[str], place: Callable[[int], str]) -> Iterator[Finding]:
+def _characters(names: list[str], plain: list[bool], place: Callable[[int], str]) -> Iterator[Finding]:
     """Yield the names with spaces that do not belong, and those with unusual characters."""
-    for start in range(0, len(names), CHUNK):
-        chunk = names[start : start + CHUNK]
-        if _plain(chunk):
+    for start, is_plain in zip(range(0, len(names), CHUNK), plain, strict=True):
+        if is_plain:
             continue
-        for j, name in enumerate(chunk, start):
+        for j, name in enumerate(names[start : start + CHUNK], start):
             if name != " ".join(name.split()) and name.strip():
                 yield Finding("stray-space", place(j), f"{shown(name)} {_spaces(name)}")
             if not (name.isascii() and name.isprintable()):
@@ -83,20 +86,24 @@ def _characters(names: list[str], place: Callable[[int], str]) -> Iterator[Findi
                     yield Finding(rule, place(j), f"{shown(name)} {what}")
 
 
+def _plain_chunks(names: list[str]) -> list[bool]:
+    """Tell of every `CHUNK` names whether all are visible ASCII with single spaces inside."""
+    return [_plain(names[start : start + CHUNK]) for start in range(0, len(names), CHUNK)]
+
+
 def _plain(names: list[str]) -> bool:
     """Tell in a few passes over the joined text whether all names are visible ASCII with single spaces inside."""
     text = "\n".join(names)
-    return (
-        text.isascii()
-        and text.count("\n") == len(names) - 1
-        and text.replace("\n", "").isprintable()
-        and (" " not in text or not any(spaces in f"\n{text}\n" for spaces in ("  ", " \n", "\n ")))
-    )
+    if not text.isascii() or (" " in text and any(spaces in f"\n{text}\n" for spaces in ("  ", " \n", "\n "))):
+        return False
+    code = np.frombuffer(text.encode(), dtype=np.uint8)
+    seams = len(names) - 1  # the line feeds, which alone of all that does not print may be there
+    return text.count("\n") == seams == np.count_nonzero(code < ord(" ")) and "\x7f" not in text
 
 
-def _folded(names: list[str]) -> list[str]:
+def _folded(names: list[str], plain: list[bool]) -> list[str]:
     """Return the names in one case and with single spaces."""
-    if all(_plain(names[start : start + CHUNK]) for start in range(0, len(names), CHUNK)):
+    if all(plain):
         return "\n".join(names).lower().split("\n") if names else []
     return [" ".join(name.split()).casefold() for name in names]
 
@@ -134,19 +141,30 @@ def _script(letter: str) -> str:
 
 def _variants(names: list[str], folded: list[str], *, spelling: bool) -> Iterator[tuple[str, int, int, str]]:
     """Yield rule, index of the first, index of its variant, and how they differ; each pair under one rule."""
-    bare = _bare(folded) if spelling else folded
-    everyday = all(map(str.isascii, names))
+    bare: list[str] = []
     indices: Sequence[int] = range(len(names))
-    if not (everyday and len(set(bare)) == len(bare)):  # else no two names are alike in any of these ways
+    if not _all_unlike(names, folded, spelling=spelling):  # else no two names are alike in any of these ways
+        bare = _bare(folded) if spelling else folded
         indices, _ = _collisions(names, indices)
         indices, pairs = _collisions(folded, indices)
         yield from (("case-variant", one, two, "only in capitals or spaces") for one, two in pairs)
         indices, pairs = _collisions([key if key.isascii() else _skeleton(key) for key in folded], indices)
         yield from (("look-alike", one, two, "only in characters that look the same") for one, two in pairs)
-    else:
-        bare = []
     if spelling:
         yield from _respelt(names, folded, bare, indices)
+
+
+def _all_unlike(names: list[str], folded: list[str], *, spelling: bool) -> bool:
+    """Tell whether all names are ASCII and differ in more than capitals, spaces and, if asked, punctuation."""
+    if not all(map(str.isascii, names)):
+        return False
+    if not spelling:
+        return all_different(folded)
+    text = _bare_text(folded)
+    if text is not None and surely_different(text):
+        return True
+    bare = _bare(folded)
+    return len(set(bare)) == len(bare)
 
 
 def _respelt(
@@ -178,10 +196,16 @@ def _skeleton(key: str) -> str:
 
 def _bare(keys: list[str]) -> list[str]:
     """Return the names without accents and punctuation."""
+    text = _bare_text(keys)
+    return [_bare_of(key) for key in keys] if text is None else text.decode().split("\n")
+
+
+def _bare_text(keys: list[str]) -> bytes | None:
+    """Return the same, joined by line feeds, where all is ASCII."""
     text = "\n".join(keys)
-    if text.isascii() and text.count("\n") == len(keys) - 1:
-        return text.encode().translate(None, (PUNCTUATION + '"').encode()).decode().split("\n")
-    return [_bare_of(key) for key in keys]
+    if not text.isascii() or text.count("\n") != len(keys) - 1:
+        return None
+    return text.encode().translate(None, (PUNCTUATION + '"').encode())
 
 
 def _bare_of(key: str) -> str:

@@ -104,9 +104,10 @@ def _without_a_letter(group: _Group, shorter: _Group) -> Iterator[tuple[int, int
     for start, stop in pairwise(cuts):
         rest = _hash(none, group.chars[:start], group.chars[stop:])
         rest_shorter = _hash(none_shorter, shorter.chars[:start], shorter.chars[stop - 1 :])
-        shared = _repeated(np.concatenate([rest, rest_shorter]))
+        short, short_shorter = (_upper_half(hashes) for hashes in (rest, rest_shorter))
+        shared = _repeated(np.concatenate([short, short_shorter]))
         if shared.size:
-            near, near_shorter = (np.flatnonzero(_among(hashes, shared)) for hashes in (rest, rest_shorter))
+            near, near_shorter = (np.flatnonzero(_among(hashes, shared)) for hashes in (short, short_shorter))
             whole = _hash(rest_shorter[near_shorter], shorter.chars[start : stop - 1, near_shorter])
             part, which, others = group.chars[start:stop, near], group.which[near], shorter.which[near_shorter]
             before = rest[near]  # the hash of all that stands before the letter left out
@@ -140,14 +141,19 @@ def _equal(hashes: HashArray, index: IntArray) -> Iterator[tuple[int, int]]:
     yield from zip(index[among[:-1][same]].tolist(), index[among[1:][same]].tolist(), strict=True)
 
 
-def _repeated(hashes: HashArray) -> HashArray:
+def _upper_half(hashes: HashArray) -> NDArray[np.uint32]:
+    """Return the upper 32 bits: twice as quick to sort, and the few names too many are told apart by the whole hash."""
+    return (hashes >> np.uint64(32)).astype(np.uint32)
+
+
+def _repeated(hashes: NDArray[Any]) -> NDArray[Any]:
     """Return the values that occur more than once, ascending."""
     ordered = np.sort(hashes)
     repeated = ordered[1:][ordered[1:] == ordered[:-1]]
-    return np.asarray(repeated[np.diff(repeated, prepend=repeated[:1] + np.uint64(1)) != 0])
+    return np.asarray(repeated[np.diff(repeated, prepend=repeated[:1] + repeated.dtype.type(1)) != 0])
 
 
-def _among(hashes: HashArray, some: HashArray) -> NDArray[np.bool_]:
+def _among(hashes: NDArray[Any], some: NDArray[Any]) -> NDArray[np.bool_]:
     """Tell which hashes are among some, which are sorted."""
     if not some.size:
         return np.zeros(len(hashes), dtype=np.bool_)

@@ -21,8 +21,8 @@ from taxonomy.cli import main
 from taxonomy.errors import HiertaxError
 from taxonomy.hierarchy import Hierarchy
 from taxonomy.sources import curated
+from taxonomy.sources.subjects import Subject, title_of
 from taxonomy.sources.wikipedia.build import Built, Request, build, of_dataset, of_names, open_wiki
-from taxonomy.sources.wikipedia.names import Subject, title_of
 
 LEVELS = ("order", "family", "species")
 

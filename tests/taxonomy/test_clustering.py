@@ -1,3 +1,5 @@
+from collections.abc import Callable
+
 import numpy as np
 import pytest
 from hypothesis import given, settings
@@ -15,7 +17,7 @@ from taxonomy.clustering.naming import by_position, by_words
 from taxonomy.clustering.partition import louvain, spectral
 from taxonomy.clustering.report import cophenetic_correlation, level_report
 from taxonomy.clustering.representation import Representation, represent
-from taxonomy.clustering.ward import ward
+from taxonomy.clustering.ward import FEW, merged_in_rounds, ward
 from taxonomy.errors import HiertaxError
 from taxonomy.hierarchy import Hierarchy
 
@@ -43,34 +45,42 @@ def nested(groups: np.ndarray) -> bool:
 # ------------------------------------------------------------------------------------------- Ward
 
 
+Ward = Callable[[np.ndarray], np.ndarray]
+BOTH_WARDS = pytest.mark.parametrize("way", [ward, merged_in_rounds])
+
+
+@BOTH_WARDS
 @settings(max_examples=60, deadline=None)
 @given(st.integers(2, 60), st.integers(1, 20), st.integers(0, 2**32 - 1))
-def test_ward_is_scipys(n: int, d: int, seed: int) -> None:
+def test_ward_is_scipys(way: Ward, n: int, d: int, seed: int) -> None:
     points = np.random.default_rng(seed).normal(size=(n, d))
-    ours, theirs = ward(points), linkage(points, "ward")
+    ours, theirs = way(points), linkage(points, "ward")
     assert np.allclose(ours, theirs, rtol=1e-9, atol=1e-9)
 
 
-def test_ward_stays_exact_where_float32_cannot_tell_distances_apart() -> None:
+@BOTH_WARDS
+def test_ward_stays_exact_where_float32_cannot_tell_distances_apart(way: Ward) -> None:
     generator = np.random.default_rng(0)
     points = 1000 + 1e-3 * generator.normal(size=(150, 40))  # differences far below the numbers themselves
     theirs = linkage(points - points.mean(axis=0), "ward")
-    assert np.allclose(ward(points), theirs, rtol=1e-6)
+    assert np.allclose(way(points), theirs, rtol=1e-6)
     close = generator.normal(size=(5, 40)).repeat(30, axis=0) + 1e-6 * generator.normal(size=(150, 40))
-    assert np.allclose(ward(close)[:, 2], linkage(close, "ward")[:, 2], rtol=1e-6)
+    assert np.allclose(way(close)[:, 2], linkage(close, "ward")[:, 2], rtol=1e-6)
 
 
 def test_ward_cuts_of_a_thousand_classes_agree_with_scipy_at_every_size() -> None:
+    way = ward
     points = np.random.default_rng(3).normal(size=(1000, 64)).astype(np.float32)
-    ours, theirs = ward(points), linkage(points, "ward")
+    ours, theirs = way(points), linkage(points, "ward")
     for count in (3, 10, 100, 500):
         assert adjusted_rand_score(cut(ours, count), cut(theirs, count)) == 1
 
 
+@BOTH_WARDS
 @settings(max_examples=60, deadline=None)
 @given(st.lists(st.tuples(st.integers(0, 2), st.integers(0, 2)), min_size=1, max_size=40))
-def test_ward_copes_with_ties_and_duplicates(points: list[tuple[int, int]]) -> None:
-    tree = ward(np.array(points, dtype=np.float64))
+def test_ward_copes_with_ties_and_duplicates(way: Ward, points: list[tuple[int, int]]) -> None:
+    tree = way(np.array(points, dtype=np.float64))
     assert tree.shape == (len(points) - 1, 4)
     assert (np.diff(tree[:, 2]) >= 0).all()
     if len(points) > 1:
@@ -79,6 +89,12 @@ def test_ward_copes_with_ties_and_duplicates(points: list[tuple[int, int]]) -> N
     assert (zero[0] if zero.size else len(tree)) == len(points) - len(set(points)), (
         "duplicates merge first, at height 0"
     )
+
+
+def test_ward_of_few_points_is_scipys_to_the_bit() -> None:
+    points = np.random.default_rng(4).normal(size=(FEW - 1, 8))
+    assert np.array_equal(ward(points), linkage(points, "ward"))
+    assert ward(points[:1]).shape == (0, 4)
 
 
 # -------------------------------------------------------------------------------------------- cuts

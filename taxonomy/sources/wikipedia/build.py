@@ -14,14 +14,15 @@ from urllib.parse import urlsplit
 from taxonomy.errors import HiertaxError
 from taxonomy.hierarchy import Hierarchy
 from taxonomy.sources import curated
+from taxonomy.sources.outcome import Outcome
+from taxonomy.sources.subjects import Subject, from_table, read_names
 from taxonomy.sources.wikipedia import report
 from taxonomy.sources.wikipedia.api import Wiki
 from taxonomy.sources.wikipedia.cache import Answers, claim
 from taxonomy.sources.wikipedia.client import WIKIPEDIA, Client
-from taxonomy.sources.wikipedia.names import Subject, from_table, read_names
 from taxonomy.sources.wikipedia.survey import Placed, survey
 
-_NAMED: Final = 5  # refused classes that an error names
+_NAMED: Final = 5  # taxa that a remark names
 
 
 @dataclass(frozen=True)
@@ -38,14 +39,10 @@ class Request:
 
 
 @dataclass(frozen=True)
-class Built:
-    """A hierarchy with the evidence and the review that lie beside it, as the bytes of their files."""
+class Built(Outcome):
+    """What became of the classes, each with the pages that it rests on."""
 
-    hierarchy: Hierarchy | None
-    evidence: bytes
-    review: bytes
     placed: Sequence[Placed] = field(repr=False)
-    remarks: Sequence[str]
 
 
 def of_dataset(dataset: str) -> Request:
@@ -131,18 +128,10 @@ def build(request: Request, wiki: Wiki) -> Built:
         hierarchy=_hierarchy(request, placed, wiki) if whole else None,
         evidence=report.evidence(placed, request.levels, wiki, request.table) if whole else b"",
         review=report.review(placed, request.levels, wiki),
+        refused=[one.subject.name for one in placed if not one.taxa],
+        asked=len(placed),
         placed=placed,
         remarks=_remarks(placed, request.levels, wiki),
-    )
-
-
-def refusal(built: Built) -> HiertaxError:
-    """Return the error that says which classes are placed nowhere."""
-    names = [one.subject.name for one in built.placed if not one.taxa]
-    listed = ", ".join(names[:_NAMED]) + (", ..." if len(names) > _NAMED else "")
-    return HiertaxError(
-        f"{len(names)} of {len(built.placed)} classes have no undoubted place: {listed}; in a CSV with the columns"
-        " class,wikipedia_title name the page to ask, or add a column per level with your own verdict"
     )
 
 

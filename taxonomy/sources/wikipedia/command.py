@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Iterator
 from contextlib import closing, contextmanager
 from pathlib import Path
 from typing import Final
@@ -12,11 +12,11 @@ from rich.console import Console
 from rich.progress import BarColumn, MofNCompleteColumn, Progress, TaskID, TextColumn, TimeRemainingColumn
 
 from taxonomy.errors import HiertaxError, Interrupted
-from taxonomy.files import write_atomic
-from taxonomy.sources.wikipedia.build import Request, build, cache_folder, open_wiki, refusal
+from taxonomy.sources.outcome import finish
+from taxonomy.sources.wikipedia.build import Request, build, cache_folder, open_wiki
 from taxonomy.sources.wikipedia.client import user_agent
 
-_SHOWN: Final = 20  # remarks on the screen; the review has them all
+CURE: Final = "the columns class,wikipedia_title name the page to ask"
 
 
 def run(
@@ -51,16 +51,7 @@ def run(
             raise Interrupted(
                 f"interrupted; the answers so far are kept in {folder}: run the same line to go on"
             ) from None
-    _tell(built.remarks, review)
-    if review:
-        write_atomic(review, built.review)
-    if built.hierarchy is None:
-        raise refusal(built)
-    out = out or Path("hierarchies") / f"{built.hierarchy.name}.json"
-    write_atomic(out.with_name(f"{out.stem}.evidence.csv"), built.evidence)
-    built.hierarchy.save(out)
-    sizes = ", ".join(f"{len(level)} {level.name}" for level in built.hierarchy.levels)
-    click.echo(f"{out}: {built.hierarchy.root} > {sizes}")
+    finish(built, out, review, CURE)
 
 
 def _contact(contact: str | None) -> str:
@@ -97,11 +88,3 @@ def _ticker(progress: Progress) -> Callable[[str, int, int], None]:
 
 def _notice(progress: Progress) -> Callable[[str], None]:
     return lambda line: progress.console.print(line, soft_wrap=True)
-
-
-def _tell(remarks: Sequence[str], review: Path | None) -> None:
-    for line in remarks[:_SHOWN]:
-        click.echo(f"warning: {' '.join(line.split())}", err=True)
-    if len(remarks) > _SHOWN:
-        where = f"{review} lists them" if review else "--review FILE lists them"
-        click.echo(f"warning: {len(remarks) - _SHOWN} more; {where}", err=True)

@@ -2,11 +2,10 @@
 
 from __future__ import annotations
 
-import csv
-import io
 from collections.abc import Iterable, Sequence
 from typing import Final
 
+from taxonomy.sources.outcome import csv_bytes
 from taxonomy.sources.wikipedia.api import Wiki
 from taxonomy.sources.wikipedia.lineage import Cell
 from taxonomy.sources.wikipedia.survey import Placed
@@ -20,12 +19,12 @@ REVIEW: Final = ("class", "level", "reviewed", "wikipedia", "stands", "reason", 
 
 def evidence(placed: Sequence[Placed], levels: Sequence[str], wiki: Wiki, table: str) -> bytes:
     """Return NAME.evidence.csv: for each class and rank who states it, at which revision, in which row."""
-    return _csv(EVIDENCE, (row for one in placed for row in _evidence_of(one, levels, wiki, table)))
+    return csv_bytes(EVIDENCE, (row for one in placed for row in _evidence_of(one, levels, wiki, table)))
 
 
 def review(placed: Sequence[Placed], levels: Sequence[str], wiki: Wiki) -> bytes:
     """Return the differences between Wikipedia and the reviewed table, and every refusal."""
-    return _csv(REVIEW, (row for one in placed for row in differences(one, levels, wiki)))
+    return csv_bytes(REVIEW, (row for one in placed for row in differences(one, levels, wiki)))
 
 
 def differences(placed: Placed, levels: Sequence[str], wiki: Wiki) -> list[Sequence[object]]:
@@ -73,11 +72,3 @@ def _evidence_of(placed: Placed, levels: Sequence[str], wiki: Wiki, table: str) 
 
 def _url(cell: Cell, wiki: Wiki) -> str:
     return wiki.page_url(cell.page.title)
-
-
-def _csv(header: Sequence[str], rows: Iterable[Sequence[object]]) -> bytes:
-    text = io.StringIO(newline="")
-    writer = csv.writer(text, lineterminator="\n")
-    writer.writerow(header)
-    writer.writerows(rows)
-    return text.getvalue().encode()

@@ -7,6 +7,7 @@ from dataclasses import dataclass, replace
 from typing import Final, Literal
 
 from taxonomy.errors import HierarchyError
+from taxonomy.sources.subjects import Subject
 from taxonomy.sources.wikipedia.api import Page, Resolved, Wiki
 from taxonomy.sources.wikipedia.lineage import (
     Cell,
@@ -17,7 +18,6 @@ from taxonomy.sources.wikipedia.lineage import (
     lineage,
     links,
 )
-from taxonomy.sources.wikipedia.names import Subject
 from taxonomy.sources.wikipedia.taxobox import Taxobox
 from taxonomy.sources.wikipedia.templates import PREFIX, follow
 

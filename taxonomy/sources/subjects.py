@@ -1,4 +1,4 @@
-"""The classes to ask Wikipedia about: from a list of names, or a reviewed table such as ``taxonomy/data/cub.csv``."""
+"""The classes to look up: from a list of names, or a reviewed table such as ``taxonomy/data/cub.csv``."""
 
 from __future__ import annotations
 

@@ -1,0 +1,176 @@
+"""From rows of name usages, as Darwin Core, CoLDP and Clements give them, to a `Checklist`.
+
+A row is an accepted taxon, or a synonym of one. Where a taxon belongs is said by the id of its parent, or in
+columns of the ranks above it; then the taxa of those columns are made here.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from typing import TYPE_CHECKING, Any, Final
+
+import numpy as np
+from numpy.typing import NDArray
+
+from taxonomy.errors import HiertaxError
+from taxonomy.hierarchy import IntArray
+from taxonomy.sources.offline.checklist import ABSENT, ROOT, Checklist, index_of
+from taxonomy.sources.offline.scientific import CROSS, without_authority
+
+if TYPE_CHECKING:
+    import pandas as pd
+
+COLUMNS: Final = ("id", "parent", "accepted", "status", "rank", "name")
+HIGHER: Final = (
+    "domain", "kingdom", "subkingdom", "phylum", "subphylum", "class", "subclass", "order", "suborder", "superfamily",
+    "family", "subfamily", "tribe", "subtribe", "genus",
+)  # fmt: skip
+NO_TAXON: Final = r"synonym|misapplied|unaccepted|invalid"
+_STEPS: Final = 8  # from a synonym to an accepted name
+
+
+def checklist(rows: pd.DataFrame, kind: str, version: str, common: pd.DataFrame | None = None) -> Checklist:
+    """Return the checklist of rows of name usages.
+
+    Parameters
+    ----------
+    rows
+        str columns `COLUMNS`, blank where nothing is said, and perhaps some of `HIGHER`; names without authority.
+    common
+        Common names: str columns ``name`` and ``id``, the id of the row that each is of.
+
+    Raises
+    ------
+    HiertaxError
+        If an id is there twice.
+    """
+    import pandas as pd
+
+    rows = rows[~rows["status"].str.lower().isin(["bare name"]).to_numpy()].reset_index(drop=True)
+    ids, accepted = rows["id"], rows["accepted"]
+    is_other = (accepted != "").to_numpy() & (accepted != ids).to_numpy()
+    is_other |= rows["status"].str.lower().str.contains(NO_TAXON, regex=True).to_numpy(dtype=bool)
+    taxa = rows[~is_other].reset_index(drop=True)
+    others = rows[is_other].reset_index(drop=True)
+    columns = [rank for rank in HIGHER if rank in rows]
+    if columns and (taxa["parent"] == "").all():
+        base, place = _of_columns(taxa, columns)
+    else:
+        base, place = _of_parents(taxa, rows, is_other), np.arange(len(taxa))
+    leads = _followed(rows, is_other, place)
+    target = leads[is_other]
+    kinds = others["status"].where(others["status"] != "", "synonym").str.lower()
+    names = others["name"]
+    if common is not None and len(common):
+        at = index_of(ids.to_numpy(), common["id"].to_numpy())
+        target = np.concatenate([target, np.where(at >= 0, leads[at], ABSENT)])
+        names = pd.concat([names, common["name"]], ignore_index=True)
+        kinds = pd.concat([kinds, pd.Series(["common name"] * len(common), dtype=str)], ignore_index=True)
+    return Checklist(kind=kind, version=version, other_names=names, other_taxa=target, other_kinds=kinds, **base)
+
+
+def _of_parents(taxa: pd.DataFrame, rows: pd.DataFrame, is_other: NDArray[np.bool_]) -> dict[str, Any]:
+    """Return the arrays of the taxa where each names its parent; a parent that is a synonym is followed."""
+    import pandas as pd
+
+    leads = _followed(rows, is_other, np.arange(len(taxa)))
+    at = index_of(rows["id"].to_numpy(), taxa["parent"].to_numpy())
+    parents = np.where(at >= 0, leads[at], ABSENT)
+    parents[((taxa["parent"] == "") | (taxa["parent"] == taxa["id"])).to_numpy()] = ROOT
+    codes, ranks = pd.factorize(taxa["rank"].str.lower())
+    return {
+        "ids": taxa["id"].to_numpy(), "parents": parents, "ranks": np.asarray(codes, dtype=np.int64),
+        "rank_names": tuple(map(str, ranks)), "names": taxa["name"],
+    }  # fmt: skip
+
+
+def _followed(rows: pd.DataFrame, is_other: NDArray[np.bool_], place: IntArray) -> IntArray:
+    """Return for each row the taxon that it leads to, `ABSENT` where it leads nowhere."""
+    leads = np.full(len(rows), ABSENT)
+    leads[~is_other] = place
+    if not is_other.any():
+        return leads
+    step = index_of(rows["id"].to_numpy(), rows["accepted"].to_numpy()[is_other])
+    at = np.flatnonzero(is_other)
+    for _ in range(_STEPS):
+        leads[at] = np.where(step >= 0, leads[step], ABSENT)
+    return leads
+
+
+def _of_columns(taxa: pd.DataFrame, columns: Sequence[str]) -> tuple[dict[str, Any], IntArray]:
+    """Return the arrays of the taxa where columns name what is above each, and the taxon of each row.
+
+    A taxon of a column is the one of its rank, its name and all that stands above it; a row of that rank and
+    name is that taxon.
+    """
+    import pandas as pd
+
+    rank = taxa["rank"].str.lower().to_numpy(dtype=object)
+    depth = np.array([columns.index(r) if r in columns else len(columns) for r in rank], dtype=np.int64)
+    above, count = np.full(len(taxa), ROOT), 0
+    names, ranks, parents = [], [], []
+    for k, column in enumerate(columns):
+        label = np.where(depth == k, taxa["name"].to_numpy(dtype=object), taxa[column].to_numpy(dtype=object))
+        here = np.flatnonzero((label != "") & (depth >= k))
+        codes, _ = pd.factorize(label[here])
+        node, first = _distinct(above[here], codes)
+        names.append(label[here][first])
+        parents.append(above[here][first])
+        ranks.append(np.full(len(first), k))
+        above[here] = count + node
+        count += len(first)
+    own = np.flatnonzero(depth == len(columns))
+    place = above.copy()
+    place[own] = count + np.arange(len(own))
+    lower, lower_ranks = pd.factorize(rank[own])
+    total = count + len(own)
+    ids = np.full(total, "", dtype=object)
+    ids[place[::-1]] = taxa["id"].to_numpy(dtype=object)[::-1]  # of equal rows the first
+    base = {
+        "ids": ids,
+        "parents": np.concatenate([*parents, above[own]]).astype(np.int64),
+        "ranks": np.concatenate([*ranks, len(columns) + lower]).astype(np.int64),
+        "rank_names": (*columns, *map(str, lower_ranks)),
+        "names": pd.Series(np.concatenate([*names, taxa["name"].to_numpy(dtype=object)[own]]), dtype=str),
+    }
+    return base, place
+
+
+def _distinct(above: IntArray, codes: IntArray) -> tuple[IntArray, IntArray]:
+    """Return for each pair its number among the distinct ones, and the first place of each."""
+    import pandas as pd
+
+    key = (above + 1) * (int(codes.max(initial=0)) + 1) + codes
+    node, _ = pd.factorize(key)
+    _, first = np.unique(node, return_index=True)
+    return np.asarray(node, dtype=np.int64), first
+
+
+def bare_names(names: pd.Series[str], authors: pd.Series[str] | None) -> pd.Series[str]:
+    """Return scientific names without authority: as the column of authors says, else by `without_authority`."""
+    import pandas as pd
+
+    if authors is None:
+        odd = names.str.contains(r"[\d(&]| [^ ]*[A-Z]", regex=True).to_numpy(dtype=bool)
+        bare = names.to_numpy(dtype=object).copy()
+        bare[odd] = [without_authority(name) for name in bare[odd]]
+        return pd.Series(bare, dtype=str)
+    pairs = zip(names, authors, strict=True)
+    return pd.Series([n[: -len(a)].rstrip() if a and n.endswith(a) else n for n, a in pairs], dtype=str)
+
+
+def without_lost_crosses(canonical: pd.Series[str], full: pd.Series[str]) -> pd.Series[str]:
+    """Return canonical names, and where the full one has a hybrid's sign, which some publishers drop, the full one."""
+    import pandas as pd
+
+    crossed = full.str.contains(CROSS, regex=False) | (canonical == "")
+    return canonical.where(~crossed, pd.Series([without_authority(n) if c else "" for n, c in
+                                                zip(full, crossed, strict=True)], dtype=str))  # fmt: skip
+
+
+def refuse_empty(rows: pd.DataFrame, what: str) -> None:
+    """Refuse rows without an id or without a name, by their number."""
+    for column in ("id", "name"):
+        blank = np.flatnonzero((rows[column] == "").to_numpy())
+        if blank.size:
+            raise HiertaxError(f"{what}: row {blank[0] + 1} has no {column}; {blank.size} such in all")
