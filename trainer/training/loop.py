@@ -227,7 +227,7 @@ def _diverged(epoch: int, what: str) -> str:
 def _interrupted(run: Run, learner: Learner, signalled: int) -> Interrupted:
     return Interrupted(
         f"interrupted in epoch {learner.epoch + 1} after {learner.step} steps; all is saved; "
-        f"go on by: hiertrain --resume {run.path}",
+        f"go on by: `resume` {run.path}",
         exit_code=128 + (signalled or SIGTERM),  # which another process has heard
     )
 
@@ -240,7 +240,7 @@ def _explaining_interrupt(run: Run) -> Iterator[None]:
     except KeyboardInterrupt:
         if not run.has_checkpoint:
             raise Interrupted("interrupted before anything was saved; start again") from None
-        raise Interrupted(f"interrupted at once; go on from what was saved: hiertrain --resume {run.path}") from None
+        raise Interrupted(f"interrupted at once; go on from what was saved: `resume` {run.path}") from None
 
 
 def _note(row: Row, epochs: int, hierarchy: Hierarchy, scored: str) -> str:
