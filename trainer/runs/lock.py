@@ -47,7 +47,7 @@ def _taken(folder: Path) -> Iterator[None]:
                 folder.mkdir(parents=True, exist_ok=True)
                 lock.acquire(timeout=0)
                 break
-            except FileNotFoundError:  # another process has removed it meanwhile, as `locked` does
+            except (FileNotFoundError, FileExistsError):  # another process has removed it meanwhile, as `locked` does
                 if not attempts_left:
                     raise
     except Timeout:
