@@ -23,8 +23,8 @@ from torch.utils.data import DataLoader, Dataset
 from torchvision import transforms
 
 from taxonomy.hierarchy import IntArray
-from trainer.data.augment import IMAGENET_MEAN, IMAGENET_STD
 from trainer.data.datasets import Split
+from trainer.models.backbones import IMAGENET
 from trainer.models.methods import Network
 
 
@@ -84,7 +84,7 @@ class PlainImages(Dataset[tuple[Tensor, int]]):
                 transforms.Resize((size, size)),
                 *(augment if training else []),
                 transforms.ToTensor(),
-                transforms.Normalize(IMAGENET_MEAN, IMAGENET_STD),
+                transforms.Normalize(IMAGENET.mean, IMAGENET.std),
             ]
         )
 

@@ -32,7 +32,7 @@ from trainer.models.methods import build_network
 from trainer.runtime.device import Compute, choose
 from trainer.runtime.processes import SINGLE
 from trainer.runtime.progress import Reporter
-from trainer.training.compiling import faster_step
+from trainer.training.compiling import faster_steps
 from trainer.training.epoch import EpochPlan, plan_epoch, train_epoch
 from trainer.training.learner import Learner
 
@@ -89,7 +89,7 @@ class Ours:
             Samples(place(split, self.compute), torch.from_numpy(job.paths[split.labels]).to(job.device))
             for split in (job.train, job.test)
         )
-        self.step = faster_step(self.learner, config, self.compute, SINGLE, PAPER["training_images"], Reporter())
+        self.steps = faster_steps(self.learner, config, self.compute, SINGLE, PAPER["training_images"], Reporter())
 
     def train(self, steps: int | None = None) -> float:
         """Train one epoch, or some steps of one; return the mean loss."""
@@ -98,15 +98,15 @@ class Ours:
             count, self.learner.epoch, batch_size=self.job.batch, draw=lambda g: draw_params(Recipe(), count, size, g)
         )
         plan = EpochPlan(whole.indices[:steps], whole.offsets[:steps], whole.params)
-        train_epoch(self.learner, self.samples, plan, self.compute, step=self.step)
+        train_epoch(self.learner, self.samples, plan, self.compute, steps=self.steps)
         return self.learner.finish_epoch()[0]
 
     def evaluate(self, steps: int | None = None) -> list[float]:
         """Score the test images, or some batches of them; return the accuracy of every level."""
         stop = None if steps is None else steps * self.job.batch
         test = Samples(self.test.inputs, self.test.targets[:stop])
-        right, _ = count_right(self.learner.network, test, batch_size=self.job.batch, compute=self.compute)
-        accuracy: list[float] = (right / len(test)).tolist()
+        right, known, _ = count_right(self.learner.network, test, batch_size=self.job.batch, compute=self.compute)
+        accuracy: list[float] = (right / known).tolist()
         return accuracy
 
 

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import replace
+from functools import partial
 
 import pytest
 import torch
@@ -11,8 +12,11 @@ from torch import nn
 from trainer.config import Config
 from trainer.data.inputs import ArrayInputs
 from trainer.data.samples import Samples
-from trainer.models.heads import Classifier, Neck
-from trainer.models.methods import HEADS, MultiNetwork, SingleNetwork
+from trainer.models.backbones import Backbone
+from trainer.models.heads import Classifier, Neck, SharedHeads
+from trainer.models.losses import loss_and_hits
+from trainer.models.methods import method_of
+from trainer.models.single import NeckOptions, SingleNetwork
 from trainer.runtime.device import Compute
 from trainer.training.learner import Learner
 
@@ -35,21 +39,54 @@ def on_cpu(dtype):
     return Compute(torch.device("cpu"), dtype)
 
 
-def network(method="ours", *, dropout=0.0, seed=0):
-    """Return a method's network over a backbone of one convolution, with its own neck and heads made narrow."""
-    torch.manual_seed(seed)
+class OneConvolution(Backbone):
+    """A backbone of one convolution."""
 
-    def backbone():
-        return nn.Sequential(
+    name, widths = "one convolution", (CHANNELS,)
+
+    def __init__(self, dropout=0.0):
+        super().__init__()
+        self.layers = nn.Sequential(
             nn.Conv2d(3, CHANNELS, 3, stride=2), nn.BatchNorm2d(CHANNELS), nn.ReLU(), nn.Dropout(dropout)
         )
 
-    def classifier(sizes):
-        return Classifier(Neck(CHANNELS, WIDTH), HEADS[method](WIDTH, sizes))
+    def maps(self, images):
+        return [self.layers(images)]
 
-    if method == "vanilla_multi":
-        return MultiNetwork([backbone() for _ in SIZES], [classifier([size]) for size in SIZES])
-    return SingleNetwork(backbone(), classifier(SIZES))
+
+def network(method="ours", *, dropout=0.0, seed=0, sizes=SIZES):
+    """Return a method's network over a backbone of one convolution, with its own neck and heads made narrow."""
+    torch.manual_seed(seed)
+    return method_of(method).build(sizes, lambda: OneConvolution(dropout), NeckOptions(width=WIDTH), frozen=False)
+
+
+class TwoSteps(SingleNetwork):
+    """Learns by two steps a batch, each on another view of the images and by a classifier of its own.
+
+    Neither step uses what the other one's classifier consists of. The first view is of blocks in random order, the same
+    for all images; the answers are those of the second classifier, to whole images.
+    """
+
+    can_freeze = False
+    uses_all_parameters = False
+
+    def __init__(self, dropout=0.0, seed=0):
+        torch.manual_seed(seed)
+        super().__init__(OneConvolution(dropout), self._classifier())
+        self.first = self._classifier()
+
+    @staticmethod
+    def _classifier():
+        return Classifier(Neck(CHANNELS, WIDTH), SharedHeads(WIDTH, SIZES))
+
+    def training_steps(self):
+        return (self._first_step, partial(loss_and_hits, self))
+
+    def _first_step(self, images, targets, share):
+        order = torch.randperm(4, device=images.device)
+        blocks = torch.stack([block for rows in images.chunk(2, 2) for block in rows.chunk(2, 3)])[order]
+        mixed = torch.cat([torch.cat(list(blocks[i : i + 2]), dim=3) for i in (0, 2)], dim=2)
+        return loss_and_hits(lambda inputs: self.first(self.embed(inputs)), mixed, targets, share)
 
 
 def learner(net=None, compute=CPU, **changes):

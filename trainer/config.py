@@ -52,8 +52,11 @@ class Config:
     )
     data: Annotated[str, _text("The dataset's folder. [data; the sketchbirds are drawn there]")] | None = None
     method: Annotated[Method, _text("The network; see docs/methods.md.")] = "ours"
+    method_options: (
+        Annotated[dict[str, float | str], _text("The method's own, such as width=512; see docs/methods.md.")] | None
+    ) = None
     backbone: Annotated[str, _text("A torchvision network.")] = "resnet50"
-    weights: Annotated[str, _text("imagenet, none, or a file.")] = "imagenet"
+    weights: Annotated[str, _text("imagenet, none, a file, or a run whose backbone to take.")] = "imagenet"
     freeze_backbone: Annotated[bool, _text("Train neck and heads alone, on features computed once.")] = False
     image_size: Annotated[int, _int("Pixels per side that every image is resized to first.", 32)] = 224
 
@@ -282,6 +285,8 @@ def _wanted(kind: inspect.Type) -> str:
             return f"a number {_range(low, high)}"
         case inspect.BoolType():
             return "true or false"
+        case inspect.DictType():
+            return "names with values, such as {'width': 512}"
         case inspect.UnionType(types=kinds):
             first = next(kind for kind in map(_bare, kinds) if not isinstance(kind, inspect.NoneType))
             return f"{_wanted(first)}, or leave it out"

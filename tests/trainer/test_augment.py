@@ -12,8 +12,6 @@ from torchvision.transforms import v2
 from torchvision.transforms.functional import normalize, to_tensor
 
 from trainer.data.augment import (
-    IMAGENET_MEAN,
-    IMAGENET_STD,
     Jitter,
     Recipe,
     augment,
@@ -23,6 +21,7 @@ from trainer.data.augment import (
     normalise,
 )
 from trainer.data.crops import PADDING
+from trainer.models.backbones import IMAGENET
 
 SIZE, MANY = 12, 20_000
 UNLIKELY = 0.001  # what a right distribution comes below once in a thousand seeds
@@ -50,7 +49,7 @@ def random_images(count, size=SIZE):
 
 def pixels(normalised):
     """Normalisation undone."""
-    mean, std = (torch.tensor(values).view(3, 1, 1) for values in (IMAGENET_MEAN, IMAGENET_STD))
+    mean, std = (torch.tensor(values).view(3, 1, 1) for values in (IMAGENET.mean, IMAGENET.std))
     return ((normalised * std + mean) * 255).round().byte()
 
 
@@ -97,7 +96,7 @@ def test_torchvisions_own_recipe_has_the_same_outcomes(possible):
 
 def test_normalisation_is_torchvisions():
     images = random_images(2)
-    expected = [normalize(to_tensor(image.permute(1, 2, 0).numpy()), IMAGENET_MEAN, IMAGENET_STD) for image in images]
+    expected = [normalize(to_tensor(image.permute(1, 2, 0).numpy()), IMAGENET.mean, IMAGENET.std) for image in images]
     torch.testing.assert_close(normalise(images), torch.stack(expected), atol=1e-5, rtol=1e-5)
 
 

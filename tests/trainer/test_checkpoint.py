@@ -9,8 +9,8 @@ import torch
 from runs import contents, log, stored
 from safetensors.torch import save_file
 
+from trainer.models.stored import WEIGHTS, strip_prefix
 from trainer.runs.checkpoint import Checkpoint
-from trainer.training.learner import WEIGHTS, strip_prefix
 
 LAST, BEST = "checkpoint.safetensors", "best.safetensors"
 

@@ -9,7 +9,7 @@ import pytest
 import torch
 from safetensors.torch import save_file
 
-from trainer.models.backbones import Backbone
+from trainer.models.backbones import build_backbone
 
 
 @pytest.fixture
@@ -269,11 +269,11 @@ def test_an_image_size_too_small_for_the_backbone_is_refused(refused):
 
 
 def resnet10():
-    return {name: tensor for name, tensor in Backbone("resnet10").state_dict().items() if tensor.dim()}
+    return {name: tensor for name, tensor in build_backbone("resnet10").state_dict().items() if tensor.dim()}
 
 
 def narrow():
-    state = Backbone("shufflenet_v2_x0_5").state_dict()
+    state = build_backbone("shufflenet_v2_x0_5").state_dict()
     return {**state, "conv1.0.weight": torch.zeros(12, 3, 3, 3)}
 
 

@@ -15,12 +15,13 @@ from torch.nn.functional import cross_entropy
 from taxonomy import HiertaxError
 from trainer.data.augment import Recipe, draw_params
 from trainer.data.inputs import ArrayInputs
-from trainer.models.methods import HEADS, build_network
+from trainer.models.losses import loss_and_hits
+from trainer.models.methods import build_network
 from trainer.runtime.device import Compute, compile_step
 from trainer.runtime.processes import SINGLE
 from trainer.runtime.progress import Reporter
 from trainer.training import compiling as prepare
-from trainer.training.epoch import loss_and_hits, plan_epoch, train_epoch
+from trainer.training.epoch import plan_epoch, train_epoch
 
 LEVELS = range(len(tiny.SIZES))
 GAP = {torch.float32: 1e-5, torch.bfloat16: 4e-2, torch.float16: 5e-3}  # what rounding and its order may change
@@ -68,7 +69,7 @@ def generated(monkeypatch, code):
 def test_a_head_learns_from_all_that_it_reads_and_its_loss_reaches_its_own_part_of_f_alone(method, dtype, wrap):
     """But that of a vanilla head reaches every part."""
     torch.manual_seed(0)
-    heads, (_, targets) = wrap(HEADS[method](tiny.WIDTH, tiny.SIZES)), tiny.batch()
+    heads, (_, targets) = wrap(tiny.network(method).classifier.heads), tiny.batch()
     for k in LEVELS:
         heads.zero_grad(set_to_none=True)
         f = torch.randn(len(targets), tiny.WIDTH, generator=tiny.generator(), requires_grad=True)
@@ -131,11 +132,10 @@ def test_in_a_training_step_of_generated_code_too():
 def stepped(step, dtype, share=None, method="ours"):
     """Loss, right answers and weights after one step of training."""
     learner, (images, targets) = tiny.learner(tiny.network(method), tiny.on_cpu(dtype)), tiny.batch()
-    learner.set_learning_rate(1)
     with tiny.on_cpu(dtype).autocast():
-        loss, right = step(learner.model.train(), images, targets, share)
+        loss, right = step(learner.network.train(), images, targets, share)
     learner.backward(loss)
-    learner.finish_step()
+    learner.move_weights()
     return loss.detach(), right, tiny.state(learner.network)
 
 
@@ -177,8 +177,8 @@ def test_a_whole_network_is_one_graph():
     torch.testing.assert_close(loss, expected)
 
 
-def faster_step(learner, config, *, group=SINGLE, images=16):
-    return prepare.faster_step(learner, config, tiny.CPU, group, images, Reporter())
+def faster_steps(learner, config, *, group=SINGLE, images=16):
+    return prepare.faster_steps(learner, config, tiny.CPU, group, images, Reporter())
 
 
 @pytest.mark.parametrize(
@@ -196,7 +196,7 @@ def test_what_is_tried_out_is_what_training_calls(changes, recipe, frozen):
     net = tiny.network()
     net.backbone.requires_grad_(not frozen)
     learner, samples = tiny.learner(net, **changes), tiny.images()
-    step = faster_step(learner, config)
+    steps = faster_steps(learner, config)
     graphs = counters["stats"]["unique_graphs"]
     assert graphs > 0
 
@@ -205,7 +205,7 @@ def test_what_is_tried_out_is_what_training_calls(changes, recipe, frozen):
         features = net.eval().embed(torch.randn(16, 3, 16, 16)).detach()
         samples = replace(samples, inputs=ArrayInputs(features))
     plan = plan_epoch(16, 0, batch_size=config.batch_size, parts=config.accumulate, draw=draws)
-    train_epoch(learner, samples, plan, tiny.CPU, step=step)
+    train_epoch(learner, samples, plan, tiny.CPU, steps=steps)
     assert counters["stats"]["unique_graphs"] == graphs
 
 
@@ -213,7 +213,7 @@ def test_what_is_tried_out_is_what_training_calls(changes, recipe, frozen):
 def test_trying_out_changes_nothing_that_lasts():
     learner = tiny.learner(ema=0.9)
     before = learner.tensors()
-    faster_step(learner, replace(tiny.CONFIG, compile="on"))
+    faster_steps(learner, replace(tiny.CONFIG, compile="on"))
     assert tiny.same(before, learner.tensors())
     assert all(p.grad is None for p in learner.network.parameters())
 
@@ -251,7 +251,8 @@ def test_without_a_compiler_what_was_asked_for_is_refused_in_one_line(hiertrain,
 def test_without_a_compiler_what_was_not_asked_for_is_left_out_and_said(monkeypatch, capsys):
     monkeypatch.setattr(Compute, "on_gpu", property(lambda _: True))
     config = replace(tiny.CONFIG, compile="auto", epochs=10**6)
-    assert faster_step(tiny.learner(), config) is loss_and_hits
+    learner = tiny.learner()
+    assert faster_steps(learner, config) is learner.steps
     assert capsys.readouterr().err.rstrip().endswith("; try --compile off; going on without")
 
 

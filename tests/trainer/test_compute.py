@@ -12,10 +12,10 @@ from taxonomy import HiertaxError
 from trainer.data.augment import Recipe, draw_params
 from trainer.inference.decoding import top_labels
 from trainer.inference.forward import predict_logits
-from trainer.models.losses import multi_level_loss
+from trainer.models.losses import loss_and_hits, multi_level_loss
 from trainer.runtime.device import choose, find_device, find_precision, unchanged, use_cpu_well
-from trainer.training.epoch import loss_and_hits, plan_epoch, train_epoch
-from trainer.training.learner import make_optimizer
+from trainer.training.epoch import plan_epoch, train_epoch
+from trainer.training.optimizer import make_optimizer
 
 # What a device and a precision are chosen by
 
@@ -87,9 +87,9 @@ def test_a_scaler_that_skips_the_first_steps_leaves_weights_and_momentum_as_they
     learner, (images, targets) = tiny.learner(compute=compute), tiny.batch()
     before = learner.tensors()
     for _ in range(2):
-        loss, _ = loss_and_hits(learner.model.eval(), images, targets, None)
+        loss, _ = loss_and_hits(learner.network.eval(), images, targets, None)
         learner.backward(loss * float("inf"))
-        learner.finish_step()
+        learner.move_weights()
     assert tiny.same(before, learner.tensors())
     assert learner.progress()["scaler"]["scale"] == 2.0**14
 
@@ -101,7 +101,7 @@ def test_fused_sgd_is_sgd(momentum):
     fused = make_optimizer(nets[0], config)
     plain = torch.optim.SGD(
         [{**group, "params": list(params)} for group, params in zip(
-            ({"lr": config.learning_rate}, {"lr": config.learning_rate}),
+            ({"lr": config.learning_rate}, {"lr": config.backbone_learning_rate}),
             (nets[1].classifier.parameters(), nets[1].backbone.parameters()), strict=True,
         )], momentum=momentum, weight_decay=config.weight_decay, fused=False,
     )  # fmt: skip
@@ -120,9 +120,9 @@ def test_averaged_weights_follow_the_formula_and_so_do_running_statistics():
     learner = tiny.learner(ema=decay)
     expected = {name: t.double() for name, t in tiny.state(learner.network).items() if t.is_floating_point()}
     for _ in range(5):
-        loss, _ = loss_and_hits(learner.model.train(), images, targets, None)
+        loss, _ = loss_and_hits(learner.network.train(), images, targets, None)
         learner.backward(loss)
-        learner.finish_step()
+        learner.move_weights()
         for name, tensor in learner.network.state_dict().items():
             if name in expected:
                 expected[name] = decay * expected[name] + (1 - decay) * tensor

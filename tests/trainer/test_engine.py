@@ -21,12 +21,14 @@ from trainer.data.inputs import ArrayInputs
 from trainer.data.samples import Samples
 from trainer.inference.decoding import top_labels
 from trainer.inference.forward import count_right, embed, predict_logits
-from trainer.models.losses import multi_level_loss
+from trainer.models.losses import count_hits, multi_level_loss
 from trainer.models.methods import build_network
+from trainer.models.network import Network
+from trainer.models.stored import WEIGHTS, strip_prefix
 from trainer.runtime.device import Compute
 from trainer.runtime.processes import SINGLE, ProcessGroup
 from trainer.training.epoch import plan_epoch, seed_from, train_epoch
-from trainer.training.learner import WEIGHTS, make_optimizer, strip_prefix
+from trainer.training.optimizer import make_optimizer
 
 RICH = Recipe(crop="resized", color_jitter=0.4, mixup=0.2, cutmix=1.0)
 PLAIN = Recipe()
@@ -61,7 +63,7 @@ def test_the_defaults_are_the_recipe_of_the_paper_and_its_code():
 def test_every_parameter_is_optimised_once_and_the_backbone_at_its_own_rate(method):
     net = resnet(method)
     optimizer = make_optimizer(net, replace(tiny.CONFIG, learning_rate=0.3, backbone_learning_rate=0.2))
-    rate = {id(p): group["peak"] for group in optimizer.param_groups for p in group["params"]}
+    rate = {id(p): group["lr"] for group in optimizer.param_groups for p in group["params"]}
     assert sum(len(group["params"]) for group in optimizer.param_groups) == len(list(net.parameters())) == len(rate)
     for name, parameter in net.named_parameters():
         assert rate[id(parameter)] == (0.2 if name.startswith("backbone") else 0.3)
@@ -194,7 +196,7 @@ def test_the_seeds_of_epochs_are_such_as_torch_takes_and_differ(seed, epoch):
 # One epoch
 
 
-class Linear(nn.Module):
+class Linear(Network):
     """A network without batch statistics, of one feature per sample; notes what it sees."""
 
     def __init__(self):
@@ -434,10 +436,11 @@ def test_classifying_features_is_predicting_from_images(method):
 def test_what_is_counted_as_right_is_the_accuracy_of_the_predictions(batch_size, dtype):
     compute, samples = tiny.on_cpu(dtype), tiny.images(11)
     net = tiny.network()
-    right, finite = count_right(net, samples, batch_size=batch_size, compute=compute)
+    right, known, finite = count_right(net, samples, batch_size=batch_size, compute=compute)
     labels = top_labels(predict_logits(net, samples.inputs, batch_size=batch_size, compute=compute))
     expected = level_accuracy(samples.targets.numpy(), labels.numpy())
     np.testing.assert_allclose(right.double().numpy() / 11, expected)
+    assert known.tolist() == [11, 11]
     assert finite
 
 
@@ -451,7 +454,7 @@ class Unheard(ProcessGroup):
 @pytest.mark.parametrize("processes", [2, 3, 4, 13])
 def test_processes_share_the_scoring_of_all_samples(processes):
     net, samples = tiny.network(), tiny.images(11)
-    whole, _ = count_right(net, samples, batch_size=2, compute=tiny.CPU, group=SINGLE)
+    whole, *_ = count_right(net, samples, batch_size=2, compute=tiny.CPU, group=SINGLE)
     parts = [
         count_right(net, samples, batch_size=2, compute=tiny.CPU, group=Unheard(rank, processes))[0]
         for rank in range(processes)
@@ -464,17 +467,17 @@ def test_logits_that_are_no_numbers_are_told(wrong):
     net = tiny.network()
     with torch.no_grad():
         net.classifier.heads.heads[1].bias[2] = wrong
-    assert not count_right(net, tiny.images(), batch_size=4, compute=tiny.CPU)[1]
+    assert not count_right(net, tiny.images(), batch_size=4, compute=tiny.CPU)[-1]
 
 
 def test_autocast_ends_where_an_answer_is_handed_out(monkeypatch):
     seen = []
 
-    def noting(logits):
+    def noting(logits, targets):
         seen.append(torch.is_autocast_enabled("cpu"))
-        return top_labels(logits)
+        return count_hits(logits, targets)
 
-    monkeypatch.setattr("trainer.inference.forward.top_labels", noting)
+    monkeypatch.setattr("trainer.inference.forward.count_hits", noting)
     compute = tiny.on_cpu(torch.bfloat16)
     count_right(tiny.network(), tiny.images(), batch_size=4, compute=compute)
     assert seen == [False] * 4

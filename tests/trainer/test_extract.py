@@ -17,7 +17,7 @@ from trainer.commands import main
 from trainer.data.augment import normalise
 from trainer.data.images import load_images
 from trainer.inference import features
-from trainer.models.backbones import Backbone
+from trainer.models.backbones import build_backbone
 from trainer.runs.checkpoint import Checkpoint
 
 NETWORK = "shufflenet_v2_x0_5"
@@ -66,7 +66,7 @@ def world(tmp_path_factory):
         dataset="tiny",
     ).save(root / "h.json")
     torch.manual_seed(3)
-    save_file(Backbone(NETWORK).state_dict(), root / "w.safetensors")
+    save_file(build_backbone(NETWORK).state_dict(), root / "w.safetensors")
     return root
 
 
@@ -99,7 +99,7 @@ def test_features_are_averages_of_the_last_map_of_the_training_images(world, opt
     assert made.classes == ("a blue", "b red", "c teal")
     torch.manual_seed(3)  # the weights in the file
     paths = sorted((world / "data" / "train" / "b red").iterdir())
-    backbone, images = Backbone(NETWORK).eval(), load_images(paths, 32)[0]
+    backbone, images = build_backbone(NETWORK).eval(), load_images(paths, 32)[0]
     with torch.inference_mode():
         maps = backbone(normalise(images))
     mine = made.features[made.labels == 1]

@@ -14,7 +14,7 @@ from taxonomy import Hierarchy, HiertaxError
 from taxonomy.clustering.features import make_features
 from trainer.commands import main
 from trainer.config import Config
-from trainer.models.backbones import Backbone
+from trainer.models.backbones import build_backbone
 from trainer.reproduce import hierarchy_ablation, methods
 from trainer.runtime.progress import Reporter
 
@@ -42,7 +42,7 @@ def world(tmp_path_factory):
                 pixels = np.clip(generator.normal(colour, 20, (40, 40, 3)), 0, 255).astype(np.uint8)
                 Image.fromarray(pixels).save(root / "data" / split / name / f"{j}.png")
     torch.manual_seed(0)
-    save_file(Backbone(SMALL[1]).state_dict(), root / "w.safetensors")
+    save_file(build_backbone(SMALL[1]).state_dict(), root / "w.safetensors")
     lineages = [(f"colour {i // 2}", f"shade {name}") for i, name in enumerate(NAMES)]
     about = {"name": "shades", "root": "patch"}
     Hierarchy.from_lineages(lineages, ("colour", "shade"), classes=NAMES, **about).save(root / "h.json")

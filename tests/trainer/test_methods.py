@@ -11,11 +11,12 @@ from torch import nn
 from torchvision.models import ResNet, get_model
 from torchvision.models.resnet import BasicBlock
 
+import trainer
 from taxonomy import HiertaxError
 from trainer.config import METHODS
-from trainer.models.backbones import Backbone, load_weights
+from trainer.models.backbones import build_backbone, load_weights
 from trainer.models.losses import multi_level_loss
-from trainer.models.methods import HEADS, MultiNetwork, SingleNetwork, build_network
+from trainer.models.methods import build_network
 
 CUB, SMALL = (13, 38, 200), (2, 3, 5)
 WEIGHTS = Path(__file__).parents[2].parent / "shared/data/weights/mobilenet_v2_imagenet_features.safetensors"
@@ -44,7 +45,7 @@ def images(count=2, size=32):
     ],
 )
 def test_a_backbone_yields_a_feature_map_of_its_width_at_any_size(name, width, sizes):
-    backbone = Backbone(name).eval()
+    backbone = build_backbone(name).eval()
     assert backbone.width == width
     with torch.no_grad():
         for size in sizes:
@@ -53,7 +54,7 @@ def test_a_backbone_yields_a_feature_map_of_its_width_at_any_size(name, width, s
 
 def test_a_backbone_is_torchvisions_network_up_to_the_pooling():
     network = get_model("mobilenet_v2", weights=None).eval()
-    backbone = Backbone("mobilenet_v2").eval()
+    backbone = build_backbone("mobilenet_v2").eval()
     load = {key: value for key, value in network.state_dict().items() if key.startswith("features")}
     assert backbone.state_dict().keys() == load.keys()
     backbone.load_state_dict(load)
@@ -62,20 +63,20 @@ def test_a_backbone_is_torchvisions_network_up_to_the_pooling():
 
 
 def test_asking_for_the_width_leaves_a_new_backbone_untouched():
-    backbone = Backbone("resnet10")
+    backbone = build_backbone("resnet10")
     assert backbone.training
     assert backbone.bn1.num_batches_tracked == 0
 
 
 @pytest.mark.parametrize("name", ["resnet5", "", "fasterrcnn_resnet50_fpn", "deeplabv3_resnet50"])
 def test_a_network_that_is_no_classifier_of_torchvision_is_refused(name):
-    with pytest.raises(HiertaxError, match=f"--backbone {name}: torchvision has no such classification network; try"):
-        Backbone(name)
+    with pytest.raises(HiertaxError, match=f"`backbone` {name}: torchvision has no such classification network; try"):
+        build_backbone(name)
 
 
 def test_a_network_without_a_feature_map_is_refused():
-    with pytest.raises(HiertaxError, match="--backbone vit_b_32: it yields no feature map; try resnet50, mobilenet_v2"):
-        Backbone("vit_b_32")
+    with pytest.raises(HiertaxError, match="`backbone` vit_b_32: it yields no feature map; try resnet50, mobilenet_v2"):
+        build_backbone("vit_b_32")
 
 
 # ---------------------------------------------------------------- weights
@@ -97,7 +98,7 @@ def assert_holds(backbone, network):
 def test_weights_are_read_from_a_file_and_its_classifier_is_passed_over(tmp_path, trained, name):
     save = save_file if name.endswith("safetensors") else torch.save
     save(trained.state_dict(), tmp_path / name)
-    backbone = Backbone("resnet10")
+    backbone = build_backbone("resnet10")
     load_weights(backbone, str(tmp_path / name))
     assert_holds(backbone, trained)
 
@@ -115,7 +116,7 @@ def test_weights_are_read_from_a_file_and_its_classifier_is_passed_over(tmp_path
 )
 def test_weights_come_in_many_wrappings(tmp_path, trained, wrap):
     torch.save(wrap(trained.state_dict()), tmp_path / "w.pt")
-    backbone = Backbone("resnet10")
+    backbone = build_backbone("resnet10")
     load_weights(backbone, str(tmp_path / "w.pt"))
     for key, value in backbone.state_dict().items():
         if not key.endswith("num_batches_tracked"):
@@ -124,7 +125,7 @@ def test_weights_come_in_many_wrappings(tmp_path, trained, wrap):
 
 @pytest.mark.skipif(not WEIGHTS.exists(), reason=f"the ImageNet features are not at {WEIGHTS}")
 def test_published_imagenet_features_fit_their_backbone():
-    backbone = Backbone("mobilenet_v2")
+    backbone = build_backbone("mobilenet_v2")
     load_weights(backbone, str(WEIGHTS))
     stored = load_file(WEIGHTS)
     assert torch.equal(backbone.features[0][0].weight, stored["features.0.0.weight"])
@@ -132,7 +133,7 @@ def test_published_imagenet_features_fit_their_backbone():
 
 def test_without_weights_a_backbone_stays_as_it_was_drawn():
     torch.manual_seed(0)
-    backbone = Backbone("resnet10")
+    backbone = build_backbone("resnet10")
     before = {key: value.clone() for key, value in backbone.state_dict().items()}
     load_weights(backbone, "none")
     assert all(torch.equal(value, before[key]) for key, value in backbone.state_dict().items())
@@ -144,9 +145,9 @@ def refused(backbone, file):
     with pytest.raises(HiertaxError) as caught:
         load_weights(backbone, str(file))
     assert all(torch.equal(value, before[key]) for key, value in backbone.state_dict().items())
-    assert str(caught.value).startswith(f"--weights {file}: ")
+    assert str(caught.value).startswith(f"`weights` {file}: ")
     assert "\n" not in str(caught.value)
-    return str(caught.value).removeprefix(f"--weights {file}: ")
+    return str(caught.value).removeprefix(f"`weights` {file}: ")
 
 
 @pytest.mark.parametrize(
@@ -159,24 +160,24 @@ def refused(backbone, file):
     ],
 )
 def test_weights_of_another_network_are_refused(tmp_path, of, to, text):
-    torch.save(Backbone(of).state_dict(), tmp_path / "w.pt")
-    message = refused(Backbone(to), tmp_path / "w.pt")
+    torch.save(build_backbone(of).state_dict(), tmp_path / "w.pt")
+    message = refused(build_backbone(to), tmp_path / "w.pt")
     assert message.startswith(f"not weights of {to}: ")
     assert text in message
-    assert message.endswith("name the --backbone they belong to")
+    assert message.endswith("name the `backbone` they belong to")
 
 
 def test_weights_of_another_shape_are_refused(tmp_path):
-    state = Backbone("resnet10").state_dict() | {"conv1.weight": torch.zeros(64, 1, 7, 7)}
+    state = build_backbone("resnet10").state_dict() | {"conv1.weight": torch.zeros(64, 1, 7, 7)}
     torch.save(state, tmp_path / "w.pt")
-    assert refused(Backbone("resnet10"), tmp_path / "w.pt") == (
-        "conv1.weight has shape [64, 1, 7, 7], resnet10 needs [64, 3, 7, 7]; name the --backbone they belong to"
+    assert refused(build_backbone("resnet10"), tmp_path / "w.pt") == (
+        "conv1.weight has shape [64, 1, 7, 7], resnet10 needs [64, 3, 7, 7]; name the `backbone` they belong to"
     )
 
 
 @pytest.mark.parametrize("name", ["w.pt", "w.safetensors"])
 def test_a_missing_file_of_weights_is_named(tmp_path, name):
-    assert refused(Backbone("resnet10"), tmp_path / name) == "no such file; name a file, `imagenet` or `none`"
+    assert refused(build_backbone("resnet10"), tmp_path / name) == "no such file; name a file, `imagenet` or `none`"
 
 
 @pytest.mark.parametrize("name", ["w.pt", "w.safetensors"])
@@ -185,11 +186,13 @@ def test_a_damaged_file_of_weights_is_refused(tmp_path, trained, name, damage):
     file = tmp_path / name
     (torch.save if name == "w.pt" else save_file)(trained.state_dict(), file)
     file.write_bytes(damage(file.read_bytes()))
-    assert "; " in refused(Backbone("resnet10"), file)
+    assert "; " in refused(build_backbone("resnet10"), file)
 
 
-def test_a_folder_is_no_file_of_weights(tmp_path):
-    assert refused(Backbone("resnet10"), tmp_path).startswith("cannot be read (")
+def test_a_folder_without_a_run_is_no_file_of_weights(tmp_path):
+    assert refused(build_backbone("resnet10"), tmp_path) == (
+        "a folder without a checkpoint; name a run, a file, `imagenet` or `none`"
+    )
 
 
 class Bomb:
@@ -208,30 +211,32 @@ def test_code_in_a_file_of_weights_is_refused_and_not_executed(tmp_path):
     (tmp_path / "plain.pt").write_bytes(pickle.dumps(bomb))
     for name in ("torch.pt", "plain.pt"):
         assert "nothing in it was executed; save the network's state_dict()" in refused(
-            Backbone("resnet10"), tmp_path / name
+            build_backbone("resnet10"), tmp_path / name
         )
     assert not (tmp_path / "exploded").exists()
 
 
 def test_a_pickled_network_is_refused_and_told_to_be_a_state_dict(tmp_path):
     torch.save(nn.Linear(2, 2), tmp_path / "whole.pt")
-    assert "save the network's state_dict()" in refused(Backbone("resnet10"), tmp_path / "whole.pt")
+    assert "save the network's state_dict()" in refused(build_backbone("resnet10"), tmp_path / "whole.pt")
 
 
 @pytest.mark.parametrize("content", [torch.zeros(3), [1, 2], {"state_dict": 3}, "text"])
 def test_a_file_without_a_state_dict_is_refused(tmp_path, content):
     torch.save(content, tmp_path / "w.pt")
-    assert refused(Backbone("resnet10"), tmp_path / "w.pt") == "holds no state dict; save the network's state_dict()"
+    assert (
+        refused(build_backbone("resnet10"), tmp_path / "w.pt") == "holds no state dict; save the network's state_dict()"
+    )
 
 
 def test_keys_that_are_no_text_are_no_weights(tmp_path):
     torch.save({1: torch.zeros(2)}, tmp_path / "w.pt")
-    assert refused(Backbone("resnet10"), tmp_path / "w.pt").startswith("not weights of resnet10: 60 of its 72")
+    assert refused(build_backbone("resnet10"), tmp_path / "w.pt").startswith("not weights of resnet10: 60 of its 72")
 
 
 def test_a_network_without_imagenet_weights_says_so():
-    with pytest.raises(HiertaxError, match="torchvision has none for resnet10; give --weights a file"):
-        load_weights(Backbone("resnet10"), "imagenet")
+    with pytest.raises(HiertaxError, match="torchvision has none for resnet10; give `weights` a file"):
+        load_weights(build_backbone("resnet10"), "imagenet")
 
 
 def test_a_failed_download_is_one_line(tmp_path, monkeypatch):
@@ -240,15 +245,19 @@ def test_a_failed_download_is_one_line(tmp_path, monkeypatch):
         monkeypatch.setenv(proxy, "http://127.0.0.1:9")  # nobody listens there: a machine without a network
     monkeypatch.delenv("no_proxy", raising=False)
     monkeypatch.delenv("NO_PROXY", raising=False)
-    with pytest.raises(HiertaxError, match=r"weights of resnet18 could not be downloaded .*; give --weights a file"):
-        load_weights(Backbone("resnet18"), "imagenet")
+    with pytest.raises(HiertaxError, match=r"weights of resnet18 could not be downloaded .*; give `weights` a file"):
+        load_weights(build_backbone("resnet18"), "imagenet")
 
 
 # ---------------------------------------------------------------- methods
 
 
-def test_every_method_that_can_be_asked_for_has_its_heads():
-    assert HEADS.keys() == set(METHODS)
+def test_every_method_that_can_be_asked_for_is_a_file_and_only_the_one_list_names_it():
+    package = Path(trainer.__file__).parent
+    sources = {path.relative_to(package): path.read_text(encoding="utf-8") for path in package.rglob("*.py")}
+    assert {path.stem for path in sources if path.parent.name == "methods"} - {"__init__"} == set(METHODS)
+    for method in METHODS:
+        assert [str(path) for path, text in sources.items() if f'"{method}"' in text] == ["config.py"]
 
 
 @pytest.mark.parametrize(
@@ -270,7 +279,7 @@ def test_parameters_of_whole_networks_on_resnet50(method, sizes, expected):
 def test_the_price_of_reinforcement_is_the_finer_columns_of_the_coarse_heads():
     """Gamma, split and concatenation have no parameters; against the ordinary network there are more."""
     with torch.device("meta"):
-        assert parameters(Backbone("resnet50")) == 23_508_032
+        assert parameters(build_backbone("resnet50")) == 23_508_032
     assert 24_805_979 - 24_793_179 == 13 * 400 + 38 * 200
     assert 24_805_979 - 24_664_840 == 141_139
 
@@ -307,10 +316,9 @@ def test_a_network_is_its_two_halves(network):
 
 
 def test_features_are_the_maxima_over_the_map(network):
-    backbones = network.backbones if isinstance(network, MultiNetwork) else [network.backbone]
     network.eval()
     with torch.no_grad():
-        expected = [backbone(images(2, 64)).amax(dim=(2, 3)) for backbone in backbones]
+        expected = [backbone(images(2, 64)).amax(dim=(2, 3)) for backbone in network.trunks()]
         torch.testing.assert_close(network.embed(images(2, 64)), torch.cat(expected, dim=1))
 
 
@@ -354,7 +362,7 @@ def test_independent_networks_share_nothing(k):
 @pytest.mark.parametrize("method", METHODS)
 def test_a_frozen_backbone_is_one_and_asks_for_no_gradient(method):
     network = build_network(method, "resnet10", SMALL, frozen=True)
-    backbones = network.backbones if method == "vanilla_multi" else [network.backbone]
+    backbones = network.trunks()
     assert len(backbones) == 1
     assert not any(p.requires_grad for p in backbones[0].parameters())
     assert network.embed(images(2)).shape == (2, 512)
@@ -364,13 +372,14 @@ def test_a_frozen_backbone_is_one_and_asks_for_no_gradient(method):
 def test_the_independent_networks_start_from_the_same_weights_file(tmp_path, trained):
     torch.save(trained.state_dict(), tmp_path / "w.pt")
     network = build_network("vanilla_multi", "resnet10", (2, 3), weights=str(tmp_path / "w.pt"))
-    assert isinstance(network, MultiNetwork)
-    for backbone in network.backbones:
+    assert len(network.trunks()) == 2
+    for backbone in network.trunks():
         assert_holds(backbone, trained)
 
 
-def test_shared_networks_are_of_one_class():
-    assert all(isinstance(build_network(m, "resnet10", SMALL), SingleNetwork) for m in METHODS if m != "vanilla_multi")
+@pytest.mark.parametrize(("method", "count"), [(method, 3 if method == "vanilla_multi" else 1) for method in METHODS])
+def test_only_independent_networks_have_more_than_one_backbone(method, count):
+    assert len(build_network(method, "resnet10", SMALL).trunks()) == count
 
 
 def test_the_same_seed_builds_the_same_network():

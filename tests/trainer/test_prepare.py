@@ -10,19 +10,19 @@ from trainer.runtime.device import Compute
 from trainer.runtime.processes import SINGLE, ProcessGroup
 from trainer.runtime.progress import Reporter
 from trainer.training import compiling as prepare
-from trainer.training.epoch import loss_and_hits
 
 # Whether to compile
 
 
-def faster_step(learner, config, *, group=SINGLE, images=16):
-    return prepare.faster_step(learner, config, tiny.CPU, group, images, Reporter())
+def faster_steps(learner, config, *, group=SINGLE, images=16):
+    return prepare.faster_steps(learner, config, tiny.CPU, group, images, Reporter())
 
 
 @pytest.mark.parametrize("asked", ["auto", "off"])
 def test_on_a_cpu_nothing_is_compiled_unless_asked_for(monkeypatch, capsys, asked):
     monkeypatch.delattr(torch, "compile")
-    assert faster_step(tiny.learner(), replace(tiny.CONFIG, compile=asked, epochs=10**6)) is loss_and_hits
+    learner = tiny.learner()
+    assert faster_steps(learner, replace(tiny.CONFIG, compile=asked, epochs=10**6)) is learner.steps
     assert capsys.readouterr().err == ""
 
 
@@ -32,7 +32,8 @@ def test_on_a_cpu_nothing_is_compiled_unless_asked_for(monkeypatch, capsys, aske
 def test_on_a_gpu_nothing_is_compiled_where_it_does_not_pay(monkeypatch, changes, images):
     monkeypatch.setattr(Compute, "on_gpu", property(lambda _: True))
     monkeypatch.delattr(torch, "compile")
-    assert faster_step(tiny.learner(), replace(tiny.CONFIG, epochs=1, **changes), images=images) is loss_and_hits
+    learner = tiny.learner()
+    assert faster_steps(learner, replace(tiny.CONFIG, epochs=1, **changes), images=images) is learner.steps
 
 
 @pytest.mark.parametrize(
@@ -49,7 +50,7 @@ def test_on_a_gpu_whole_steps_become_a_graph(monkeypatch, changes, group, mode):
 
     monkeypatch.setattr(torch, "compile", noting)
     monkeypatch.setattr(Compute, "on_gpu", property(lambda _: True))
-    faster_step(tiny.learner(), replace(tiny.CONFIG, compile="on", **changes), group=group)
+    faster_steps(tiny.learner(), replace(tiny.CONFIG, compile="on", **changes), group=group)
     assert asked == [mode]
 
 

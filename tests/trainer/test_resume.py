@@ -163,7 +163,7 @@ def test_an_overflow_in_the_first_step_of_float16_moves_nothing():
     learner = Learner(network, Config("patches.json"), Compute(torch.device("cpu"), torch.float16), levels=2)
     before = learner.tensors()
     learner.backward(sum(parameter.sum() for parameter in network.parameters()) * torch.inf)
-    learner.finish_step()
+    learner.move_weights()
     after = learner.tensors()
     assert [name for name in before if not torch.equal(before[name], after[name])] == []
     assert learner.scaler.get_scale() == 2.0**15  # halved: it has seen the overflow

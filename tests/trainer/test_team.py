@@ -23,6 +23,7 @@ from runs import log, progress, signals, stored
 from trainer.config import METHODS, Config
 from trainer.data.inputs import ArrayInputs
 from trainer.data.samples import Samples
+from trainer.models.network import Network
 from trainer.runs.checkpoint import Snapshot
 from trainer.runtime.device import Compute
 from trainer.runtime.processes import SINGLE, ProcessGroup, join_processes
@@ -117,7 +118,7 @@ def test_processes_share_the_parts_that_one_process_computes_alone(steps, size, 
     assert torch.equal(torch.cat([share.offsets for share in shares], dim=1), alone.offsets)
 
 
-class Plain(torch.nn.Module):
+class Plain(Network):
     """A network without batch normalisation, whose gradient is a mean over images."""
 
     def __init__(self):

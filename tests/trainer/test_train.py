@@ -107,8 +107,8 @@ def test_a_frozen_backbone_stays_as_it_was(hiertrain, patches, run, tmp_path):
     one, three = tensors(tmp_path / "one"), tensors(tmp_path / "three")
     changed = {name for name in one if not torch.equal(one[name], three[name])}
     assert changed
-    assert not any(name.startswith(("weights/backbone", "momentum/backbone")) for name in changed)
-    assert any(name.startswith("momentum/backbone") for name in tensors(run))
+    assert not any(name.startswith(("weights/backbone", "optimizer/backbone")) for name in changed)
+    assert any(name.startswith("optimizer/backbone") for name in tensors(run))
 
 
 def test_the_small_network_learns_to_tell_colours(hiertrain, patches, tmp_path):
@@ -157,10 +157,10 @@ def test_one_seed_gives_one_result_and_another_seed_another(hiertrain, patches, 
 
 def test_weights_of_a_file_are_where_training_starts(hiertrain, patches, tmp_path):
     """With rates of zero nothing moves, so the run's backbone must be the file's."""
-    from trainer.models.backbones import Backbone
+    from trainer.models.backbones import build_backbone
 
     torch.manual_seed(7)
-    state = Backbone("shufflenet_v2_x0_5").state_dict()
+    state = build_backbone("shufflenet_v2_x0_5").state_dict()
     torch.save({"state_dict": {**state, "fc.weight": torch.zeros(7, 1024)}}, tmp_path / "w.pth")
     rates = ("--learning-rate", 0, "--backbone-learning-rate", 0)
     outcome = hiertrain(*patches.options("--weights", tmp_path / "w.pth", *rates, "--out", tmp_path / "run", epochs=1))
@@ -176,10 +176,10 @@ def test_weights_of_a_file_are_where_training_starts(hiertrain, patches, tmp_pat
 def rates(epochs):
     """The learning rates of heads and backbone over a whole run of the paper's recipe."""
     network = build_network("ours", "resnet10", [2, 4])
-    learner = Learner(network, Config("patches.json"), Compute(torch.device("cpu")), levels=2)
-    for learner.epoch in range(epochs):
-        learner.set_learning_rate(epochs)
+    learner = Learner(network, Config("patches.json", epochs=epochs), Compute(torch.device("cpu")), levels=2)
+    for _ in range(epochs):
         yield [group["lr"] for group in learner.optimizer.param_groups]
+        learner.finish_epoch()
 
 
 def test_both_rates_fall_along_half_a_cosine():

@@ -24,6 +24,7 @@ from trainer.data.labelled import LabelledDataset
 from trainer.data.samples import Samples
 from trainer.inference.forward import count_right
 from trainer.models.methods import build_network
+from trainer.models.network import Network
 from trainer.runtime.device import Compute
 from trainer.runtime.processes import SINGLE, join_processes
 from trainer.runtime.progress import Reporter
@@ -32,11 +33,11 @@ from trainer.training.epoch import plan_epoch, train_epoch
 from trainer.training.learner import Learner
 
 CPU = Compute(torch.device("cpu"))
-CONFIG = Config("none.json", backbone="resnet10", weights="none", batch_size=8, learning_rate=0.01)
+CONFIG = Config("none.json", backbone="resnet10", weights="none", batch_size=8, learning_rate=0.01, epochs=2)
 SIZES = (2, 4)
 
 
-class Forgetful(nn.Module):
+class Forgetful(Network):
     """A head that drops half of what it sees, each time another half."""
 
     def __init__(self):
@@ -60,7 +61,6 @@ def learn(network, config, group, data):
     learner = Learner(network, config, CPU, len(SIZES), group)
     losses = []
     for epoch in range(2):
-        learner.set_learning_rate(2)
         plan = plan_epoch(
             len(data), epoch, batch_size=config.batch_size, parts=config.accumulate, group=group,
             draw=(lambda g: draw_params(Recipe(), len(data), 32, g)) if data.inputs.tensor.dim() == 4 else None,
@@ -154,8 +154,8 @@ def main(out):
         }
         scored = build_network("vanilla_multi", "resnet10", SIZES)
         for count in (1, 5):
-            right, finite = count_right(scored, samples(count, frozen=False), batch_size=2, compute=CPU, group=group)
-            alone, _ = count_right(scored, samples(count, frozen=False), batch_size=2, compute=CPU)
+            right, _, finite = count_right(scored, samples(count, frozen=False), batch_size=2, compute=CPU, group=group)
+            alone, *_ = count_right(scored, samples(count, frozen=False), batch_size=2, compute=CPU)
             facts[f"scored {count}"] = [right.tolist(), alone.tolist(), finite]
         (out / f"{group.rank}.json").write_text(json.dumps(facts))
         raise HiertaxError("what both processes meet")

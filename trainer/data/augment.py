@@ -16,8 +16,8 @@ from torch import Tensor
 
 from trainer.data.crops import draw_boxes, draw_shifts, resized_crops, shifted_crops
 from trainer.data.mixing import Mix, draw_mix, mix
+from trainer.models.backbones import IMAGENET, Preprocessing
 
-IMAGENET_MEAN, IMAGENET_STD = (0.485, 0.456, 0.406), (0.229, 0.224, 0.225)
 BRIGHTNESS, CONTRAST, SATURATION = range(3)
 
 
@@ -123,7 +123,7 @@ def draw_params(recipe: Recipe, count: int, size: int, generator: torch.Generato
     )
 
 
-def augment(images: Tensor, draws: AugmentationParams) -> Tensor:
+def augment(images: Tensor, draws: AugmentationParams, preprocessing: Preprocessing = IMAGENET) -> Tensor:
     """Crop, flip, jitter, normalise and mix a batch, each image by its own row of the draws.
 
     Parameters
@@ -132,6 +132,8 @@ def augment(images: Tensor, draws: AugmentationParams) -> Tensor:
         uint8 ``[B, 3, S, S]``.
     draws
         B rows, on the images' device.
+    preprocessing
+        That of the network: what `normalise` takes.
 
     Returns
     -------
@@ -142,21 +144,25 @@ def augment(images: Tensor, draws: AugmentationParams) -> Tensor:
     pixels = crops(images, draws.window, draws.flip)
     if draws.jitter is not None:
         pixels = jitter(pixels.float(), draws.jitter)
-    result = normalise(pixels)
+    result = normalise(pixels, preprocessing)
     return result if draws.mix is None else mix(result, draws.mix)
 
 
-def normalise(images: Tensor) -> Tensor:
-    """Map images ``[B, 3, S, S]`` in 0 to 255 to channels-last float32 with ImageNet's mean and deviation taken out."""
-    result = torch.empty_like(images, dtype=torch.float32, memory_format=torch.channels_last).copy_(images)
-    scale = _channels([1 / (255 * deviation) for deviation in IMAGENET_STD], images.device)
-    offset = _channels([-mean / std for mean, std in zip(IMAGENET_MEAN, IMAGENET_STD, strict=True)], images.device)
-    return torch.addcmul(offset, result, scale, out=result)  # in place: a new large tensor costs more than the sum
+def normalise(images: Tensor, preprocessing: Preprocessing = IMAGENET) -> Tensor:
+    """Map images ``[B, 3, S, S]`` in 0 to 255 to channels-last float32 with mean and deviation of pixels taken out."""
+    mean, std = preprocessing.mean, preprocessing.std
+    scale = _channels([1 / (255 * deviation) for deviation in std], images.device)
+    offset = _channels([-average / deviation for average, deviation in zip(mean, std, strict=True)], images.device)
+    pixels = torch.empty_like(images.movedim(1, -1), dtype=torch.float32, memory_format=torch.contiguous_format)
+    pixels.copy_(images.movedim(1, -1))  # [B, S, S, 3]
+    # In place: a new large tensor costs more than the sum. Channels come last in it, not in its layout alone: of a
+    # tensor that is not contiguous torch 2.11 does not compile this.
+    return torch.addcmul(offset, pixels, scale, out=pixels).movedim(-1, 1)
 
 
 def _channels(values: list[float], device: torch.device) -> Tensor:
-    """Return one value per channel, ``[3, 1, 1]``, filled on the device: `torch.tensor` would copy, and wait for it."""
-    return torch.stack([torch.full((1, 1), value, device=device) for value in values])
+    """Return one value per channel, ``[3]``, filled on the device: `torch.tensor` would copy, and wait for it."""
+    return torch.stack([torch.full((), value, device=device) for value in values])
 
 
 def draw_jitter(strength: float, count: int, generator: torch.Generator) -> Jitter:

@@ -25,9 +25,8 @@ from trainer.data.placement import open_split
 from trainer.inference.decoding import top_labels
 from trainer.inference.features import check_image_size, features_of
 from trainer.inference.forward import predict_logits
-from trainer.models.backbones import Backbone, load_weights
-from trainer.models.methods import Network
-from trainer.models.methods.multi import MultiNetwork
+from trainer.models.backbones import Backbone, Preprocessing, build_backbone, weights_file
+from trainer.models.network import Network
 from trainer.runs.checkpoint import Checkpoint
 from trainer.runtime.device import choose
 from trainer.runtime.progress import Reporter
@@ -41,6 +40,11 @@ class AveragePooled(nn.Module):
     def __init__(self, backbone: Backbone) -> None:
         super().__init__()
         self.backbone = backbone
+
+    @property
+    def preprocessing(self) -> Preprocessing:
+        """How images are normalised."""
+        return self.backbone.preprocessing
 
     def embed(self, images: Tensor) -> Tensor:
         """Map normalised images ``[B, 3, S, S]`` to average-pooled features ``[B, W]``."""
@@ -79,8 +83,7 @@ def extract(config: Config, out: Path, command: str, reporter: Reporter, *, spli
     """
     hierarchy = None if config.hierarchy is None else Hierarchy.load(config.hierarchy)
     torch.manual_seed(config.seed)  # decides an untrained network
-    backbone = Backbone(config.backbone)
-    load_weights(backbone, config.weights)
+    backbone = build_backbone(config.backbone, config.weights)
     check_image_size(AveragePooled(backbone), config)
     if config.weights == "none":
         reporter.say("warning: `weights` none: these will be features of a network that has learnt nothing")
@@ -88,7 +91,7 @@ def extract(config: Config, out: Path, command: str, reporter: Reporter, *, spli
     images = choose_images(task.dataset, split)
     about = {"weights": Path(config.weights).name, "command": command}
     if config.weights not in ("imagenet", "none"):
-        about["weights_sha256"] = hashlib.sha256(read_bytes(Path(config.weights))).hexdigest()
+        about["weights_sha256"] = hashlib.sha256(read_bytes(weights_file(config.weights))).hexdigest()
     return _write(out, config, task, backbone, Extraction(split, images, about), reporter)
 
 
@@ -129,7 +132,7 @@ def extract_from_run(
         "checkpoint_sha256": hashlib.sha256(read_bytes(checkpoint.path)).hexdigest(), "command": command,
     }  # fmt: skip
     tables = _class_tables(network, checkpoint, config, task, reporter)
-    return _write(out, config, task, _finest_backbone(network), Extraction(split, images, about, tables), reporter)
+    return _write(out, config, task, network.finest_backbone(), Extraction(split, images, about, tables), reporter)
 
 
 def _class_tables(
@@ -140,25 +143,12 @@ def _class_tables(
         reporter.say("features only: the run was trained on other classes, so its heads say nothing about these")
         return {}
     leaf = np.array([leaves[name] for name in task.dataset.classes])
-    tables: dict[str, NDArray[Any]] = {"weights": _finest_rows(network)[leaf]}
+    tables: dict[str, NDArray[Any]] = {"weights": network.finest_head().weight.detach().cpu().numpy()[leaf]}
     confusion = _confusion(network, leaf, checkpoint.config.limit_per_class, config, task, reporter)
     if confusion is None:
         reporter.say("no confusions: the run has seen all training images of some class; train with `limit_per_class`")
         return tables
     return tables | {"confusion": confusion}
-
-
-def _finest_backbone(network: Network) -> Backbone:
-    trunk = network.backbones[-1] if isinstance(network, MultiNetwork) else network.backbone
-    assert isinstance(trunk, Backbone)  # noqa: S101 - nn.ModuleList forgets the type
-    return trunk
-
-
-def _finest_rows(network: Network) -> NDArray[np.float32]:
-    """Return the weights ``[C, E]`` of the linear layer that tells the finest labels apart."""
-    classifier: Any = network.classifiers[-1] if isinstance(network, MultiNetwork) else network.classifier
-    rows: NDArray[np.float32] = classifier.heads.heads[-1].weight.detach().cpu().numpy()
-    return rows
 
 
 def _confusion(

@@ -11,8 +11,9 @@ from torch import Tensor
 from trainer.data.augment import normalise
 from trainer.data.inputs import Inputs
 from trainer.data.samples import Samples
-from trainer.inference.decoding import top_labels
-from trainer.models.methods import Network
+from trainer.models.backbones import Preprocessing
+from trainer.models.losses import count_hits
+from trainer.models.network import Network
 from trainer.runtime.device import Compute
 from trainer.runtime.processes import SINGLE, ProcessGroup
 
@@ -26,8 +27,8 @@ def count_right(
     compute: Compute,
     group: ProcessGroup = SINGLE,
     stopping: Callable[[], bool] = lambda: False,
-) -> tuple[Tensor, bool]:
-    """Return how many samples every level's head has right, ``[K]`` on the CPU, and whether all logits are finite.
+) -> tuple[Tensor, Tensor, bool]:
+    """Return how many known labels every level's head has right, how many are known, and whether all logits are finite.
 
     Each process scores its share; all learn the sum.
 
@@ -35,19 +36,26 @@ def count_right(
     ----------
     stopping
         Asked after each batch; once it is true the rest is left out.
+
+    Returns
+    -------
+    right, known
+        Each ``[K]``, on the CPU.
+    finite
+        Whether the logits are numbers.
     """
     rows = torch.arange(len(samples))[group.rank :: group.size]
-    found = torch.zeros(samples.targets.shape[1] + 1, device=compute.device)
+    levels = samples.targets.shape[1]
+    found = torch.zeros(2 * levels + 1, device=compute.device)
     batches = rows.split(batch_size) if len(rows) else ()  # there may be fewer samples than processes
     for mine, logits in zip(batches, _answers(network, samples.inputs, batches, compute), strict=True):
         targets = samples.targets.index_select(0, mine.to(compute.device))
-        right = (top_labels(logits) == targets).sum(0)
         wild = torch.stack([~z.isfinite().all() for z in logits]).any()
-        found += torch.cat([right, wild.view(1)])
+        found += torch.cat([count_hits(logits, targets), (targets >= 0).sum(0), wild.view(1)])
         if stopping():
             break
-    right, wild = group.all_reduce_sum_(found).cpu().split([len(found) - 1, 1])
-    return right, not wild.item()
+    right, known, wild = group.all_reduce_sum_(found).cpu().split([levels, levels, 1])
+    return right, known, not wild.item()
 
 
 def predict_logits(network: Network, inputs: Inputs, *, batch_size: int, compute: Compute) -> list[Tensor]:
@@ -62,12 +70,16 @@ def _answers(network: Network, inputs: Inputs, rows: Sequence[Tensor], compute: 
     network.eval()
     for batch in inputs.batches(rows, compute.device):
         with compute.autocast():
-            logits = network(normalise(batch) if batch.dim() == 4 else batch)
+            logits = network(normalise(batch, network.preprocessing) if batch.dim() == 4 else batch)
         yield logits  # outside: a generator that waits inside would leave autocast on for whoever takes them
 
 
 class Embedder(Protocol):
     """What maps normalised images ``[B, 3, S, S]`` to pooled features ``[B, W]``, such as a `Network`."""
+
+    @property
+    def preprocessing(self) -> Preprocessing:
+        """How images are normalised."""
 
     def eval(self) -> Any:
         """Stop learning, and answer for each image by itself."""
@@ -90,6 +102,6 @@ def embed(
     features = []
     for batch in images.batches(torch.arange(len(images)).split(batch_size), compute.device):
         with compute.autocast():
-            features.append(network.embed(normalise(batch)).float())
+            features.append(network.embed(normalise(batch, network.preprocessing)).float())
         on_batch(len(batch))
     return torch.cat(features)

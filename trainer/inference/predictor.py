@@ -19,7 +19,7 @@ from trainer.data.inputs import ArrayInputs, Inputs
 from trainer.inference.answers import Answers
 from trainer.inference.batches import Batch, Images, decoded_batches, refuse
 from trainer.inference.decoding import Decoded, decode
-from trainer.inference.extraction import AveragePooled, _finest_backbone
+from trainer.inference.extraction import AveragePooled
 from trainer.inference.forward import embed, predict_logits
 from trainer.models.methods import Network
 from trainer.runs.checkpoint import Checkpoint
@@ -146,7 +146,7 @@ class Predictor:
         HiertaxError
             As `predict`.
         """
-        pooled = AveragePooled(_finest_backbone(self.network)).eval()
+        pooled = AveragePooled(self.network.finest_backbone()).eval()
         one_pass = partial(embed, pooled, batch_size=self.config.batch_size, compute=self.compute)
         found = (one_pass(ArrayInputs(batch.pixels)).cpu() for batch in self._batches(images, reporter))
         return torch.cat([torch.empty(0, pooled.backbone.width), *found]).numpy()

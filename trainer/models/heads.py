@@ -7,6 +7,7 @@ level. In code a level is indexed from 0; the paper counts from 1.
 from __future__ import annotations
 
 from collections.abc import Sequence
+from typing import cast
 
 import torch
 from torch import Tensor, nn
@@ -74,3 +75,7 @@ class Classifier(nn.Module):
         """Return the logits of every level, coarsest first."""
         logits: list[Tensor] = self.heads(self.neck(pooled))
         return logits
+
+    def finest_head(self) -> nn.Linear:
+        """Return the linear layer that tells the finest labels apart."""
+        return cast(nn.Linear, cast(nn.ModuleList, self.heads.heads)[-1])

@@ -19,7 +19,7 @@ from trainer.data.samples import Samples
 from trainer.inference.extraction import AveragePooled
 from trainer.inference.features import check_image_size, features_of
 from trainer.inference.forward import predict_logits
-from trainer.models.backbones import Backbone, global_max_pool, load_weights
+from trainer.models.backbones import build_backbone, global_max_pool
 from trainer.models.methods import build_network
 from trainer.runtime.device import Compute, choose
 from trainer.runtime.progress import Reporter
@@ -48,8 +48,7 @@ class FrozenFeatures:
 def look(config: Config, task: LabelledDataset, reporter: Reporter) -> tuple[FrozenFeatures, FrozenFeatures]:
     """Pass both splits, training and test, through the backbone once."""
     torch.manual_seed(config.seed)
-    backbone = Backbone(config.backbone)
-    load_weights(backbone, config.weights)
+    backbone = build_backbone(config.backbone, config.weights)
     check_image_size(BothPoolings(backbone), config)
     compute = choose(config)
     network = compute.place(BothPoolings(backbone))
@@ -97,10 +96,9 @@ def train_heads(
     compute = choose(config)
     samples = Samples(ArrayInputs(train.maximum), torch.from_numpy(targets(tree, classes, train)).to(compute.device))
     torch.manual_seed(config.seed)
-    network = build_network(config.method, config.backbone, tree.sizes, frozen=True)
+    network = build_network(config.method, config.backbone, tree.sizes, frozen=True, options=config.method_options)
     learner = Learner(network, config, compute, tree.depth)
     while learner.epoch < config.epochs:
-        learner.set_learning_rate(config.epochs)
         seed = seed_from(config.seed, learner.epoch)
         plan = plan_epoch(len(samples), seed, batch_size=config.batch_size)
         train_epoch(learner, samples, plan, compute, seed=seed, on_batch=advance)

@@ -1,21 +1,18 @@
 """A checkpoint: one file with all that predicting and going on need, in which nothing can be executed.
 
-It is safetensors: the weights, the optimiser's momentum, the averaged weights if there are any, and a header with
+It is safetensors: the weights, the optimiser's state, the averaged weights if there are any, and a header with
 hierarchy, class names, config, progress, the log so far and a hash of everything. One file, replaced as a whole, cannot
 be half new and half old. Random numbers are drawn from (seed, epoch, step) alone: there is no generator state to keep.
 """
 
 from __future__ import annotations
 
-import hashlib
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
 import msgspec
-import torch
-from safetensors import SafetensorError, safe_open
 from safetensors.torch import save
 from torch import Tensor
 
@@ -23,10 +20,13 @@ from taxonomy import Hierarchy, HiertaxError
 from taxonomy.files import write_atomic
 from trainer.config import Config
 from trainer.models.methods import Network, build_network
-from trainer.runs.header import FORMAT, Header, answering_checkpoint, last_checkpoint
+from trainer.models.stored import FORMAT, WEIGHTS, answering_weights, digest, read_checkpoint, strip_prefix
+from trainer.runs.header import Header, answering_checkpoint, last_checkpoint
 from trainer.runs.log import Row
 
-WEIGHTS, MOMENTUM, AVERAGE, SUMS = "weights/", "momentum/", "average/", "sums"  # what names of tensors begin with
+# What the names of other tensors begin with: of the optimiser's state, and, in older checkpoints, of its momentum.
+OPTIMIZER, MOMENTUM = "optimizer/", "momentum/"
+SUMS, KNOWN = "sums", "known"  # of the epoch so far: loss and right answers, known labels
 
 
 @dataclass(frozen=True)
@@ -64,19 +64,8 @@ class Snapshot:
         HiertaxError
             If it cannot be written; the old file stays.
         """
-        seal = _digest(self.header, self.tensors)
+        seal = digest(self.header, self.tensors)
         write_atomic(file, save(dict(self.tensors), metadata={**self.header, "sha256": seal}))
-
-
-def _digest(header: Mapping[str, str], tensors: Mapping[str, Tensor]) -> str:
-    """Return the SHA-256 (hex) of all that a checkpoint says but this."""
-    about = sorted((key, value) for key, value in header.items() if key != "sha256")
-    digest = hashlib.sha256(msgspec.json.encode(about))
-    for name in sorted(tensors):
-        tensor = tensors[name]
-        digest.update(f"{name} {tensor.dtype} {list(tensor.shape)}".encode())
-        digest.update(tensor.reshape(-1).view(torch.uint8).numpy().data)
-    return digest.hexdigest()
 
 
 @dataclass(frozen=True)
@@ -120,14 +109,8 @@ class Checkpoint:
     @classmethod
     def _read(cls, file: Path) -> Checkpoint:
         header = Header.read(file)
-        try:
-            with safe_open(file, framework="pt") as stored:
-                tensors = {name: stored.get_tensor(name) for name in stored.keys()}  # noqa: SIM118 - not a dict
-        except (OSError, SafetensorError) as error:
-            raise HiertaxError(f"{file}: truncated or changed ({error}); restore it, or train anew") from None
-        if header.metadata.get("sha256") != _digest(header.metadata, tensors):
-            raise HiertaxError(f"{file}: was changed after it was written; restore it, or train anew")
-        return cls(file, header.config, header.hierarchy, header.progress, header.log, tensors)
+        _, tensors = read_checkpoint(file)
+        return cls(file, header.config, header.hierarchy, header.progress, header.log, _renamed(tensors))
 
     def network(self) -> Network:
         """Build the network that learns and fill in its weights.
@@ -147,12 +130,14 @@ class Checkpoint:
         HiertaxError
             As `network`.
         """
-        return self._filled(strip_prefix(AVERAGE, self.tensors) or strip_prefix(WEIGHTS, self.tensors))
+        return self._filled(answering_weights(self.tensors))
 
     def _filled(self, state: dict[str, Tensor]) -> Network:
+        config = self.config
         network = build_network(
-            self.config.method, self.config.backbone, self.hierarchy.sizes, frozen=self.config.freeze_backbone
-        )
+            config.method, config.backbone, self.hierarchy.sizes,
+            frozen=config.freeze_backbone, options=config.method_options,
+        )  # fmt: skip
         try:
             network.load_state_dict(state)
         except RuntimeError as error:
@@ -161,6 +146,8 @@ class Checkpoint:
         return network
 
 
-def strip_prefix(prefix: str, tensors: Mapping[str, Tensor]) -> dict[str, Tensor]:
-    """Return the tensors whose names begin with a prefix, named without it."""
-    return {name.removeprefix(prefix): tensor for name, tensor in tensors.items() if name.startswith(prefix)}
+def _renamed(tensors: Mapping[str, Tensor]) -> dict[str, Tensor]:
+    """Name the momentum of older checkpoints as that of others: by parameter, then by what the optimiser calls it."""
+    old = strip_prefix(MOMENTUM, tensors)
+    rest = {name: tensor for name, tensor in tensors.items() if not name.startswith(MOMENTUM)}
+    return rest | {f"{OPTIMIZER}{name}/momentum_buffer": tensor for name, tensor in old.items()}

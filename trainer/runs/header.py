@@ -12,10 +12,8 @@ from safetensors import SafetensorError, safe_open
 
 from taxonomy import Hierarchy, HiertaxError
 from trainer.config import Config
+from trainer.models.stored import BEST, FORMAT, LAST
 from trainer.runs.log import Row
-
-FORMAT = "hiertax-checkpoint"
-LAST, BEST = "checkpoint.safetensors", "best.safetensors"
 
 
 @dataclass(frozen=True)

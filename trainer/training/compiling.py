@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from typing import Any
 
 import torch
@@ -11,24 +11,22 @@ from torch import Tensor
 
 from taxonomy import HiertaxError
 from trainer.config import Config
-from trainer.models.losses import multi_level_loss
-from trainer.models.methods import Network
+from trainer.models.network import Network, TrainingStep
 from trainer.runtime.device import Compute, compile_step, unchanged
 from trainer.runtime.processes import ProcessGroup
 from trainer.runtime.progress import Reporter
-from trainer.training.epoch import Step, loss_and_hits
 from trainer.training.learner import Learner
 
 LONG_RUN = 3600  # seconds on a CPU above which a user is told at once
 WORTH_COMPILING = 200_000  # images to learn from; compiling takes as long as some tens of thousands
 
 
-def faster_step(
+def faster_steps(
     learner: Learner, config: Config, compute: Compute, group: ProcessGroup, images: int, reporter: Reporter
-) -> Step:
-    """Return the training step, compiled where that was asked for or where it pays and works.
+) -> Sequence[TrainingStep]:
+    """Return the training steps, compiled where that was asked for or where it pays and works.
 
-    With one process and whole batches the compiled step is replayed as a CUDA graph; parts of a batch and several
+    With one process and whole batches a compiled step is replayed as a CUDA graph; parts of a batch and several
     processes keep gradients between calls, which a graph would overwrite.
 
     Raises
@@ -38,36 +36,37 @@ def faster_step(
     """
     pays = compute.on_gpu and not config.freeze_backbone and images * config.epochs >= WORTH_COMPILING
     if config.compile == "off" or (config.compile == "auto" and not pays):
-        return loss_and_hits
+        return learner.steps
     graphs = compute.on_gpu and group.size == config.accumulate == 1
     reporter.say("compiling the training step; this takes a minute or so")
+    try_out = _try_out(learner, config, compute, group, images)
     try:
-        return compile_step(loss_and_hits, _try_out(learner, config, compute, group, images), graphs=graphs)
+        return [compile_step(step, try_out, graphs=graphs) for step in learner.steps]
     except HiertaxError as error:
         if config.compile == "on":
             raise
         reporter.say(f"{error}; going on without")
-        return loss_and_hits
+        return learner.steps
 
 
 def _try_out(
     learner: Learner, config: Config, compute: Compute, group: ProcessGroup, images: int
-) -> Callable[[Step], None]:
+) -> Callable[[TrainingStep], None]:
     """Return what calls a step a few times as training will, on made-up inputs, and leaves no trace."""
     count = min(config.batch_size, images) // (group.size * config.accumulate)
     inputs = _black(count, config, compute.device)
     if config.freeze_backbone:
         with torch.no_grad():
             inputs = learner.network.eval().embed(inputs[:1]).repeat(count, 1)
-    targets = torch.zeros(count, len(learner.sums) - 1, dtype=torch.int64, device=compute.device)
+    targets = torch.zeros(count, len(learner.known), dtype=torch.int64, device=compute.device)
     share = torch.ones(count, device=compute.device) if config.mixup or config.cutmix else None
 
-    def call(step: Step) -> None:
+    def call(step: TrainingStep) -> None:
         learner.network.train()
         with unchanged(learner.network):
             for _ in range(3):  # the first warms up, the second records a CUDA graph, the third replays it
                 with compute.autocast():
-                    loss, _ = step(learner.model, inputs, targets, share)
+                    loss, _ = step(inputs, targets, share)
                 loss.backward()
                 learner.network.zero_grad(set_to_none=True)
 
@@ -75,13 +74,13 @@ def _try_out(
 
 
 def _black(count: int, config: Config, device: torch.device) -> Tensor:
-    """Return images of nothing, ``[count, 3, S, S]``."""
+    """Return black images, ``[count, 3, S, S]``."""
     images = torch.zeros(count, 3, config.image_size, config.image_size, device=device)
     return images.contiguous(memory_format=torch.channels_last)
 
 
 def warn_if_long(network: Network, config: Config, compute: Compute, images: float, reporter: Reporter) -> None:
-    """Time one step on made-up images and say at once where a CPU run would take hours.
+    """Time the steps of a batch of made-up images and say at once where a CPU run would take hours.
 
     Parameters
     ----------
@@ -92,8 +91,11 @@ def warn_if_long(network: Network, config: Config, compute: Compute, images: flo
         return
     batch = _black(4, config, compute.device)
     start = time.perf_counter()
-    logits = network.eval()(batch)
-    multi_level_loss(logits, torch.zeros(len(batch), len(logits), dtype=torch.int64)).backward()
+    with torch.inference_mode():
+        levels = len(network.eval()(batch))
+    for step in network.training_steps():
+        loss, _ = step(batch, torch.zeros(len(batch), levels, dtype=torch.int64), None)
+        loss.backward()
     network.zero_grad(set_to_none=True)
     per_image = (time.perf_counter() - start) / len(batch)
     if (seconds := per_image * images * config.epochs) > LONG_RUN:

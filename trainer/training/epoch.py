@@ -4,9 +4,10 @@ from __future__ import annotations
 
 import math
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from contextlib import AbstractContextManager, nullcontext
 from dataclasses import dataclass
+from itertools import islice, tee
 from typing import Any
 
 import numpy as np
@@ -17,9 +18,7 @@ from torch.nn.parallel import DistributedDataParallel
 from taxonomy import HiertaxError
 from trainer.data.augment import AugmentationParams, augment
 from trainer.data.samples import Samples
-from trainer.inference.decoding import top_labels
-from trainer.models.losses import multi_level_loss
-from trainer.models.methods import Network
+from trainer.models.network import TrainingStep
 from trainer.runtime.device import Compute
 from trainer.runtime.processes import SINGLE, ProcessGroup
 from trainer.training.learner import EpochTiming, Learner
@@ -73,17 +72,6 @@ def plan_epoch(
     return EpochPlan(indices, offsets, draw(generator) if draw else None)
 
 
-def loss_and_hits(
-    network: Network | DistributedDataParallel, inputs: Tensor, targets: Tensor, share: Tensor | None
-) -> tuple[Tensor, Tensor]:
-    """Return the loss and the number of right answers of every level, ``[K]``: what a training step computes."""
-    logits = network(inputs)
-    return multi_level_loss(logits, targets, share), (top_labels(logits) == targets).sum(0)
-
-
-Step = Callable[[Any, Tensor, Tensor, "Tensor | None"], tuple[Tensor, Tensor]]
-
-
 def train_epoch(
     learner: Learner,
     samples: Samples,
@@ -92,46 +80,51 @@ def train_epoch(
     *,
     seed: int = 0,
     group: ProcessGroup = SINGLE,
-    step: Step = loss_and_hits,
+    steps: Sequence[TrainingStep] | None = None,
     on_batch: Callable[[int], None] = lambda _: None,
     stopping: Callable[[], bool] = lambda: False,
 ) -> EpochTiming:
-    """Train on every sample of the plan once, from the step on at which the learner stands.
+    """Train on every sample of the plan once, from the batch on at which the learner stands.
 
-    The learner counts its steps and adds up loss and right answers; nothing waits for the device before the end.
+    The learner counts its batches and adds up loss and right answers; nothing waits for the device before the end.
 
     Parameters
     ----------
     seed
-        What dropout and the like are drawn from, with the numbers of the step and of the part of its batch.
-    step
-        `loss_and_hits`, or that compiled.
+        What dropout and the like are drawn from, with the numbers of the batch, its part and the training step.
+    steps
+        Those of the learner, where they are compiled.
     on_batch
-        Called with the number of images after each step.
+        Called with the number of images after each batch.
     stopping
-        Asked after each step; once it is true the epoch is left as it stands.
+        Asked after each batch; once it is true the epoch is left as it stands.
     """
     learner.network.train()
-    model, parts = learner.model, plan.indices.shape[1]
+    steps, parts = steps or learner.steps, plan.indices.shape[1]
     params = None if plan.params is None else plan.params.to(compute.device)
     indices, offsets = plan.indices.to(compute.device), plan.offsets.tolist()
     batches = samples.inputs.batches(list(plan.indices[learner.step :].flatten(0, 1)), compute.device)
     begin, waiting = time.perf_counter(), 0.0
     for at in range(learner.step, len(indices)):
-        for part in range(parts):
-            torch.manual_seed(seed_from(seed, at, group.rank * parts + part))
-            asked = time.perf_counter()
-            inputs = next(batches)
-            waiting += time.perf_counter() - asked
-            offset = offsets[at][part]
-            drawn = None if params is None else params.rows(offset, offset + len(inputs))
-            targets = samples.targets.index_select(0, indices[at, part])
-            images = inputs if drawn is None else augment(inputs, drawn)
-            with _exchange_gradients(model, now=part == parts - 1):
-                with compute.autocast():
-                    loss, right = step(model, images, targets, drawn.share if drawn else None)
-                learner.backward(loss / parts)
-            learner.add(loss.detach(), right, len(inputs))
+        batch = tee(islice(batches, parts), len(steps))  # a part is kept until the last step has taken it
+        for number, step in enumerate(steps):
+            for part in range(parts):
+                torch.manual_seed(seed_from(seed, at, (number * group.size + group.rank) * parts + part))
+                asked = time.perf_counter()
+                inputs = next(batch[number])
+                waiting += time.perf_counter() - asked
+                offset = offsets[at][part]
+                drawn = None if params is None else params.rows(offset, offset + len(inputs))
+                targets = samples.targets.index_select(0, indices[at, part])
+                images = inputs if drawn is None else augment(inputs, drawn, learner.network.preprocessing)
+                with _exchange_gradients(learner.model, now=part == parts - 1):
+                    with compute.autocast():
+                        loss, hits = step(images, targets, drawn.share if drawn else None)
+                    learner.backward(loss / parts)
+                learner.add_loss(loss.detach(), len(inputs))
+                if number == len(steps) - 1:
+                    learner.add_hits(hits, targets)
+            learner.move_weights()
         learner.finish_step()
         on_batch(plan.indices[at].numel() * group.size)
         if group.any(stopping()):

@@ -14,17 +14,17 @@ from trainer.data.augment import Recipe, draw_params
 from trainer.data.labelled import LabelledDataset
 from trainer.data.samples import Samples
 from trainer.inference.forward import count_right
-from trainer.models.methods import Network
+from trainer.models.network import Network, TrainingStep
+from trainer.models.stored import LAST
 from trainer.runs.checkpoint import Snapshot
 from trainer.runs.folder import Run, Saver
-from trainer.runs.header import LAST
 from trainer.runs.log import Board, Row
 from trainer.runtime.device import Compute, choose
 from trainer.runtime.processes import ProcessGroup
 from trainer.runtime.progress import Reporter
 from trainer.runtime.signals import listening
-from trainer.training.compiling import announce, faster_step, warn_if_long
-from trainer.training.epoch import Step, check_loss, diverged, plan_epoch, seed_from, train_epoch
+from trainer.training.compiling import announce, faster_steps, warn_if_long
+from trainer.training.epoch import check_loss, diverged, plan_epoch, seed_from, train_epoch
 from trainer.training.learner import Learner
 from trainer.training.samples import load_samples
 from trainer.training.stopping import is_stale, since_best
@@ -42,7 +42,7 @@ class Training:
     compute: Compute
     group: ProcessGroup
     learner: Learner
-    step: Step
+    steps: Sequence[TrainingStep]
     train: Samples
     val: Samples | None
     test: Samples
@@ -69,10 +69,10 @@ class Training:
                 f"{task.dataset.root}: {count} training image{'s' * (count > 1)}; batch normalisation needs two or "
                 "more in every part of a batch, add some"
             )
-        step = faster_step(learner, config, compute, group, len(samples["training"]), reporter)
+        steps = faster_steps(learner, config, compute, group, len(samples["training"]), reporter)
         announce(config, compute, group, {what: len(found) for what, found in samples.items()}, reporter)
         return cls(
-            config, task.hierarchy, compute, group, learner, step,
+            config, task.hierarchy, compute, group, learner, steps,
             samples["training"], samples.get("validation"), samples[task.dataset.scored], reporter,
             (task.dataset.validation, task.dataset.scored),
         )  # fmt: skip
@@ -145,7 +145,6 @@ class Training:
     def _epoch(self, stopping: Callable[[], bool], advance: Callable[..., None]) -> Row | None:
         """Train one epoch, or what is left of it, and score it; return the log's row, or None if stopped before."""
         config, learner, recipe = self.config, self.learner, _recipe(self.config)
-        learner.set_learning_rate(config.epochs)
         seed = seed_from(config.seed, learner.epoch)
         count = len(self.train)
         plan = plan_epoch(
@@ -153,7 +152,7 @@ class Training:
             draw=None if config.freeze_backbone else lambda g: draw_params(recipe, count, config.image_size, g),
         )  # fmt: skip
         learner.timing += train_epoch(
-            learner, self.train, plan, self.compute, seed=seed, group=self.group, step=self.step,
+            learner, self.train, plan, self.compute, seed=seed, group=self.group, steps=self.steps,
             on_batch=advance, stopping=stopping,
         )  # fmt: skip
         learner.pool()
@@ -193,13 +192,13 @@ class Training:
 
     def _accuracy(self, samples: Samples, stopping: Callable[[], bool]) -> list[float]:
         """Return the accuracy of every level."""
-        right, finite = count_right(
+        right, known, finite = count_right(
             self.learner.answering, samples, batch_size=self.config.batch_size, compute=self.compute, group=self.group,
             stopping=stopping,
         )  # fmt: skip
         if not finite:
             raise HiertaxError(_diverged(self.learner.epoch, "the logits are no numbers"))
-        accuracy: list[float] = (right.double() / len(samples)).tolist()
+        accuracy: list[float] = (right.double() / known).tolist()
         return accuracy
 
     def _tell(self, row: Row, board: Board | None, advance: Callable[..., None]) -> None:

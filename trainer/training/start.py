@@ -112,8 +112,9 @@ def _from_scratch(
 
     torch.manual_seed(config.seed)
     network = build_network(
-        config.method, config.backbone, task.hierarchy.sizes, weights=config.weights, frozen=config.freeze_backbone
-    )
+        config.method, config.backbone, task.hierarchy.sizes,
+        weights=config.weights, frozen=config.freeze_backbone, options=config.method_options,
+    )  # fmt: skip
     check_image_size(network, config)
     try:
         return task, Training.prepare(config, task, network, group, reporter)

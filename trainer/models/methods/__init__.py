@@ -1,36 +1,61 @@
-"""What wraps backbone and heads into a network that answers at every level.
+"""The methods, each a file of its name: its network, the steps by which it learns, its options.
 
-A network has two halves, so that a frozen backbone needs to see each image only once:
-``embed`` (images to pooled features) and ``classify`` (pooled features to the logits of every level).
+A new one is a file here that has what `Method` says, and its name in the one list, `trainer.config.Method`.
 """
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
-from functools import partial
+from collections.abc import Callable, Mapping, Sequence
+from importlib import import_module
+from typing import Any, Protocol, cast
 
-from torch import nn
+import msgspec
 
-from trainer.models.backbones import Backbone, load_weights
-from trainer.models.heads import Classifier, DisentangledHeads, Neck, SharedHeads
-from trainer.models.methods.multi import MultiNetwork
-from trainer.models.methods.single import SingleNetwork
+from taxonomy import HiertaxError
+from trainer.models.backbones import Backbone, build_backbone
+from trainer.models.network import Network
 
-ONE_LABEL_WIDTH, MANY_LABELS_WIDTH = 512, 600  # hidden units of f; the paper, section 5
+__all__ = ["Method", "Network", "build_network", "method_of"]
 
-HEADS: dict[str, Callable[[int, Sequence[int]], nn.Module]] = {
-    "ours": partial(DisentangledHeads, reinforce=True),
-    "ours_single": partial(DisentangledHeads, reinforce=False),
-    "vanilla_single": SharedHeads,
-    "vanilla_multi": SharedHeads,
-}
 
-Network = SingleNetwork | MultiNetwork
+class Method(Protocol):
+    """What the file of a method has.
+
+    Attributes
+    ----------
+    Options
+        A frozen dataclass of what the method can be asked for beside its recipe, each with a default.
+    """
+
+    Options: type[Any]
+
+    def build(
+        self, sizes: Sequence[int], new_backbone: Callable[[], Backbone], options: Any, *, frozen: bool
+    ) -> Network:
+        """Build the network.
+
+        Parameters
+        ----------
+        sizes
+            The number of labels of each level, coarsest first.
+        new_backbone
+            Makes a backbone, filled with the weights to start from.
+        options
+            A value of `Options`.
+        frozen
+            Whether backbones stay as they are; several would then be alike.
+        """
+
+
+def method_of(name: str) -> Method:
+    """Return the method of a name in `trainer.config.METHODS`."""
+    return cast(Method, import_module(f"{__name__}.{name}"))
 
 
 def build_network(
-    method: str, backbone: str, sizes: Sequence[int], *, weights: str = "none", frozen: bool = False
-) -> Network:
+    method: str, backbone: str, sizes: Sequence[int], *,
+    weights: str = "none", frozen: bool = False, options: Mapping[str, Any] | None = None,
+) -> Network:  # fmt: skip
     """Build the network of a method.
 
     Parameters
@@ -38,23 +63,51 @@ def build_network(
     method
         One of `trainer.config.METHODS`.
     backbone
-        torchvision's name of the network whose trunk to use.
+        See `trainer.models.backbones.build_backbone`.
     sizes
         The number of labels of each level, coarsest first.
     weights
         See `trainer.models.backbones.load_weights`.
     frozen
-        Whether the backbone stays as it is; the K backbones of ``vanilla_multi`` are then one.
+        Whether the backbone stays as it is.
+    options
+        Of the method's own, those that are not left at their defaults; text is converted.
+
+    Raises
+    ------
+    HiertaxError
+        If backbone, weights or options are refused, or the method cannot learn from a frozen backbone.
     """
-    trunks = [Backbone(backbone) for _ in range(len(sizes) if method == "vanilla_multi" and not frozen else 1)]
-    for trunk in trunks:
-        load_weights(trunk, weights)
-        trunk.requires_grad_(not frozen)
-    if method == "vanilla_multi":
-        return MultiNetwork(trunks, [_classifier(HEADS[method], trunks[0].width, [size]) for size in sizes])
-    return SingleNetwork(trunks[0], _classifier(HEADS[method], trunks[0].width, sizes))
+
+    def new_backbone() -> Backbone:
+        return build_backbone(backbone, weights).requires_grad_(not frozen)
+
+    made = method_of(method)
+    network = made.build(sizes, new_backbone, read_options(method, options or {}), frozen=frozen)
+    if frozen and not network.can_freeze:
+        raise HiertaxError(
+            f"`freeze_backbone`: {method} learns from views of the images, not from features computed once; "
+            "leave it out"
+        )
+    return network
 
 
-def _classifier(heads: Callable[[int, Sequence[int]], nn.Module], in_features: int, sizes: Sequence[int]) -> Classifier:
-    width = MANY_LABELS_WIDTH if len(sizes) > 1 else ONE_LABEL_WIDTH
-    return Classifier(Neck(in_features, width), heads(width, sizes))
+def read_options(method: str, options: Mapping[str, Any]) -> Any:
+    """Return a method's options as its own dataclass.
+
+    Raises
+    ------
+    HiertaxError
+        If the method has no such option, or it is of the wrong type or out of its range.
+    """
+    kind = method_of(method).Options
+    names = list(kind.__dataclass_fields__)
+    for name in options:
+        if name not in names:
+            raise HiertaxError(
+                f"`method_options` {name}: {method} has no such option; it has " + (", ".join(names) or "none")
+            )
+    try:
+        return msgspec.convert(dict(options), kind, strict=False)
+    except msgspec.ValidationError as error:
+        raise HiertaxError(f"`method_options`: {str(error).replace(' - at `$.', '; correct `')}") from None

@@ -2,22 +2,31 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
+from typing import cast
 
 import torch
 from torch import Tensor, nn
 
 from trainer.models.backbones import Backbone, global_max_pool
-from trainer.models.heads import Classifier
+from trainer.models.heads import Classifier, SharedHeads
+from trainer.models.network import Network
+from trainer.models.single import NeckOptions, build_classifier
+
+Options = NeckOptions
 
 
-class MultiNetwork(nn.Module):
+class MultiNetwork(Network):
     """One backbone and one single-label classifier per level; a frozen backbone may serve them all."""
 
     def __init__(self, backbones: Sequence[Backbone], classifiers: Sequence[Classifier]) -> None:
         super().__init__()
         self.backbones = nn.ModuleList(backbones)
         self.classifiers = nn.ModuleList(classifiers)
+
+    def trunks(self) -> Sequence[Backbone]:
+        """Return the backbone of each level, or the one that serves them all."""
+        return cast(Sequence[Backbone], tuple(self.backbones))
 
     def embed(self, images: Tensor) -> Tensor:
         """Map normalised images ``[B, 3, S, S]`` to max-pooled features ``[B, W]`` of each backbone, side by side."""
@@ -29,6 +38,13 @@ class MultiNetwork(nn.Module):
         shared = parts * (len(self.classifiers) // len(parts))
         return [classifier(part)[0] for classifier, part in zip(self.classifiers, shared, strict=True)]
 
-    def forward(self, inputs: Tensor) -> list[Tensor]:
-        """Map normalised images, or what `embed` makes of them, to K logits ``[B, C_k]``, coarsest level first."""
-        return self.classify(self.embed(inputs) if inputs.dim() == 4 else inputs)
+    def finest_head(self) -> nn.Linear:
+        """Return the linear layer that tells the finest labels apart."""
+        return cast(Classifier, self.classifiers[-1]).finest_head()
+
+
+def build(sizes: Sequence[int], new_backbone: Callable[[], Backbone], options: Options, *, frozen: bool) -> Network:
+    """Build one network per level; frozen backbones would be identical, so they are one."""
+    backbones = [new_backbone() for _ in ([0] if frozen else sizes)]
+    width = backbones[0].width
+    return MultiNetwork(backbones, [build_classifier(SharedHeads, width, [size], options) for size in sizes])

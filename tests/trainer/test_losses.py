@@ -1,0 +1,173 @@
+"""A label that is not known counts for nothing: not in the loss, not in a gradient, not in an accuracy."""
+
+from dataclasses import replace
+from functools import partial
+from math import isnan
+
+import pytest
+import tiny
+import torch
+from hypothesis import given
+from hypothesis import strategies as st
+from torch.nn.functional import cross_entropy
+
+from trainer.data.augment import Recipe, draw_params
+from trainer.inference.forward import count_right, predict_logits
+from trainer.models.losses import count_hits, loss_and_hits, multi_level_loss
+from trainer.training.epoch import plan_epoch, train_epoch
+
+SIZES = (3, 7)
+
+
+def drawn(count, seed=0):
+    """Logits that want a gradient, and labels, all known."""
+    made = tiny.generator(seed)
+    logits = [torch.randn(count, size, generator=made).requires_grad_() for size in SIZES]
+    targets = torch.stack([torch.randint(size, (count,), generator=made) for size in SIZES], dim=1)
+    return logits, targets, torch.rand(count, generator=made)
+
+
+def loss_and_gradients(loss, logits):
+    return loss, *torch.autograd.grad(loss, logits)
+
+
+def as_it_is_without_unknown_labels(logits, targets, share):
+    """The mean cross-entropy over all images by torch's own reduction."""
+    levels = zip(logits, targets.unbind(1), strict=True)
+    if share is None:
+        return torch.stack([cross_entropy(z, y) for z, y in levels]).sum()
+    mixed = [
+        share * cross_entropy(z, y, reduction="none") + (1 - share) * cross_entropy(z, y.flip(0), reduction="none")
+        for z, y in levels
+    ]
+    return torch.stack(mixed).mean(dim=1).sum()
+
+
+each_kind = pytest.mark.parametrize("mixed", [False, True], ids=["plain", "mixed"])
+
+
+@each_kind
+@given(count=st.integers(1, 70), seed=st.integers(0, 99))
+def test_where_all_labels_are_known_loss_and_gradient_are_the_plain_ones_to_the_bit(mixed, count, seed):
+    logits, targets, share = drawn(count, seed)
+    share = share if mixed else None
+    ours = loss_and_gradients(multi_level_loss(logits, targets, share), logits)
+    plain = loss_and_gradients(as_it_is_without_unknown_labels(logits, targets, share), logits)
+    assert all(torch.equal(a, b) for a, b in zip(ours, plain, strict=True))
+
+
+@given(known=st.lists(st.tuples(st.booleans(), st.booleans()), min_size=1, max_size=9))
+def test_the_mean_of_a_level_is_over_the_images_that_know_it(known):
+    logits, targets, _ = drawn(len(known))
+    mask = torch.tensor(known)
+    expected = sum(
+        cross_entropy(z[mask[:, k]], targets[mask[:, k], k]) if mask[:, k].any() else 0.0 for k, z in enumerate(logits)
+    )
+    loss = multi_level_loss(logits, torch.where(mask, targets, -1))
+    torch.testing.assert_close(loss, torch.as_tensor(expected), atol=1e-6, rtol=1e-5)
+
+
+@pytest.mark.parametrize("whole", [False, True], ids=["some", "all"])
+@each_kind
+@tiny.each_dtype
+def test_what_is_unknown_gets_a_gradient_of_exactly_zero(mixed, dtype, whole):
+    logits, targets, share = drawn(6)
+    unknown = torch.tensor([True] * 6 if whole else [True, False, False, False, False, True])  # and its partner
+    targets[unknown, 1] = -1
+    with tiny.on_cpu(dtype).autocast():
+        loss = multi_level_loss(logits, targets, share if mixed else None)
+    _, coarse, fine = loss_and_gradients(loss, logits)
+    assert loss.isfinite()
+    assert torch.count_nonzero(fine[unknown]) == 0
+    assert (coarse != 0).all()
+    assert bool((fine != 0).any()) is not whole
+
+
+def test_a_mixed_image_answers_for_the_labels_that_are_known_of_it_by_their_shares():
+    (coarse, fine), targets, share = drawn(4)
+    targets[0, 1] = -1
+    p, (_, b, c, d) = fine.log_softmax(1), targets[:, 1].tolist()
+    expected = -(
+        (1 - share[0]) * p[0, d]
+        + share[1] * p[1, b] + (1 - share[1]) * p[1, c]
+        + share[2] * p[2, c] + (1 - share[2]) * p[2, b]
+        + share[3] * p[3, d]
+    ) / 3  # fmt: skip
+    loss = multi_level_loss([coarse, fine], targets, share) - multi_level_loss([coarse], targets[:, :1], share)
+    torch.testing.assert_close(loss, expected)
+
+
+@each_kind
+def test_with_unknown_labels_too_it_compiles_as_one_graph(mixed):
+    torch.compiler.reset()
+    compiled = torch.compile(multi_level_loss, backend="aot_eager", fullgraph=True)
+    for hidden in (0, 2, 6):
+        logits, targets, share = drawn(6)
+        targets[:hidden, 1] = -1
+        arguments = (logits, targets, share if mixed else None)
+        ours = loss_and_gradients(compiled(*arguments), logits)
+        for a, b in zip(ours, loss_and_gradients(multi_level_loss(*arguments), logits), strict=True):
+            torch.testing.assert_close(a, b)
+    torch.compiler.reset()
+
+
+def test_hits_are_counted_among_known_labels():
+    logits = [torch.tensor([[0.0, 1.0], [1.0, 0.0], [1.0, 0.0]])]
+    assert count_hits(logits, torch.tensor([[1], [0], [1]])).tolist() == [2]
+    assert count_hits(logits, torch.tensor([[-1], [0], [-1]])).tolist() == [1]
+
+
+# A whole epoch
+
+
+def partly_known(count=16):
+    """Samples of which every second one has no label at the finest level."""
+    samples = tiny.images(count)
+    targets = samples.targets.clone()
+    targets[::2, 1] = -1
+    return replace(samples, targets=targets)
+
+
+def test_the_training_accuracy_of_a_level_is_among_the_images_that_know_it():
+    samples, learner = partly_known(), tiny.learner(learning_rate=0.0, backbone_learning_rate=0.0, weight_decay=0.0)
+    draw = partial(draw_params, Recipe(), 16, 16)
+    train_epoch(learner, samples, plan_epoch(16, 0, batch_size=16, draw=draw), tiny.CPU)
+    assert learner.known.tolist() == [16, 8]
+    right = learner.sums[1:].tolist()
+    assert learner.finish_epoch()[1] == pytest.approx([right[0] / 16, right[1] / 8])
+    assert learner.known.tolist() == [0, 0]
+
+
+def test_a_level_that_nobody_knows_has_no_accuracy_and_its_head_learns_nothing():
+    samples = partly_known()
+    samples.targets[:, 1] = -1
+    learner = tiny.learner(weight_decay=0.0)
+    before = tiny.state(learner.network.finest_head())
+    train_epoch(
+        learner, samples, plan_epoch(16, 0, batch_size=8, draw=partial(draw_params, Recipe(), 16, 16)), tiny.CPU
+    )
+    loss, (coarse, fine) = learner.finish_epoch()
+    assert loss > 0 <= coarse
+    assert isnan(fine)
+    assert tiny.same(before, tiny.state(learner.network.finest_head()))
+
+
+@pytest.mark.parametrize("batch_size", [1, 5, 16])
+def test_scores_count_what_is_known(batch_size):
+    samples, net = partly_known(), tiny.network()
+    right, known, finite = count_right(net, samples, batch_size=batch_size, compute=tiny.CPU)
+    logits = predict_logits(net, samples.inputs, batch_size=16, compute=tiny.CPU)
+    assert known.tolist() == [16, 8]
+    assert right.tolist() == count_hits(logits, samples.targets).tolist()
+    assert finite
+
+
+def test_a_step_on_unknown_labels_compiles_as_one_graph():
+    torch.compiler.reset()
+    net, (images, targets) = tiny.network().train(), tiny.batch()
+    targets[::2, 1] = -1
+    loss, hits = torch.compile(loss_and_hits, backend="aot_eager", fullgraph=True)(net, images, targets, None)
+    expected, right = loss_and_hits(net, images, targets, None)
+    torch.testing.assert_close(loss, expected)
+    assert torch.equal(hits, right)
+    torch.compiler.reset()

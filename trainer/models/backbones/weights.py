@@ -1,0 +1,122 @@
+"""Pretrained weights for a backbone: from its library, a file, or a run."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Mapping
+from pathlib import Path
+from typing import Any
+
+import msgspec
+import torch
+from safetensors import SafetensorError
+from safetensors.torch import load_file
+from torch import Tensor
+
+from taxonomy import HiertaxError
+from trainer.models.backbones.interface import Backbone
+from trainer.models.stored import BEST, LAST, answering_weights, is_checkpoint, read_checkpoint, strip_prefix
+
+
+def load_weights(backbone: Backbone, weights: str) -> None:
+    """Fill a backbone with pretrained weights.
+
+    Parameters
+    ----------
+    weights
+        ``imagenet`` (those that the network's library publishes), ``none``, a file, or a run. A file is
+        safetensors, or a torch state dict, read without executing pickled code; a classifier in it is passed over,
+        whatever its classes; other layers that the backbone lacks are not. A run is its folder or its checkpoint: the
+        backbone that it answers with counts, that of the finest level where it has several, whatever its classes.
+
+    Raises
+    ------
+    HiertaxError
+        If the file cannot be read, belongs to another network, or the download fails.
+    """
+    if weights == "none":
+        return
+    state = backbone.published_weights() if weights == "imagenet" else _read_state(weights, backbone)
+    wanted = backbone.state_dict()
+    missing = [key for key in wanted if key not in state and not key.endswith("num_batches_tracked")]
+    children = dict(backbone.named_children())
+    foreign = [key for key in state if key not in wanted and key.partition(".")[0] in children]
+    if missing or foreign:
+        odd = f"lacks {missing[0]!r}" if missing else f"has {foreign[0]!r}, which {backbone.name} lacks"
+        raise HiertaxError(
+            f"`weights` {weights}: not weights of {backbone.name}: {len(missing)} of its {len(wanted)} tensors are "
+            f"missing, {len(foreign)} are foreign; the file {odd}; name the `backbone` they belong to"
+        )
+    for key, tensor in wanted.items():
+        if key in state and state[key].shape != tensor.shape:
+            raise HiertaxError(
+                f"`weights` {weights}: {key} has shape {list(state[key].shape)}, {backbone.name} needs "
+                f"{list(tensor.shape)}; name the `backbone` they belong to"
+            )
+    backbone.load_state_dict({key: state.get(key, tensor) for key, tensor in wanted.items()})
+
+
+def weights_file(weights: str) -> Path:
+    """Return the file that weights are read from: of a run's folder the checkpoint that answers best.
+
+    Raises
+    ------
+    HiertaxError
+        If it is a folder without a checkpoint.
+    """
+    path = Path(weights)
+    if not path.is_dir():
+        return path
+    for name in (BEST, LAST):
+        if (path / name).is_file():
+            return path / name
+    raise HiertaxError(f"`weights` {path}: a folder without a checkpoint; name a run, a file, `imagenet` or `none`")
+
+
+def _read_state(weights: str, backbone: Backbone) -> dict[str, Tensor]:
+    file = weights_file(weights)
+    return _of_run(file, backbone) if is_checkpoint(file) else _of_file(file)
+
+
+def _of_run(file: Path, backbone: Backbone) -> dict[str, Tensor]:
+    header, tensors = read_checkpoint(file)
+    name = msgspec.json.decode(header["config"])["backbone"]
+    if name != backbone.name:
+        raise HiertaxError(f"`weights` {file}: of a run with the `backbone` {name}, not {backbone.name}; name that")
+    state = answering_weights(tensors)
+    *_, prefix = ["", *_prefixes(state, backbone.state_dict())]
+    return strip_prefix(prefix, state)
+
+
+def _prefixes(state: Mapping[str, Tensor], wanted: Mapping[str, Tensor]) -> Iterable[str]:
+    """Yield what the names of a network's weights begin with before the names of each of its backbones."""
+    first = next(iter(wanted))
+    for name in state:
+        prefix = name.removesuffix(first)
+        if prefix != name and all(prefix + key in state for key in wanted):
+            yield prefix
+
+
+def _of_file(path: Path) -> dict[str, Tensor]:
+    try:
+        state = load_file(path) if path.suffix == ".safetensors" else _load_without_code(path)
+    except FileNotFoundError:
+        raise HiertaxError(f"`weights` {path}: no such file; name a file, `imagenet` or `none`") from None
+    except (OSError, SafetensorError) as error:
+        raise HiertaxError(f"`weights` {path}: cannot be read ({error}); restore the file or name another") from None
+    state = state.get("state_dict", state) if isinstance(state, dict) else state
+    if not isinstance(state, dict):
+        raise HiertaxError(f"`weights` {path}: holds no state dict; save the network's state_dict()")
+    return {str(key).removeprefix("module."): value for key, value in state.items() if isinstance(value, Tensor)}
+
+
+def _load_without_code(path: Path) -> Any:
+    """Load what `torch.save` wrote, but for anything that would have to be executed."""
+    try:
+        return torch.load(path, map_location="cpu", weights_only=True)
+    except OSError:
+        raise
+    except Exception:  # on broken and hostile files torch raises whatever comes up, with advice to trust them
+        raise HiertaxError(
+            f"`weights` {path}: not a plain state dict, or damaged; nothing in it was executed; "
+            "save the network's state_dict() anew, best as safetensors"
+        ) from None

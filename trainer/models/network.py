@@ -1,0 +1,100 @@
+"""What the network of every method is: it answers at every level, and says by which steps it learns."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Sequence
+from functools import partial
+from typing import Any
+
+from torch import Tensor, nn
+
+from trainer.config import Config
+from trainer.models.backbones import IMAGENET, Backbone, Preprocessing
+from trainer.models.losses import loss_and_hits
+
+# From a batch to its loss and the right answers of every level ``[K]``. The arguments are normalised images
+# ``[B, 3, S, S]`` or what `Network.embed` makes of them, targets int64 ``[B, K]`` and, of mixed images, their share.
+TrainingStep = Callable[[Tensor, Tensor, "Tensor | None"], tuple[Tensor, Tensor]]
+
+
+class Network(nn.Module):
+    """A network that answers at every level; each method's is a subclass.
+
+    It has two halves, so that a frozen backbone needs to see each image only once: `embed` (images to pooled features)
+    and `classify` (pooled features to the logits of every level). What is not overridden is what most methods do.
+
+    Attributes
+    ----------
+    can_freeze
+        Whether it can learn from what `embed` has computed once, which a method whose steps look at views of the
+        images of their own cannot.
+    uses_all_parameters
+        Whether every parameter has a part in the loss of every training step.
+    """
+
+    can_freeze = True
+    uses_all_parameters = True
+
+    def trunks(self) -> Sequence[Backbone]:
+        """Return its backbones; the last one serves the finest level."""
+        return ()
+
+    def embed(self, images: Tensor) -> Tensor:
+        """Map normalised images ``[B, 3, S, S]`` to pooled features ``[B, W]``, at any S."""
+        raise NotImplementedError
+
+    def classify(self, pooled: Tensor) -> list[Tensor]:
+        """Map what `embed` returns to K logits ``[B, C_k]``, coarsest level first."""
+        raise NotImplementedError
+
+    def finest_head(self) -> nn.Linear:
+        """Return the linear layer that tells the finest labels apart, one row of weights for each."""
+        raise NotImplementedError
+
+    def finest_backbone(self) -> Backbone:
+        """Return the backbone that serves the finest level."""
+        return self.trunks()[-1]
+
+    def forward(self, inputs: Tensor) -> list[Tensor]:
+        """Map normalised images, or what `embed` makes of them, to K logits ``[B, C_k]``, coarsest level first."""
+        return self.classify(self.embed(inputs) if inputs.dim() == 4 else inputs)
+
+    def training_steps(self) -> Sequence[TrainingStep]:
+        """Return what is done with a batch, one after the other; after each the optimiser moves the weights.
+
+        Random numbers that a step draws, on its inputs' device, are decided by the run's seed: a resume draws the same.
+        The loss of a batch is the sum of those of its steps; right answers are those of the last one.
+        """
+        return (partial(loss_and_hits, self),)
+
+    def parameter_groups(self, config: Config) -> list[dict[str, Any]]:
+        """Return what an optimiser takes: named parameters in groups, each with its peak learning rate ``lr``.
+
+        Backbones have a lower rate of their own (the paper, section 5); frozen ones are left out.
+        """
+        low = {id(parameter) for trunk in self.trunks() for parameter in trunk.parameters()}
+        named = [(name, parameter) for name, parameter in self.named_parameters() if parameter.requires_grad]
+        backbone = [pair for pair in named if id(pair[1]) in low]
+        groups = [{"params": [pair for pair in named if id(pair[1]) not in low], "lr": config.learning_rate}]
+        return groups + ([{"params": backbone, "lr": config.backbone_learning_rate}] if backbone else [])
+
+    @property
+    def preprocessing(self) -> Preprocessing:
+        """How its images are normalised."""
+        return self.trunks()[-1].preprocessing if self.trunks() else IMAGENET
+
+
+class Steps(nn.Module):
+    """The training steps of a network by number, as one module.
+
+    Several processes add up gradients of what goes through one module's call: through this one goes all that a step
+    computes, whatever parts of the network it takes.
+    """
+
+    def __init__(self, network: Network) -> None:
+        super().__init__()
+        self.network = network
+
+    def forward(self, number: int, inputs: Tensor, targets: Tensor, share: Tensor | None) -> tuple[Tensor, Tensor]:
+        """Return what the step of that number does."""
+        return self.network.training_steps()[number](inputs, targets, share)

@@ -1,0 +1,73 @@
+"""How a checkpoint file keeps weights: safetensors, each tensor named by its use, sealed by a hash of everything."""
+
+from __future__ import annotations
+
+import hashlib
+from collections.abc import Mapping
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+import msgspec
+from safetensors import SafetensorError, safe_open
+
+from taxonomy import HiertaxError
+
+if TYPE_CHECKING:  # so that what a checkpoint is called can be had without it
+    from torch import Tensor
+
+FORMAT = "hiertax-checkpoint"
+LAST, BEST = "checkpoint.safetensors", "best.safetensors"
+WEIGHTS, AVERAGE = "weights/", "average/"  # what the names of tensors begin with
+
+
+def is_checkpoint(file: Path) -> bool:
+    """Whether a file says of itself that it is a checkpoint of ours."""
+    try:
+        with safe_open(file, framework="np") as stored:
+            return (stored.metadata() or {}).get("format") == FORMAT
+    except (OSError, SafetensorError):
+        return False
+
+
+def read_checkpoint(file: Path) -> tuple[dict[str, str], dict[str, Tensor]]:
+    """Return the header of a checkpoint and its tensors by name, executing nothing.
+
+    Raises
+    ------
+    HiertaxError
+        If it is truncated or changed, or no checkpoint of ours.
+    """
+    try:
+        with safe_open(file, framework="pt") as stored:
+            header = stored.metadata() or {}
+            if header.get("format") != FORMAT:
+                raise HiertaxError(f"{file}: not a checkpoint of hiertrain; name a run folder")
+            tensors = {name: stored.get_tensor(name) for name in stored.keys()}  # noqa: SIM118 - not a dict
+    except (OSError, SafetensorError) as error:
+        raise HiertaxError(f"{file}: truncated or changed ({error}); restore it, or train anew") from None
+    if header.get("sha256") != digest(header, tensors):
+        raise HiertaxError(f"{file}: was changed after it was written; restore it, or train anew")
+    return header, tensors
+
+
+def digest(header: Mapping[str, str], tensors: Mapping[str, Tensor]) -> str:
+    """Return the SHA-256 (hex) of all that a checkpoint says but this."""
+    import torch
+
+    about = sorted((key, value) for key, value in header.items() if key != "sha256")
+    found = hashlib.sha256(msgspec.json.encode(about))
+    for name in sorted(tensors):
+        tensor = tensors[name]
+        found.update(f"{name} {tensor.dtype} {list(tensor.shape)}".encode())
+        found.update(tensor.reshape(-1).view(torch.uint8).numpy().data)
+    return found.hexdigest()
+
+
+def answering_weights(tensors: Mapping[str, Tensor]) -> dict[str, Tensor]:
+    """Return the weights to answer with: the averaged ones where a run averages them."""
+    return strip_prefix(AVERAGE, tensors) or strip_prefix(WEIGHTS, tensors)
+
+
+def strip_prefix(prefix: str, tensors: Mapping[str, Tensor]) -> dict[str, Tensor]:
+    """Return the tensors whose names begin with a prefix, named without it."""
+    return {name.removeprefix(prefix): tensor for name, tensor in tensors.items() if name.startswith(prefix)}

@@ -1,0 +1,97 @@
+"""What moves the weights, at which rate, and how the state of either is kept in a checkpoint."""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Callable, Mapping
+from typing import Any
+
+import torch
+from torch import Tensor
+from torch.optim import SGD, Optimizer
+from torch.optim.lr_scheduler import LambdaLR, LRScheduler
+
+from trainer.config import Config
+from trainer.models.network import Network
+
+MakeOptimizer = Callable[[Network, Config], Optimizer]
+MakeSchedule = Callable[[Optimizer, Config, int], LRScheduler]  # of the epoch that it stands at
+
+
+def make_optimizer(network: Network, config: Config) -> Optimizer:
+    """Return SGD (the paper, section 5)."""
+    optimizer = SGD(
+        network.parameter_groups(config), momentum=config.momentum, weight_decay=config.weight_decay, fused=True
+    )
+    for group in optimizer.param_groups:
+        for parameter in group["params"]:
+            # SGD itself leaves this uninitialised where a gradient scaler skips the first step, as it does in float16.
+            optimizer.state[parameter]["momentum_buffer"] = torch.zeros_like(parameter)
+    return optimizer
+
+
+def make_schedule(optimizer: Optimizer, config: Config, epoch: int = 0) -> LRScheduler:
+    """Return the schedule of the paper's code: in epoch t of T each group's rate times ``(1 + cos(pi t / T)) / 2``."""
+    return LambdaLR(optimizer, lambda t: 0.5 * (1 + math.cos(math.pi * t / config.epochs)), last_epoch=epoch - 1)
+
+
+def optimizer_tensors(optimizer: Optimizer) -> dict[str, Tensor]:
+    """Return the tensors that an optimiser keeps of each parameter, as ``PARAMETER/STATE``."""
+    return {
+        f"{name}/{key}": value
+        for name, parameter in _named(optimizer)
+        for key, value in optimizer.state.get(parameter, {}).items()
+        if isinstance(value, Tensor)
+    }
+
+
+def optimizer_values(optimizer: Optimizer) -> dict[str, Any]:
+    """Return the rest of an optimiser's state as JSON values: settings of its groups, and numbers of parameters."""
+    groups = [
+        {key: value for key, value in group.items() if key not in ("params", "param_names")}
+        for group in optimizer.param_groups
+    ]
+    states = {
+        name: {key: value for key, value in optimizer.state.get(parameter, {}).items() if not isinstance(value, Tensor)}
+        for name, parameter in _named(optimizer)
+    }
+    return {"groups": groups, "state": {name: state for name, state in states.items() if state}}
+
+
+def restore_optimizer(optimizer: Optimizer, tensors: Mapping[str, Tensor], values: Mapping[str, Any]) -> None:
+    """Take over what `optimizer_tensors` and `optimizer_values` gave of an optimiser over parameters of these names.
+
+    Parameters
+    ----------
+    values
+        May be empty; settings then stay as they are.
+    """
+    states: dict[str, dict[str, Any]] = {name: dict(numbers) for name, numbers in values.get("state", {}).items()}
+    named = _named(optimizer)
+    for name, tensor in tensors.items():
+        parameter, _, key = name.rpartition("/")
+        states.setdefault(parameter, {})[key] = tensor
+    whole = optimizer.state_dict()
+    whole["state"] = {
+        i: {key: _laid_out(value, parameter) for key, value in states[name].items()}
+        for i, (name, parameter) in enumerate(named)
+        if name in states
+    }
+    for group, settings in zip(whole["param_groups"], values.get("groups", ()), strict=bool(values)):
+        group |= {
+            key: tuple(value) if isinstance(value, list) else value for key, value in settings.items()
+        }  # JSON has no tuples
+    optimizer.load_state_dict(whole)
+
+
+def _named(optimizer: Optimizer) -> list[tuple[str, Tensor]]:
+    """Return every parameter with its name, in the order in which the optimiser counts them."""
+    groups = optimizer.param_groups
+    return [pair for group in groups for pair in zip(group["param_names"], group["params"], strict=True)]
+
+
+def _laid_out(value: Any, parameter: Tensor) -> Any:
+    """Return a copy of a tensor that lies in memory as the parameter does, which fused optimisers rely on."""
+    if not isinstance(value, Tensor) or value.shape != parameter.shape:
+        return value
+    return torch.empty_like(parameter, dtype=value.dtype, requires_grad=False).copy_(value)
