@@ -60,7 +60,7 @@ def own_cache(tmp_path_factory):
 @pytest.fixture(scope="session")
 def hiertrain():
     """Return a function that runs ``hiertrain ARGS`` and returns its outcome."""
-    from trainer.commands.train import main
+    from trainer.commands import main
 
     return lambda *args: call(main, args)
 

@@ -64,7 +64,7 @@ def _run(folder, args, prepare):
     for number, name in ((2, "err"), (1, "out")):
         os.dup2(os.open(folder / name, os.O_WRONLY | os.O_CREAT | os.O_TRUNC), number)
     sys.stdout, sys.stderr = os.fdopen(1, "w"), os.fdopen(2, "w")
-    from trainer.commands.train import main
+    from trainer.commands import main
 
     if prepare is not None:
         prepare()

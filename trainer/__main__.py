@@ -1,5 +1,5 @@
 """``python -m trainer``, which is what ``torchrun -m trainer`` starts."""
 
-from trainer.commands.train import main
+from trainer.commands import main
 
 main()

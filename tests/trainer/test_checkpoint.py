@@ -9,8 +9,7 @@ import torch
 from runs import contents, log, stored
 from safetensors.torch import save_file
 
-from trainer.models.checkpoint_names import WEIGHTS
-from trainer.models.stored import strip_prefix
+from trainer.models.stored import WEIGHTS, strip_prefix
 from trainer.runs.checkpoint import Checkpoint
 
 LAST, BEST = "checkpoint.safetensors", "best.safetensors"

@@ -393,7 +393,7 @@ def test_a_folder_that_is_no_run_is_refused(hiertrain, patches, tmp_path, comman
 
 def test_debug_shows_the_traceback(patches, tmp_path):
     from taxonomy import HiertaxError
-    from trainer.commands.train import main
+    from trainer.commands import main
 
     with pytest.raises(HiertaxError, match="no images"):
         main(["--debug", *map(str, patches.options("--data", tmp_path / "nowhere"))])

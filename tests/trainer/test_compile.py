@@ -260,5 +260,5 @@ def test_a_failure_without_words_is_named_by_its_kind():
     def failing(_):
         raise NotImplementedError
 
-    with pytest.raises(HiertaxError, match=r"^--compile: compiling failed \(NotImplementedError\); try --compile off$"):
+    with pytest.raises(HiertaxError, match=r"^`compile`: compiling failed \(NotImplementedError\); try `compile` off$"):
         compile_step(loss_and_hits, failing, graphs=False)

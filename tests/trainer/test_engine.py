@@ -21,11 +21,10 @@ from trainer.data.inputs import ArrayInputs
 from trainer.data.samples import Samples
 from trainer.inference.decoding import top_labels
 from trainer.inference.forward import count_right, embed, predict_logits
-from trainer.models.checkpoint_names import WEIGHTS
 from trainer.models.losses import count_hits, multi_level_loss
 from trainer.models.methods import build_network
 from trainer.models.network import Network
-from trainer.models.stored import strip_prefix
+from trainer.models.stored import WEIGHTS, strip_prefix
 from trainer.runtime.device import Compute
 from trainer.runtime.processes import SINGLE, ProcessGroup
 from trainer.training.epoch import plan_epoch, seed_from, train_epoch

@@ -13,7 +13,7 @@ from safetensors.torch import save_file
 from taxonomy import Hierarchy
 from taxonomy.cli import main as hiertax_main
 from taxonomy.clustering.features import read_features
-from trainer.commands.train import main
+from trainer.commands import main
 from trainer.data.augment import normalise
 from trainer.data.images import load_images
 from trainer.inference import features

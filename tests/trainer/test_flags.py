@@ -5,8 +5,8 @@ import re
 import click
 import pytest
 
+from trainer.commands import main
 from trainer.commands.flags import flags_of, in_flags
-from trainer.commands.train import main
 from trainer.config import RESUMABLE, Config
 
 ALL = {name: f"--{name.replace('_', '-')}" for name in Config.__dataclass_fields__}

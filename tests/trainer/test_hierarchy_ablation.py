@@ -12,7 +12,7 @@ from safetensors.torch import save_file
 
 from taxonomy import Hierarchy, HiertaxError
 from taxonomy.clustering.features import make_features
-from trainer.commands.train import main
+from trainer.commands import main
 from trainer.config import Config
 from trainer.models.backbones import build_backbone
 from trainer.reproduce import hierarchy_ablation, methods

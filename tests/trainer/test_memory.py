@@ -17,8 +17,8 @@ def test_memory_that_is_refused_names_the_batch_to_try(allocate):
     with pytest.raises(HiertaxError) as caught, explaining_memory(config):
         allocate()
     assert str(caught.value) == (
-        "--batch-size 64: out of memory with 32 images of 224 px at a time; try --accumulate 4, which computes the "
-        "same batches in parts, or --batch-size 32"
+        "`batch_size` 64: out of memory with 32 images of 224 px at a time; try `batch_size` 32, or `accumulate` 4, "
+        "which computes the same batches in parts"
     )
 
 

@@ -65,7 +65,7 @@ def warned(capsys, net=None, compute=tiny.CPU, images=100.0, **changes):
 def test_hours_on_a_cpu_are_said_at_once(capsys):
     said = warned(capsys, epochs=10**8)
     assert said.startswith("warning: 100000000 epochs will take about ")
-    assert said.endswith(" hours on this CPU; --freeze-backbone trains neck and heads alone, in minutes\n")
+    assert said.endswith(" hours on this CPU; `freeze_backbone` trains neck and heads alone, in minutes\n")
 
 
 @pytest.mark.parametrize("changes", [{"epochs": 1}, {"epochs": 10**8, "freeze_backbone": True}])

@@ -8,6 +8,7 @@ from typing import Any
 
 import click
 
+from trainer.commands.flags import command_reporter
 from trainer.commands.options import option, options
 from trainer.commands.parameters import JSON, RUN, given
 
@@ -30,12 +31,12 @@ def evaluate(ctx: click.Context, /, run: Path, as_json: bool, **settings: Any) -
     """
     from trainer.api.model import load
     from trainer.evaluation.scoring import heading, score_table
-    from trainer.runtime.progress import Reporter, print_table
+    from trainer.runtime.progress import print_table
 
     model = load(run, device=settings.pop("device"))
     asked = given(ctx, settings)
     own = {name: settings[name] if name in asked else None for name in ("data", "skip_bad_images")}
-    scores = model.evaluate(**{**settings, **own}, reporter=Reporter())
+    scores = model.evaluate(**{**settings, **own}, reporter=command_reporter())
     if as_json:
         click.echo(json.dumps(scores.to_json(), indent=2))
     else:

@@ -9,6 +9,7 @@ from typing import Any
 import click
 
 from taxonomy.console import invocation
+from trainer.commands.flags import command_reporter
 from trainer.commands.options import option, options
 from trainer.commands.parameters import FILE, IMAGE_OPTIONS, RUN, given
 from trainer.config import Config
@@ -46,15 +47,14 @@ def extract(
     from trainer.inference.extraction import extract as from_backbone
     from trainer.inference.extraction import extract_from_run
     from trainer.runs.checkpoint import Checkpoint
-    from trainer.runtime.progress import Reporter
 
-    command = invocation("hiertrain", ctx)
+    command, reporter = invocation("hiertrain", ctx), command_reporter()
     if run is None:
-        made = from_backbone(Config(hierarchy=str(hierarchy), **settings), out, command, Reporter(), split=split)
+        made = from_backbone(Config(hierarchy=str(hierarchy), **settings), out, command, reporter, split=split)
     else:
         trained = Checkpoint.load_to_answer(run).config
         changes = {name: settings[name] for name in (*IMAGE_OPTIONS, *changed)}
-        made = extract_from_run(run, hierarchy, replace(trained, **changes), out, command, Reporter(), split=split)
+        made = extract_from_run(run, hierarchy, replace(trained, **changes), out, command, reporter, split=split)
     images, width = made.features.shape
     click.echo(f"{out}: {images} x {width} features of {len(made.classes)} classes")
     click.echo(f"next: hiertax cluster --method hc --features {out}")

@@ -6,12 +6,16 @@ import re
 from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
 from functools import wraps
+from typing import TYPE_CHECKING
 
 import click
 
 from taxonomy import HiertaxError
 from trainer.commands.parameters import check_places
 from trainer.config import RESUMABLE, Config
+
+if TYPE_CHECKING:
+    from trainer.runtime.progress import Reporter
 
 SETTINGS = {*Config.__dataclass_fields__, "out"}
 _QUOTED = re.compile(r"`(\w+)`")
@@ -60,6 +64,14 @@ def naming_flags(ctx: click.Context) -> Iterator[None]:
     except HiertaxError as error:
         error.args = (in_flags(str(error), flags_of(ctx)), *error.args[1:])
         raise
+
+
+def command_reporter() -> Reporter:
+    """Return who tells of the progress of the command that is running, by its options."""
+    from trainer.runtime.progress import Reporter
+
+    flags = flags_of(click.get_current_context())
+    return Reporter(phrase=lambda line: in_flags(line, flags))
 
 
 def speaking_of_flags(command: click.Command) -> click.Command:

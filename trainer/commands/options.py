@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable
+from contextlib import suppress
 from typing import Any
 
 import click
@@ -97,4 +98,28 @@ def _click_type(kind: inspect.Type) -> click.ParamType[Any] | None:
             return click.FloatRange(low, high)
         case inspect.BoolType():
             return None
+        case inspect.DictType():
+            return Pairs()
     return click.STRING
+
+
+class Pairs(click.ParamType[dict[str, Any]]):
+    """Names with values: ``width=512,depth=2``."""
+
+    name = "name=value,..."
+
+    def convert(self, value: Any, param: click.Parameter | None, ctx: click.Context | None) -> dict[str, Any]:
+        """Read what was written; numbers are numbers."""
+        if isinstance(value, dict):  # of a file
+            return value
+        pairs = [pair.partition("=") for pair in value.split(",")]
+        if not all(name.strip() and equals for name, equals, _ in pairs):
+            self.fail(f"{value!r} is not of the form name=value,name=value.", param, ctx)
+        return {name.strip(): _number(text.strip()) for name, _, text in pairs}
+
+
+def _number(text: str) -> float | str:
+    for kind in (int, float):
+        with suppress(ValueError):
+            return kind(text)
+    return text

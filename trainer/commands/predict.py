@@ -7,6 +7,7 @@ from pathlib import Path
 
 import click
 
+from trainer.commands.flags import command_reporter
 from trainer.commands.options import options
 from trainer.commands.parameters import JSON, RUN
 
@@ -24,9 +25,8 @@ def predict(run: Path, images: tuple[Path, ...], device: str, as_json: bool) -> 
       hiertrain predict runs/cub_wiki-ours-0 photo.jpg folder/
     """
     from taxonomy.datasets import find_images
-    from trainer.runtime.progress import Reporter
 
-    found, reporter = find_images(images), Reporter()
+    found, reporter = find_images(images), command_reporter()
     for note in found.notes:
         reporter.say(note)
     from trainer.api.model import load  # once there are images: torch takes seconds to import

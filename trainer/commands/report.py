@@ -6,6 +6,7 @@ from pathlib import Path
 
 import click
 
+from trainer.commands.flags import command_reporter
 from trainer.commands.parameters import RUN
 
 
@@ -21,9 +22,8 @@ def report(runs: tuple[Path, ...], images: tuple[Path, ...], out: Path) -> None:
       hiertrain report runs/a runs/b --image photo.jpg --out report.html
     """
     from taxonomy.datasets import find_images
-    from trainer.runtime.progress import Reporter
 
-    found, reporter = find_images(images), Reporter()
+    found, reporter = find_images(images), command_reporter()
     for note in found.notes:
         reporter.say(note)
     from trainer.evaluation.report import write_report  # once there are images: torch takes seconds to import

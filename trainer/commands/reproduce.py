@@ -9,6 +9,7 @@ from typing import Any
 
 import click
 
+from trainer.commands.flags import command_reporter
 from trainer.commands.options import option, options
 from trainer.commands.parameters import FILE, IMAGE_OPTIONS, JSON
 from trainer.config import Config
@@ -60,9 +61,9 @@ def methods(hierarchy: Path, seeds: int, out: Path | None, as_json: bool, runs: 
 
 def _run_experiment(experiment: Any, config: Config, seeds: int, out: Path | None, as_json: bool, **more: Any) -> None:
     from taxonomy.files import write_json
-    from trainer.runtime.progress import Reporter, print_table
+    from trainer.runtime.progress import print_table
 
-    result = experiment.run(config, seeds, Reporter(), **more)
+    result = experiment.run(config, seeds, command_reporter(), **more)
     if as_json:
         click.echo(json.dumps(result, indent=2, ensure_ascii=False))
     else:

@@ -8,7 +8,7 @@ from typing import Any
 
 import click
 
-from trainer.commands.flags import flags_of, in_flags
+from trainer.commands.flags import command_reporter
 from trainer.commands.options import Sectioned, option, options
 from trainer.commands.parameters import FILE, FOLDER, given
 from trainer.config import RESUMABLE, Config, read_settings
@@ -61,10 +61,8 @@ def main(ctx: click.Context, /, out: Path | None, resume: Path | None, **setting
             "name a hierarchy file by --hierarchy, nested folders by --data, a run by --resume, or a command.", ctx
         )
     from trainer.runtime.processes import is_main_process
-    from trainer.runtime.progress import Reporter
 
-    flags = flags_of(ctx)
-    how = {"reporter": Reporter(phrase=lambda line: in_flags(line, flags)), "stop_on_signals": True}
+    how = {"reporter": command_reporter(), "stop_on_signals": True}
     run = _train(settings, out, how) if resume is None else _resume(ctx, resume, settings, how)
     if is_main_process():  # of several one speaks
         click.echo(f"{run}: trained; next: hiertrain evaluate {run}")

@@ -5,20 +5,25 @@ from __future__ import annotations
 import hashlib
 from collections.abc import Mapping
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 import msgspec
-import torch
 from safetensors import SafetensorError, safe_open
-from torch import Tensor
 
 from taxonomy import HiertaxError
-from trainer.models.checkpoint_names import AVERAGE, FORMAT, WEIGHTS
+
+if TYPE_CHECKING:  # so that what a checkpoint is called can be had without it
+    from torch import Tensor
+
+FORMAT = "hiertax-checkpoint"
+LAST, BEST = "checkpoint.safetensors", "best.safetensors"
+WEIGHTS, AVERAGE = "weights/", "average/"  # what the names of tensors begin with
 
 
 def is_checkpoint(file: Path) -> bool:
     """Whether a file says of itself that it is a checkpoint of ours."""
     try:
-        with safe_open(file, framework="pt") as stored:
+        with safe_open(file, framework="np") as stored:
             return (stored.metadata() or {}).get("format") == FORMAT
     except (OSError, SafetensorError):
         return False
@@ -47,6 +52,8 @@ def read_checkpoint(file: Path) -> tuple[dict[str, str], dict[str, Tensor]]:
 
 def digest(header: Mapping[str, str], tensors: Mapping[str, Tensor]) -> str:
     """Return the SHA-256 (hex) of all that a checkpoint says but this."""
+    import torch
+
     about = sorted((key, value) for key, value in header.items() if key != "sha256")
     found = hashlib.sha256(msgspec.json.encode(about))
     for name in sorted(tensors):

@@ -19,11 +19,14 @@ from torch import Tensor
 from taxonomy import Hierarchy, HiertaxError
 from taxonomy.files import write_atomic
 from trainer.config import Config
-from trainer.models.checkpoint_names import FORMAT, MOMENTUM, OPTIMIZER, WEIGHTS
 from trainer.models.methods import Network, build_network
-from trainer.models.stored import answering_weights, digest, read_checkpoint, strip_prefix
+from trainer.models.stored import FORMAT, WEIGHTS, answering_weights, digest, read_checkpoint, strip_prefix
 from trainer.runs.header import Header, answering_checkpoint, last_checkpoint
 from trainer.runs.log import Row
+
+# What the names of other tensors begin with: of the optimiser's state, and, in older checkpoints, of its momentum.
+OPTIMIZER, MOMENTUM = "optimizer/", "momentum/"
+SUMS, KNOWN = "sums", "known"  # of the epoch so far: loss and right answers, known labels
 
 
 @dataclass(frozen=True)

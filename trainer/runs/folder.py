@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING
 
 from taxonomy import Hierarchy, HiertaxError
 from trainer.config import Config
-from trainer.models.checkpoint_names import BEST, LAST
+from trainer.models.stored import BEST, LAST
 from trainer.runs.lock import refuse_if_locked
 from trainer.runs.log import Row, write_log
 

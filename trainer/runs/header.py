@@ -12,7 +12,7 @@ from safetensors import SafetensorError, safe_open
 
 from taxonomy import Hierarchy, HiertaxError
 from trainer.config import Config
-from trainer.models.checkpoint_names import BEST, FORMAT, LAST
+from trainer.models.stored import BEST, FORMAT, LAST
 from trainer.runs.log import Row
 
 

@@ -42,8 +42,14 @@ def _taken(folder: Path) -> Iterator[None]:
 
     lock = FileLock(folder / LOCK)
     try:
-        folder.mkdir(parents=True, exist_ok=True)
-        lock.acquire(timeout=0)
+        for attempts_left in reversed(range(10)):
+            try:
+                folder.mkdir(parents=True, exist_ok=True)
+                lock.acquire(timeout=0)
+                break
+            except (FileNotFoundError, FileExistsError):  # another process has removed it meanwhile, as `locked` does
+                if not attempts_left:
+                    raise
     except Timeout:
         raise HiertaxError(
             f"{folder}: another process is training here; wait until it has ended, or choose another `out`"

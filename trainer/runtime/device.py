@@ -99,7 +99,7 @@ def find_device(name: str, local_rank: int = 0) -> torch.device:
         torch.zeros(1, device=device).item()
     except (RuntimeError, AssertionError) as error:
         reason = str(error).splitlines()[0]
-        raise HiertaxError(f"--device {name}: not on this machine ({reason}); try --device cpu") from None
+        raise HiertaxError(f"`device` {name}: not on this machine ({reason}); try `device` cpu") from None
     return device
 
 
@@ -155,7 +155,7 @@ def compile_step(
         raise  # not compiling would not help
     except Exception as error:  # whatever a compiler's many parts raise
         reason = next(iter(str(error).splitlines()), type(error).__name__)
-        raise HiertaxError(f"--compile: compiling failed ({reason}); try --compile off") from None
+        raise HiertaxError(f"`compile`: compiling failed ({reason}); try `compile` off") from None
     return fresh
 
 
@@ -194,8 +194,8 @@ def explaining_memory(config: Config, processes: int = 1) -> Iterator[None]:
             raise
         each = config.batch_size // processes
         smaller = next((n for n in range(2 * config.accumulate, each // 2 + 1) if each % n == 0), None)
-        in_parts = f"--accumulate {smaller}, which computes the same batches in parts, or " if smaller else ""
+        in_parts = f", or `accumulate` {smaller}, which computes the same batches in parts" if smaller else ""
         raise HiertaxError(
-            f"--batch-size {config.batch_size}: out of memory with {each // config.accumulate} images of "
-            f"{config.image_size} px at a time; try {in_parts}--batch-size {max(2, config.batch_size // 2)}"
+            f"`batch_size` {config.batch_size}: out of memory with {each // config.accumulate} images of "
+            f"{config.image_size} px at a time; try `batch_size` {max(2, config.batch_size // 2)}{in_parts}"
         ) from None

@@ -8,7 +8,8 @@ from safetensors import SafetensorError, safe_open
 
 from taxonomy import HiertaxError
 from trainer.config import Config
-from trainer.runs.header import Header
+from trainer.models.stored import BEST, LAST
+from trainer.runs.header import Header, answering_checkpoint
 from trainer.runtime.progress import Reporter
 from trainer.training.stopping import is_stale
 
@@ -24,14 +25,24 @@ def check_weights(config: Config) -> None:
     if config.weights in ("imagenet", "none"):
         return
     file = Path(config.weights)
-    if not file.exists():
+    if file.is_dir():
+        _check_run(config, file)
+    elif not file.exists():
         raise HiertaxError(f"`weights` {file}: no such file; name a file, `imagenet` or `none`")
     try:
-        if file.suffix == ".safetensors":
+        if file.is_file() and file.suffix == ".safetensors":
             with safe_open(file, framework="np"):
                 pass
     except (OSError, SafetensorError) as error:
         raise HiertaxError(f"`weights` {file}: cannot be read ({error}); restore the file or name another") from None
+
+
+def _check_run(config: Config, run: Path) -> None:
+    if not any((run / name).is_file() for name in (BEST, LAST)):
+        raise HiertaxError(f"`weights` {run}: a folder without a checkpoint; name a run, a file, `imagenet` or `none`")
+    own = Header.read(answering_checkpoint(run)).config.backbone
+    if own != config.backbone:
+        raise HiertaxError(f"`weights` {run}: of a run with the `backbone` {own}, not {config.backbone}; name that")
 
 
 def check_schedule(config: Config, header: Header, reporter: Reporter) -> None:

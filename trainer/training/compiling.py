@@ -101,7 +101,7 @@ def warn_if_long(network: Network, config: Config, compute: Compute, images: flo
     if (seconds := per_image * images * config.epochs) > LONG_RUN:
         reporter.say(
             f"warning: {config.epochs} epochs will take about {seconds / 3600:.0f} hours on this CPU; "
-            "--freeze-backbone trains neck and heads alone, in minutes"
+            "`freeze_backbone` trains neck and heads alone, in minutes"
         )
 
 

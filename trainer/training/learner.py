@@ -16,9 +16,9 @@ from torch.amp.grad_scaler import GradScaler
 from torch.nn.parallel import DistributedDataParallel
 
 from trainer.config import Config
-from trainer.models.checkpoint_names import AVERAGE, KNOWN, OPTIMIZER, SUMS, WEIGHTS
 from trainer.models.network import Network, Steps, TrainingStep
-from trainer.models.stored import strip_prefix
+from trainer.models.stored import AVERAGE, WEIGHTS, strip_prefix
+from trainer.runs.checkpoint import KNOWN, OPTIMIZER, SUMS
 from trainer.runtime.device import Compute
 from trainer.runtime.processes import SINGLE, ProcessGroup
 from trainer.training.optimizer import (

@@ -14,8 +14,8 @@ from trainer.data.augment import Recipe, draw_params
 from trainer.data.labelled import LabelledDataset
 from trainer.data.samples import Samples
 from trainer.inference.forward import count_right
-from trainer.models.checkpoint_names import LAST
 from trainer.models.network import Network, TrainingStep
+from trainer.models.stored import LAST
 from trainer.runs.checkpoint import Snapshot
 from trainer.runs.folder import Run, Saver
 from trainer.runs.log import Board, Row
@@ -226,7 +226,7 @@ def _diverged(epoch: int, what: str) -> str:
 def _interrupted(run: Run, learner: Learner, signalled: int) -> Interrupted:
     return Interrupted(
         f"interrupted in epoch {learner.epoch + 1} after {learner.step} steps; all is saved; "
-        f"go on by: hiertrain --resume {run.path}",
+        f"go on by: `resume` {run.path}",
         exit_code=128 + (signalled or SIGTERM),  # which another process has heard
     )
 
@@ -239,7 +239,7 @@ def _explaining_interrupt(run: Run) -> Iterator[None]:
     except KeyboardInterrupt:
         if not run.has_checkpoint:
             raise Interrupted("interrupted before anything was saved; start again") from None
-        raise Interrupted(f"interrupted at once; go on from what was saved: hiertrain --resume {run.path}") from None
+        raise Interrupted(f"interrupted at once; go on from what was saved: `resume` {run.path}") from None
 
 
 def _note(row: Row, epochs: int, hierarchy: Hierarchy, scored: str) -> str:

@@ -14,8 +14,7 @@ from torch import Tensor
 
 from taxonomy import HiertaxError
 from trainer.models.backbones.interface import Backbone
-from trainer.models.checkpoint_names import BEST, LAST
-from trainer.models.stored import answering_weights, is_checkpoint, read_checkpoint, strip_prefix
+from trainer.models.stored import BEST, LAST, answering_weights, is_checkpoint, read_checkpoint, strip_prefix
 
 
 def load_weights(backbone: Backbone, weights: str) -> None:
