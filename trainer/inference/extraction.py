@@ -195,7 +195,8 @@ def choose_images(dataset: ImageDataset, split: str) -> Split:
     HiertaxError
         If the dataset has no such images.
     """
-    there = {"train": dataset.train, "test": dataset.test}
+    parts = {"train": dataset.train, "val": dataset.val, dataset.scored: dataset.test}
+    there = {name: part for name, part in parts.items() if len(part)}
     if split not in (*there, "all"):
         raise HiertaxError(f"{dataset.root}: has no {SPLITS[split]} images; choose one of {', '.join(there)} or all")
     chosen = list(there.values()) if split == "all" else [there[split]]
