@@ -25,7 +25,9 @@ def site(tmp_path_factory):
     ("page", "name"),
     [
         ("api/taxonomy.html", "Hierarchy.from_lineages"),
+        ("api/taxonomy.html", "read_dataset"),
         ("api/trainer.html", "Config.from_json"),
+        ("api/trainer.html", "Model.predict"),
     ],
 )
 def test_the_site_documents_what_is_public(site, page, name):
