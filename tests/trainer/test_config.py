@@ -173,7 +173,7 @@ def test_the_help_names_every_setting_with_its_meaning_and_default(hiertrain, na
         ("mixup = inf", "mixup: inf is not a finite number; correct it"),
         ("method = 'theirs'", "Invalid enum value 'theirs'; correct `method`"),
         ("tensorboard = 1", "Expected `bool`, got `int`; correct `tensorboard`"),
-        ("data = ['a', 'b']", "Expected `str`, got `array`; correct `data`"),
+        ("data = ['a', 'b']", "Expected `str | null`, got `array`; correct `data`"),
         ("epochs 3", "not TOML: "),
         ("epochs = 3\nepochs = 4", "not TOML: "),
     ],
