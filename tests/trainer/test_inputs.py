@@ -172,7 +172,7 @@ class Deadly(list):
 
 
 def test_a_worker_that_dies_is_one_line(photos):
-    with pytest.raises(HiertaxError, match=r"reading images: .* exited unexpectedly.*; try fewer --workers$") as caught:
+    with pytest.raises(HiertaxError, match=r"reading images: .* exited unexpectedly.*; try fewer `workers`$") as caught:
         list(FileInputs(Deadly(photos), 8, 1).batches(ROWS, CPU))
     assert len(str(caught.value).splitlines()) == 1
 

@@ -148,7 +148,7 @@ def test_a_run_on_some_classes_goes_on_with_the_hierarchy_of_all(hiertrain, patc
 
 def test_resuming_on_data_of_other_classes_is_refused(hiertrain, part_of_patches, run):
     line = hiertrain("--resume", run, "--data", part_of_patches).err.splitlines()[-1]
-    assert re.search("no longer has the classes .* was trained on; restore them", line)
+    assert re.search("lacks 2 of the 4 classes that .* was trained on: 'blue', 'teal'", line)
 
 
 def test_resuming_a_finished_run_leaves_it_as_it_is(hiertrain, run, tmp_path):

@@ -140,7 +140,7 @@ def test_limit_per_class_trains_on_fewer_and_tests_on_all(hiertrain, patches, tm
 def test_a_part_of_the_classes_is_said_aloud(hiertrain, patches, part_of_patches, tmp_path):
     outcome = hiertrain(*patches.options("--data", part_of_patches, "--out", tmp_path / "run", epochs=1))
     assert outcome.code == 0
-    assert "restricted to 1 of 2 tone, 2 of 4 colour" in outcome.err
+    assert "1 of 2 tone, 2 of 4 colour stay" in outcome.err
     assert "Blue" not in (tmp_path / "run" / "hierarchy.json").read_text()
 
 
