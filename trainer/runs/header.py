@@ -63,8 +63,8 @@ class Header:
         try:
             about = {name: msgspec.json.decode(metadata[name]) for name in ("config", "hierarchy", "progress", "log")}
             config, hierarchy = Config.from_json(about["config"]), Hierarchy.from_json(about["hierarchy"])
-            int(about["progress"]["epoch"])
-        except (msgspec.DecodeError, KeyError, ValueError, HiertaxError) as error:
+            int(about["progress"]["epoch"]), about["config"]["data"]  # which every run has
+        except (msgspec.DecodeError, KeyError, TypeError, ValueError, HiertaxError) as error:
             raise HiertaxError(
                 f"{file}: was changed after it was written ({error}); restore it, or train anew"
             ) from None
