@@ -101,12 +101,13 @@ def choose(options: Options) -> Source:
     able = [source for source in SOURCES if source.given == given[0] and source.fits(options)]
     asked = [source for source in able if options.source in (None, source.source)]
     if not asked:
-        fits = " or ".join(source.what for source in SOURCES if source.source == options.source)
+        fits = " or ".join(dict.fromkeys(source.what for source in SOURCES if source.source == options.source))
         raise click.UsageError(f"--source {options.source} goes with {fits}, not with {able[0].what}.")
     chosen = asked[0]
     for name, what in chosen.needs:
         if getattr(options, name) is None:
             typed = f"--dataset {options.dataset}" if chosen.given == "dataset" else INPUTS[chosen.given]
+            typed = typed if options.source is None else f"--source {options.source}"
             raise click.UsageError(f"{typed} needs --{name.replace('_', '-')} {what}.")
     return chosen
 
@@ -121,7 +122,7 @@ def refuse_what_has_no_meaning(source: Source, typed: Sequence[str]) -> None:
     """
     for name in typed:
         if not source.means(name):
-            fits = " or ".join(other.what for other in SOURCES if other.means(name))
+            fits = " or ".join(dict.fromkeys(other.what for other in SOURCES if other.means(name)))
             raise click.UsageError(f"--{name.replace('_', '-')} goes with {fits}, not with {source.what}.")
 
 
@@ -226,7 +227,7 @@ SOURCES: Final = (
     ),
     *(
         Source(
-            f"{kind} on the disk", "names", offline.TAKES, _offline, source=kind,
+            "a list of names looked up on the disk", "names", offline.TAKES, _offline, source=kind,
             needs=(_RANKS, ("archive", offline.ARCHIVE)),
         )
         for kind in offline.SOURCES

@@ -493,8 +493,11 @@ def test_the_command_builds_and_rebuilds(ncbi, tmp_path, monkeypatch):
     ("line", "message"),
     [
         (("--source", "ncbi", "--names", "birds.txt", "--levels", "order,genus"), "--source ncbi needs --archive"),
-        (("--source", "ncbi", "--dataset", "cub"), "--source ncbi needs --names"),
-        (("--archive", "birds.txt", "--dataset", "cub"), "--archive goes with a taxonomy on the disk"),
+        (
+            ("--source", "ncbi", "--dataset", "cub"),
+            "--source ncbi goes with a list of names looked up on the disk, not",
+        ),
+        (("--archive", "birds.txt", "--dataset", "cub"), "--archive goes with a list of names looked up on the disk"),
     ],
 )
 def test_wrong_usage_is_told_in_one_line(line, message, tmp_path, monkeypatch):
