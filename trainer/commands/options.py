@@ -35,9 +35,8 @@ def option(name: str, **changes: Any) -> Decorator:
     settings: dict[str, Any] = {"help": about, "type": _click_type(kind)}
     if name in ENVIRONMENT:
         settings |= {"envvar": ENVIRONMENT[name], "show_envvar": True}
-    if field.default is not NODEFAULT:
-        shown = field.default is not None and field.default is not False
-        settings |= {"default": field.default, "show_default": shown}
+    if field.default not in (NODEFAULT, None):
+        settings |= {"default": field.default, "show_default": field.default is not False}
     if isinstance(kind, inspect.BoolType):
         flag = f"{flag}/--no-{flag.removeprefix('--')}"
     return click.option(flag, name, **{**settings, **changes})
