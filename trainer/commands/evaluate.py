@@ -10,7 +10,7 @@ import click
 
 from trainer.commands.flags import command_reporter
 from trainer.commands.options import option, options
-from trainer.commands.parameters import JSON, RUN, given
+from trainer.commands.parameters import JSON, RUN, check_places, given
 
 
 @click.command()
@@ -29,6 +29,7 @@ def evaluate(ctx: click.Context, /, run: Path, as_json: bool, **settings: Any) -
     Example:
       hiertrain evaluate runs/cub_wiki-ours-0
     """
+    check_places()
     from trainer.api.model import load
     from trainer.evaluation.scoring import heading, score_table
     from trainer.runtime.progress import print_table

@@ -11,7 +11,7 @@ import click
 from taxonomy.console import invocation
 from trainer.commands.flags import command_reporter
 from trainer.commands.options import option, options
-from trainer.commands.parameters import FILE, IMAGE_OPTIONS, RUN, given
+from trainer.commands.parameters import FILE, IMAGE_OPTIONS, RUN, check_places, given
 from trainer.config import Config
 
 
@@ -44,6 +44,7 @@ def extract(
         raise click.UsageError("name a hierarchy file by --hierarchy, or a run by --run.", ctx)
     if run is not None and (own := sorted(changed & {"backbone", "weights", "image_size"})):
         raise click.UsageError(f"--{own[0].replace('_', '-')} is the run's own; leave it out.", ctx)
+    check_places()
     from trainer.inference.extraction import extract as from_backbone
     from trainer.inference.extraction import extract_from_run
     from trainer.runs.checkpoint import Checkpoint

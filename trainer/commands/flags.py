@@ -11,7 +11,6 @@ from typing import TYPE_CHECKING
 import click
 
 from taxonomy import HiertaxError
-from trainer.commands.parameters import check_places
 from trainer.config import RESUMABLE, Config
 
 if TYPE_CHECKING:
@@ -75,16 +74,14 @@ def command_reporter() -> Reporter:
 
 
 def speaking_of_flags(command: click.Command) -> click.Command:
-    """Let a command, and those below it, look at what it was given first, and tell its errors by its options."""
+    """Let a command, and those below it, tell its errors in terms of its options."""
     for below in command.commands.values() if isinstance(command, click.Group) else ():
         speaking_of_flags(below)
     if (work := command.callback) is not None:
 
         @wraps(work)
         def call(*args: object, **options: object) -> object:
-            ctx = click.get_current_context()
-            with naming_flags(ctx):
-                check_places(ctx)
+            with naming_flags(click.get_current_context()):
                 return work(*args, **options)
 
         command.callback = call

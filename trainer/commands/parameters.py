@@ -30,14 +30,17 @@ class RunFolder(click.Path):
 RUN = RunFolder()
 
 
-def check_places(ctx: click.Context) -> None:
-    """Look at the runs, the hierarchy, the weights and the data of a command before it imports torch, which takes long.
+def check_places() -> None:
+    """Look at the runs, hierarchy, weights and data of the command that is running, before it imports torch.
+
+    That takes seconds, and these may be wrong.
 
     Raises
     ------
     HiertaxError
         If one of them is not there, or is none.
     """
+    ctx = click.get_current_context()
     headers = [_header(run) for run in _runs(ctx)]
     names = {param.name for param in ctx.command.params}
     given = {name: ctx.params[name] for name in PLACES if ctx.params.get(name) is not None}

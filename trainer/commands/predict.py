@@ -9,7 +9,7 @@ import click
 
 from trainer.commands.flags import command_reporter
 from trainer.commands.options import options
-from trainer.commands.parameters import JSON, RUN
+from trainer.commands.parameters import JSON, RUN, check_places
 
 
 @click.command()
@@ -24,6 +24,7 @@ def predict(run: Path, images: tuple[Path, ...], device: str, as_json: bool) -> 
     Example:
       hiertrain predict runs/cub_wiki-ours-0 photo.jpg folder/
     """
+    check_places()
     from taxonomy.datasets import find_images
 
     found, reporter = find_images(images), command_reporter()

@@ -7,7 +7,7 @@ from pathlib import Path
 import click
 
 from trainer.commands.flags import command_reporter
-from trainer.commands.parameters import RUN
+from trainer.commands.parameters import RUN, check_places
 
 
 @click.command()
@@ -21,6 +21,7 @@ def report(runs: tuple[Path, ...], images: tuple[Path, ...], out: Path) -> None:
     Example:
       hiertrain report runs/a runs/b --image photo.jpg --out report.html
     """
+    check_places()
     from taxonomy.datasets import find_images
 
     found, reporter = find_images(images), command_reporter()

@@ -11,7 +11,7 @@ import click
 
 from trainer.commands.flags import command_reporter
 from trainer.commands.options import option, options
-from trainer.commands.parameters import FILE, IMAGE_OPTIONS, JSON
+from trainer.commands.parameters import FILE, IMAGE_OPTIONS, JSON, check_places
 from trainer.config import Config
 
 
@@ -54,6 +54,7 @@ def methods(hierarchy: Path, seeds: int, out: Path | None, as_json: bool, runs: 
       hiertrain reproduce methods --hierarchy hierarchies/cub_wiki.json --data CUB_200_2011
       hiertrain reproduce methods --hierarchy hierarchies/cub_wiki.json --data CUB_200_2011 --runs runs/methods
     """
+    check_places()
     from trainer.reproduce import methods as experiment
 
     _run_experiment(experiment, Config(hierarchy=str(hierarchy), **settings), seeds, out, as_json, runs=runs)
@@ -86,6 +87,7 @@ def hierarchy_ablation(hierarchy: Path, seeds: int, out: Path | None, as_json: b
     Example:
       hiertrain reproduce hierarchy-ablation --hierarchy hierarchies/cub_wiki.json --data CUB_200_2011
     """
+    check_places()
     from trainer.reproduce import hierarchy_ablation as experiment
 
     _run_experiment(experiment, Config(hierarchy=str(hierarchy), freeze_backbone=True, **settings), seeds, out, as_json)
