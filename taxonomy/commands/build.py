@@ -12,7 +12,7 @@ from taxonomy.commands.parameters import HIERARCHY, OUTPUT, READABLE
 from taxonomy.commands.sources import SOURCES, Options, choose, refuse_what_has_no_meaning
 from taxonomy.console import invocation
 
-DATASETS = ("cub", "cub-paper", "aircraft", "cars", "sketchbirds", "folder")
+DATASETS = ("cub", "cub-paper", "aircraft", "cars", "sketchbirds", "nabirds", "inat", "pets", "folder")
 POLICIES = ("error", "fill", "collapse")
 FOLDER = click.Path(exists=True, path_type=Path)
 ASKED = tuple(dict.fromkeys(source.source for source in SOURCES if source.source))
@@ -22,7 +22,7 @@ CACHE = click.Path(file_okay=False, path_type=Path)
 @click.command()
 @click.option("--dataset", type=click.Choice(DATASETS), help="Whose classes to arrange.")
 @click.option("--source", type=click.Choice(ASKED), help="Reviewed tables, or Wikipedia's pages.")
-@click.option("--root", type=FOLDER, help="Where the dataset lies: aircraft, cars or folder.")
+@click.option("--root", type=FOLDER, help="Where the dataset lies: aircraft, cars, nabirds, inat, pets or folder.")
 @click.option("--csv", "table", type=HIERARCHY, help="Table with a column per level, rows in any order.")
 @click.option(
     "--from",
@@ -35,7 +35,9 @@ CACHE = click.Path(file_okay=False, path_type=Path)
     "--names", type=HIERARCHY, help="Classes to look up on Wikipedia: one per line, or a CSV with a column class."
 )
 @click.option(
-    "--levels", metavar="A,B,...", help="Names of the levels, coarsest first; columns for --csv, ranks for --names."
+    "--levels",
+    metavar="A,B,...",
+    help="Names of the levels, coarsest first; columns for --csv, ranks for --names and inat.",
 )
 @click.option(
     "--ragged",
@@ -58,7 +60,8 @@ def build(ctx: click.Context, /, **given: Any) -> None:
 
     From the package's reviewed tables (--dataset), from a dataset's own files (--dataset with --root), from a
     table (--csv), or from the file of another tool (--from). `cub` is the corrected bird tree (13/37/200);
-    `cub-paper` the published one (13/38/200), slip included. `folder` takes nested folders of images.
+    `cub-paper` the published one (13/38/200), slip included. `nabirds`, `inat` and `pets` take the tree that is in
+    their lists; `folder` takes nested folders of images, or a table of images with a column per level.
 
     From Wikipedia, each class's page is asked, at most 200 requests a minute; every fact that two pages state is
     cross-checked, none is guessed, and NAME.evidence.csv tells who says what. Answers are cached: an interrupted
@@ -70,6 +73,8 @@ def build(ctx: click.Context, /, **given: Any) -> None:
       hiertax build --dataset cub --source wikipedia --contact you@example.org --review diff.csv
       hiertax build --names birds.txt --levels order,family,species --contact you@example.org
       hiertax build --dataset aircraft --root fgvc-aircraft-2013b
+      hiertax build --dataset nabirds --root nabirds --ragged fill
+      hiertax build --dataset inat --root inat2021 --levels class,order,family,species
       hiertax build --dataset folder --root pets --levels group,breed --root-label pet
       hiertax build --csv birds.csv --levels order,family,species --ragged fill
       hiertax build --from newick tree.nwk --levels family,genus,species
