@@ -15,7 +15,7 @@ import numpy as np
 
 from taxonomy.datasets.columns import columns_of
 from taxonomy.datasets.conventions import split_named
-from taxonomy.datasets.dataset import Dataset
+from taxonomy.datasets.dataset import SPLIT_NAMES, Dataset
 from taxonomy.datasets.listing import folders_in, list_images
 from taxonomy.datasets.manifest import Rows, dataset_of, read_rows
 from taxonomy.datasets.notes import counted, few
@@ -34,7 +34,8 @@ def recognises(root: Path) -> bool:
 
 def _tables(root: Path) -> list[tuple[str, Path]]:
     """Return the tables and the folders that they lie in, from the root with a slash."""
-    places = [root, *(Path(entry.path) for entry in folders_in(root) if split_named(entry.name))]
+    splits = {Path(entry.path): split for entry in folders_in(root) if (split := split_named(entry.name))}
+    places = [root, *sorted(splits, key=lambda place: SPLIT_NAMES.index(splits[place]))]
     found = [(place, [place / name for name in TABLES if (place / name).is_file()]) for place in places]
     labelled = []
     for place, files in found:

@@ -63,9 +63,7 @@ def labels_of(cells: Sequence[Sequence[str]], levels: Sequence[str], where: Sequ
         return _plain(named)
     levels = tuple(levels)
     whole = [_is_whole(name, line) if label else bool(line[-1]) for name, line in zip(named, lines, strict=True)]
-    if label and len({line for line, is_whole in zip(lines, whole, strict=True) if is_whole}) < len(
-        {name for name, is_whole in zip(named, whole, strict=True) if is_whole}
-    ):  # several labels in one taxon: they are a level of their own
+    if label and not _name_the_finest(named, lines, whole):
         levels = (*levels, label)
         lines = [(*line, name if is_whole else "") for name, line, is_whole in zip(named, lines, whole, strict=True)]
     lines = [
@@ -74,6 +72,15 @@ def labels_of(cells: Sequence[Sequence[str]], levels: Sequence[str], where: Sequ
     ]
     names = named if label else _names(lines, whole)
     return _gathered(names, lines, whole, levels, where)
+
+
+def _name_the_finest(named: Sequence[str], lines: Sequence[Lineage], whole: Sequence[bool]) -> bool:
+    """Tell whether labels are what a dataset calls its finest taxa, not a level below, of which a taxon may have many.
+
+    Beside one level alone they are a level below: else there were but one.
+    """
+    pairs = [(name, line) for name, line, is_whole in zip(named, lines, whole, strict=True) if is_whole]
+    return len(lines[0]) > 1 and len({line for _, line in pairs}) >= len({name for name, _ in pairs})
 
 
 def _is_whole(name: str, line: Sequence[str]) -> bool:
