@@ -13,7 +13,7 @@ from numpy.typing import ArrayLike, NDArray
 from taxonomy.datasets.conventions import SPLITS
 
 if TYPE_CHECKING:
-    from pandas import Categorical, DataFrame
+    from pandas import Categorical, DataFrame, Series
 
 IntArray = NDArray[np.int64]
 FloatArray = NDArray[np.float64]
@@ -124,7 +124,7 @@ class Dataset:
 
 
 def make_table(
-    paths: Sequence[str],
+    paths: Sequence[str] | Series[str],
     labels: ArrayLike,
     splits: ArrayLike | None,
     classes: Sequence[str],

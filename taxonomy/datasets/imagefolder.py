@@ -24,7 +24,7 @@ from taxonomy.errors import HiertaxError
 
 TABLES: Final = ("metadata.csv", "metadata.jsonl", "metadata.parquet")
 _PATH: Final = "file_name"
-_SPLIT: Final = "split"
+_SPLIT: Final = "(folder)"
 
 
 def recognises(root: Path) -> bool:
@@ -71,9 +71,10 @@ def read(root: Path, levels: Sequence[str] | None = None) -> Dataset:
         raise HiertaxError(f"{root}: holds {both}; keep one of the two")
     parts = [_prefixed(read_rows(file, levels), prefix) for prefix, file in tables]
     for part in parts[1:]:
-        if (part.columns.label, part.columns.levels) != (parts[0].columns.label, parts[0].columns.levels):
+        one, other = (filter(None, (rows.columns.label, *rows.columns.levels)) for rows in (part, parts[0]))
+        if (here := " > ".join(one)) != (there := " > ".join(other)):
             raise HiertaxError(
-                f"{part.files[0]}: {part.columns.told()}, other than in {parts[0].files[0]}; give both the same columns"
+                f"{part.files[0]}: labels are {here!r}, in {parts[0].files[0]} {there!r}; give both the same columns"
             )
     rows = Rows(
         pd.concat([part.frame for part in parts], ignore_index=True).fillna(""),

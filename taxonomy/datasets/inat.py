@@ -8,10 +8,10 @@ from __future__ import annotations
 
 import mmap
 import re
-from collections.abc import Iterable, Iterator, Sequence
+from collections.abc import Callable, Iterable, Iterator, Sequence
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any, Final, TypeVar
+from typing import TYPE_CHECKING, Any, Final, TypeVar
 
 import msgspec
 import numpy as np
@@ -24,8 +24,13 @@ from taxonomy.datasets.lineages import told_apart
 from taxonomy.datasets.notes import counted, few
 from taxonomy.errors import HiertaxError
 
+if TYPE_CHECKING:
+    from pandas import Series
+
 _FILE: Final = re.compile(r"(train|val)(_mini)?(20\d\d)?\.json")
+_AT_ONCE: Final = 100_000
 _Shape = TypeVar("_Shape", bound=Struct)
+_Result = TypeVar("_Result")
 
 
 class _Annotation(Struct, gc=False):
@@ -44,7 +49,7 @@ class _Labels(Struct):
 
 
 class _Images(Struct):
-    images: list[_Image]
+    images: list[msgspec.Raw]  # parts of the file, each decoded in turn
 
 
 @dataclass(frozen=True)
@@ -53,7 +58,7 @@ class _Part:
 
     file: Path
     categories: list[dict[str, Any]]
-    paths: list[str]
+    paths: Series[str]
     labels: IntArray
 
 
@@ -78,6 +83,8 @@ def read(root: Path) -> Dataset:
     HiertaxError
         If there are files of two years, a file is broken, the two have other categories, or an image has none or two.
     """
+    import pandas as pd
+
     found = list(_files(root))
     if len(years := sorted({year for _, year, _ in found})) > 1:
         raise HiertaxError(
@@ -93,7 +100,7 @@ def read(root: Path) -> Dataset:
     categories = _categories(parts["train"], parts["val"])
     ids = np.array([category["id"] for category in categories], dtype=np.int64)
     labels = np.concatenate([_positions(part, ids) for part in parts.values()])
-    paths = [path for part in parts.values() for path in part.paths]
+    paths = pd.concat([part.paths for part in parts.values()], ignore_index=True)
     splits = np.repeat([SPLIT_NAMES.index(split) for split in parts], [len(part.paths) for part in parts.values()])
     levels = levels_of(categories)
     lines, told = told_apart(lineages_of(categories, levels))
@@ -110,23 +117,20 @@ def _bare(dataset: Dataset) -> list[str]:
 
 def _read_part(file: Path) -> _Part:
     images, categories, labels = _annotations(file)
-    listed = _decode(file, _Images).images
-    ids = np.fromiter((image.id for image in listed), dtype=np.int64, count=len(listed))
-    paths = [image.file_name for image in listed]
-    del listed
+    ids, paths = _decode(file, _Images, _columns)
     at = np.searchsorted(images, ids)
     lacking = np.append(images, -1)[at] != ids
     if lacking.any():
         raise HiertaxError(
             f"{file}: {counted(int(lacking.sum()), 'image')} of {len(ids):,} without an annotation, such as "
-            f"{paths[int(lacking.argmax())]!r}; restore the file"
+            f"{paths.iloc[int(lacking.argmax())]!r}; restore the file"
         )
     return _Part(file, categories, paths, labels[at])
 
 
 def _annotations(file: Path) -> tuple[IntArray, list[dict[str, Any]], IntArray]:
     """Return the ids of annotated images, rising, the categories, and for each of these images its category's id."""
-    found = _decode(file, _Labels)
+    found = _decode(file, _Labels, lambda labels: labels)
     marks = found.annotations
     images = np.fromiter((mark.image_id for mark in marks), dtype=np.int64, count=len(marks))
     labels = np.fromiter((mark.category_id for mark in marks), dtype=np.int64, count=len(marks))
@@ -138,11 +142,26 @@ def _annotations(file: Path) -> tuple[IntArray, list[dict[str, Any]], IntArray]:
     return images[~again], found.categories, labels[~again]
 
 
-def _decode(file: Path, shape: type[_Shape]) -> _Shape:
-    """Decode what `shape` asks for of a file, which is not copied into memory."""
+def _columns(found: _Images) -> tuple[IntArray, Series[str]]:
+    """Return the ids and paths of images, of which few are Python objects at a time."""
+    import pandas as pd
+
+    decoder = msgspec.json.Decoder(_Image)
+    ids = np.empty(len(found.images), dtype=np.int64)
+    paths = [pd.Series([], dtype="str")]
+    for start in range(0, len(ids), _AT_ONCE):
+        images = [decoder.decode(raw) for raw in found.images[start : start + _AT_ONCE]]
+        ids[start : start + len(images)] = [image.id for image in images]
+        paths.append(pd.Series([image.file_name for image in images], dtype="str"))
+    return ids, pd.concat(paths, ignore_index=True)
+
+
+def _decode(file: Path, shape: type[_Shape], use: Callable[[_Shape], _Result]) -> _Result:
+    """Decode what `shape` asks for of a file, which is not copied into memory, and return what `use` makes of it."""
     try:
-        with file.open("rb") as opened, mmap.mmap(opened.fileno(), 0, access=mmap.ACCESS_READ) as content:
-            return msgspec.json.decode(content, type=shape)
+        with file.open("rb") as opened:
+            content = mmap.mmap(opened.fileno(), 0, access=mmap.ACCESS_READ)  # unmapped when no part is in use
+        return use(msgspec.json.decode(content, type=shape))
     except OSError as error:
         raise HiertaxError(f"{file}: {error.strerror or error}; check the path") from None
     except (ValueError, msgspec.DecodeError, RecursionError) as error:  # an empty file cannot be mapped

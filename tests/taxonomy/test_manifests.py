@@ -248,6 +248,7 @@ def test_image_folders_have_a_table_in_the_folder_of_each_split(name: str, tmp_p
     dataset = find_dataset(tmp_path)
     assert (dataset.layout, dataset.splits) == ("imagefolder", ("train", "val"))
     assert labels(dataset) == {"train/1.jpg": "Gull", "train/x/2.jpg": "Tern", "validation/1.jpg": "Tern"}
+    assert dataset.notes[0] == "columns taken: path 'file_name', label 'label', split '(folder)'"
     assert dataset.notes[1] == "2 images that no table lists left out: 'train/3.jpg', 'validation/9.jpg'"
 
 
@@ -278,7 +279,7 @@ def test_tables_of_image_folders_that_differ_are_refused(tmp_path: Path) -> None
     touch(tmp_path, "train/1.jpg", "test/1.jpg")
     lines(tmp_path / "train/metadata.csv", "file_name,label", "1.jpg,Gull")
     lines(tmp_path / "test/metadata.csv", "file_name,category", "1.jpg,Gull")
-    assert "test/metadata.csv: columns taken: path 'file_name', label 'category', other than in" in refusal(tmp_path)
+    assert "test/metadata.csv: labels are 'category', in" in refusal(tmp_path)
     lines(tmp_path / "test/metadata.jsonl", '{"file_name": "1.jpg", "label": "Gull"}')
     assert "test: holds both metadata.csv and metadata.jsonl; keep one of the two" in refusal(tmp_path)
     (tmp_path / "test/metadata.csv").unlink()
