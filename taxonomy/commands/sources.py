@@ -7,7 +7,7 @@ options of its own, a field of `Options` and a ``click.option`` in `taxonomy.com
 from __future__ import annotations
 
 from collections.abc import Callable, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Final
 
@@ -142,11 +142,23 @@ def _own_files(options: Options) -> None:
     save(build(options.root or Path(), {"kind": "dataset", "command": options.command}), options)
 
 
+def _own_lists(options: Options) -> None:
+    from taxonomy.datasets import listed_dataset
+    from taxonomy.sources.lists import hierarchy_of
+
+    name = options.dataset or ""
+    dataset = listed_dataset(options.root or Path(), name)
+    reading = _reading(options, kind="dataset")
+    named = replace(reading, name=reading.name or name, root=reading.root or _OWN_LISTS[name])
+    save(replace(hierarchy_of(dataset, named), dataset=name), options, dataset.notes)
+
+
 def _folders(options: Options) -> None:
     from taxonomy.datasets import find_dataset
     from taxonomy.sources.folder import hierarchy_of
 
-    dataset = find_dataset(options.root or Path())
+    levels = _split(options.levels) if options.levels else None
+    dataset = find_dataset(options.root or Path(), levels=levels)
     hierarchy = hierarchy_of(dataset, _reading(options, kind="folder"))
     save(hierarchy, options, (*dataset.notes, *said(options.reading["notes"])))
 
@@ -204,6 +216,9 @@ def _offline(options: Options) -> None:
 
 
 _OWN_FILES: Final = ("aircraft", "cars")
+_OWN_LISTS: Final = {"nabirds": "bird", "inat": "organism", "pets": "pet"}  # and what their labels are
+_REVIEWED: Final = ("cub", "cub-paper", "aircraft", "cars", "sketchbirds")
+_ROOT: Final = (("root", "DIR, the folder of its lists"),)
 _SHAPE: Final = ("levels", "ragged", "name", "root_label")
 _WIKI: Final = ("contact", "api_url", "cache", "offline", "review")
 _RANKS: Final = ("levels", "A,B,..., the ranks to look for, such as order,family,species")
@@ -211,16 +226,23 @@ _RANKS: Final = ("levels", "A,B,..., the ranks to look for, such as order,family
 SOURCES: Final = (
     Source(
         "the reviewed tables", "dataset", (), _reviewed, source="curated",
-        fits=lambda options: options.dataset != "folder" and not _has_own_files(options),
+        fits=lambda options: options.dataset in _REVIEWED and not _has_own_files(options),
     ),
     Source("a dataset's own files", "dataset", ("root",), _own_files, fits=lambda options: _has_own_files(options)),
     Source(
+        "a dataset's own lists", "dataset", ("root", *_SHAPE), _own_lists,
+        fits=lambda options: options.dataset in _OWN_LISTS, needs=_ROOT,
+    ),
+    Source(
         "folders", "dataset", ("root", *_SHAPE), _folders, fits=lambda options: options.dataset == "folder",
-        needs=(("root", "DIR, the folder of the class folders"),),
+        needs=(("root", "DIR, the folder of the class folders, or a table of images"),),
     ),
     Source("a table", "table", _SHAPE, _table),
     Source("another tool's file", "imported", _SHAPE, _imported),
-    Source("Wikipedia's pages on a dataset", "dataset", _WIKI, _wikipedia_on_dataset, source="wikipedia"),
+    Source(
+        "Wikipedia's pages on a dataset", "dataset", _WIKI, _wikipedia_on_dataset, source="wikipedia",
+        fits=lambda options: options.dataset not in _OWN_LISTS,
+    ),
     Source(
         "Wikipedia's pages on a list of names", "names", ("levels", "name", "root_label", *_WIKI), _wikipedia_on_names,
         source="wikipedia", needs=(_RANKS,),

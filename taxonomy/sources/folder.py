@@ -17,6 +17,7 @@ from taxonomy.datasets.notes import few
 from taxonomy.errors import HierarchyError
 from taxonomy.hierarchy import Hierarchy
 from taxonomy.leveling import Reading, from_tree
+from taxonomy.sources import lists
 
 Folder = tuple[str, ...]  # a folder's path from the split's folder, by its parts; empty for that folder itself
 
@@ -35,6 +36,8 @@ def build(root: Path, reading: Reading) -> Hierarchy:
 def hierarchy_of(dataset: Dataset, reading: Reading | None = None) -> Hierarchy:
     """Build the hierarchy of the classes of a dataset that have images, whatever the split, in the dataset's order.
 
+    A dataset that states lineages itself is read by these; see `taxonomy.sources.lists`.
+
     Parameters
     ----------
     reading
@@ -46,6 +49,8 @@ def hierarchy_of(dataset: Dataset, reading: Reading | None = None) -> Hierarchy:
         If a folder holds both images and folders of images, or two classes differ in capitals only; if the depth is
         uneven and the policy is ``error``.
     """
+    if dataset.levels:
+        return lists.hierarchy_of(dataset, reading)
     reading = reading or Reading()
     names = [name for name, count in zip(dataset.classes, dataset.counts(), strict=True) if count]
     _refuse_variants(dataset.root, names)
