@@ -19,7 +19,7 @@ from taxonomy.sources.offline import options as offline
 
 if TYPE_CHECKING:
     from taxonomy.hierarchy import Hierarchy
-    from taxonomy.leveling import Reading
+    from taxonomy.leveling import ImportOptions
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -308,12 +308,12 @@ def ranks_of(text: str) -> list[str]:
     return ranks
 
 
-def _reading(options: Options, **about: str) -> Reading:
-    from taxonomy.leveling import Reading
+def _reading(options: Options, **about: str) -> ImportOptions:
+    from taxonomy.leveling import ImportOptions
 
     levels = tuple(_split(options.levels)) if options.levels else None
     source = {**about, "command": options.command}
-    return Reading(options.name, options.root_label, levels, options.ragged, source, **options.reading)
+    return ImportOptions(options.name, options.root_label, levels, options.ragged, source, **options.reading)
 
 
 def _split(levels: str) -> list[str]:

@@ -8,10 +8,10 @@ from dataclasses import replace
 from taxonomy.datasets import Dataset
 from taxonomy.errors import HierarchyError
 from taxonomy.hierarchy import Hierarchy
-from taxonomy.leveling import Reading, from_table
+from taxonomy.leveling import ImportOptions, from_table
 
 
-def hierarchy_of(dataset: Dataset, reading: Reading | None = None) -> Hierarchy:
+def hierarchy_of(dataset: Dataset, reading: ImportOptions | None = None) -> Hierarchy:
     """Build the hierarchy of the classes of a dataset that states `Dataset.lineages`, in the dataset's order.
 
     Parameters
@@ -26,7 +26,7 @@ def hierarchy_of(dataset: Dataset, reading: Reading | None = None) -> Hierarchy:
         If a level is asked for that is not there, or the lineages are uneven and the policy is ``error``, or are no
         tree.
     """
-    reading = reading or Reading()
+    reading = reading or ImportOptions()
     keep, levels = _levels(dataset, reading.levels)
     whole = [i for i in range(len(dataset.classes)) if dataset.is_class(i)]
     lineages = [tuple(dataset.lineages[i][k] for k in keep) for i in whole]

@@ -8,7 +8,7 @@ from click.testing import CliRunner
 from taxonomy import formats
 from taxonomy.cli import main
 from taxonomy.errors import HierarchyError
-from taxonomy.leveling import Reading
+from taxonomy.leveling import ImportOptions
 
 OF_2021 = {
     "id": 0, "name": "Lumbricus terrestris", "common_name": "Common Earthworm", "supercategory": "Animals",
@@ -117,16 +117,16 @@ def test_a_level_that_no_category_has_is_refused(tmp_path):
 
 def test_what_is_written_is_read_as_the_same_tree():
     content = json.dumps(of_2018(40, (1, 2, 3, 6, 6, 12)))
-    tree = formats.decode(content.encode(), "inat", Reading(name="n", root="life"))
-    again = formats.decode(formats.encode(tree, "inat"), "inat", Reading(name="n", root="life"))
+    tree = formats.decode(content.encode(), "inat", ImportOptions(name="n", root="life"))
+    again = formats.decode(formats.encode(tree, "inat"), "inat", ImportOptions(name="n", root="life"))
     assert again == tree
 
 
 def test_levels_of_any_name_are_carried_but_for_the_keys_of_the_format():
     content = json.dumps({"categories": [{"id": 0, "name": "cat", "supercategory": "animal"}]}).encode()
-    tree = formats.decode(content, "inat", Reading())
-    again = formats.decode(formats.encode(tree, "inat"), "inat", Reading())
+    tree = formats.decode(content, "inat", ImportOptions())
+    again = formats.decode(formats.encode(tree, "inat"), "inat", ImportOptions())
     assert [level.name for level in again.levels] == ["supercategory", "category"]
-    odd = formats.decode(content, "inat", Reading(levels=("name", "category")))
+    odd = formats.decode(content, "inat", ImportOptions(levels=("name", "category")))
     with pytest.raises(HierarchyError, match="a level cannot be called 'name'"):
         formats.encode(odd, "inat")

@@ -25,7 +25,7 @@ from click.testing import CliRunner
 from taxonomy import Hierarchy
 from taxonomy.cli import main
 from taxonomy.errors import HiertaxError
-from taxonomy.leveling import Reading
+from taxonomy.leveling import ImportOptions
 from taxonomy.sources.offline.build import Request, build
 from taxonomy.sources.offline.command import run
 from taxonomy.sources.offline.scientific import canonical, folded, without_authority
@@ -38,7 +38,7 @@ RANKS = ("order", "family", "genus", "species")
 def ask(kind, path, names, levels=RANKS, within=None, **reading):
     """Return what becomes of some names."""
     subjects = [name if isinstance(name, Subject) else Subject(name, name, name) for name in names]
-    about = Reading(source={"command": "hiertax build"}, fallback="names", **reading)
+    about = ImportOptions(source={"command": "hiertax build"}, fallback="names", **reading)
     return build(Request(subjects, levels, kind, path, within, about, "names.txt"))
 
 

@@ -14,7 +14,7 @@ from click.testing import CliRunner
 from taxonomy import Hierarchy, HiertaxError
 from taxonomy.cli import main
 from taxonomy.datasets import Dataset, NoImagesError, find_dataset, join, read_dataset
-from taxonomy.leveling import Reading
+from taxonomy.leveling import ImportOptions
 from taxonomy.sources import aircraft, curated
 from taxonomy.sources.folder import hierarchy_of
 
@@ -112,7 +112,7 @@ def test_without_trainval_aircraft_trains_on_train_and_val_together_and_says_so(
 def test_aircraft_joins_the_hierarchy_built_from_its_lists(tmp_path: Path) -> None:
     dataset = find_dataset(published.aircraft(tmp_path))
     hierarchy = aircraft.build(tmp_path, {})
-    assert hierarchy_of(dataset, Reading(root="aircraft")) == hierarchy
+    assert hierarchy_of(dataset, ImportOptions(root="aircraft")) == hierarchy
     joined = join(dataset, hierarchy)
     assert joined.hierarchy.sizes == (2, 3, 3)
     assert joined.paths("test").tolist() == [[1, 2, 2], [0, 1, 1]]
@@ -266,7 +266,7 @@ def test_an_image_of_an_inner_node_of_nabirds_is_known_to_its_depth(tmp_path: Pa
     root = published.nabirds(tmp_path, [("000aaaaa-0cc8-47ee-94ba-43352a8b9eb4", "2", 1)])
     dataset = find_dataset(root)
     assert "level 2: Ducks and Geese" in dataset.classes
-    joined = join(dataset, hierarchy_of(dataset, Reading(ragged="fill", levels=("a", "b", "c", "d"))))
+    joined = join(dataset, hierarchy_of(dataset, ImportOptions(ragged="fill", levels=("a", "b", "c", "d"))))
     path = joined.paths("train")[-1].tolist()
     assert [level.labels[i] if i >= 0 else None for level, i in zip(joined.hierarchy.levels, path, strict=True)] == [
         "Ducks", "Ducks and Geese", None, None,
