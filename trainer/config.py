@@ -53,7 +53,7 @@ class Config:
     data: Annotated[str, _text("The dataset's folder. [data; the sketchbirds are drawn there]")] | None = None
     method: Annotated[Method, _text("The network; see docs/methods.md.")] = "ours"
     method_options: (
-        Annotated[dict[str, float | str], _text("The method's own, such as width=512; see docs/methods.md.")] | None
+        Annotated[str, _text("Settings of the method's own, such as width=512; several by commas.")] | None
     ) = None
     backbone: Annotated[str, _text("A torchvision network.")] = "resnet50"
     weights: Annotated[str, _text("imagenet, none, a file, or a run whose backbone to take.")] = "imagenet"
@@ -285,8 +285,6 @@ def _wanted(kind: inspect.Type) -> str:
             return f"a number {_range(low, high)}"
         case inspect.BoolType():
             return "true or false"
-        case inspect.DictType():
-            return "names with values, such as {'width': 512}"
         case inspect.UnionType(types=kinds):
             first = next(kind for kind in map(_bare, kinds) if not isinstance(kind, inspect.NoneType))
             return f"{_wanted(first)}, or leave it out"

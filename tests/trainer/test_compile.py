@@ -209,6 +209,24 @@ def test_what_is_tried_out_is_what_training_calls(changes, recipe, frozen):
     assert counters["stats"]["unique_graphs"] == graphs
 
 
+@pytest.mark.parametrize("parts", [1, 2])
+@pytest.mark.usefixtures("traced")
+def test_each_of_two_steps_is_compiled_and_moves_the_weights_as_the_eager_ones(parts):
+    from torch._dynamo.utils import counters
+
+    config, samples = replace(tiny.CONFIG, compile="on", accumulate=parts), tiny.images()
+    plan = plan_epoch(16, 0, batch_size=8, parts=parts, draw=lambda g: draw_params(Recipe(), 16, 16, g))
+    eager, compiled = (tiny.learner(tiny.TwoSteps(), accumulate=parts) for _ in range(2))
+    steps = faster_steps(compiled, config)
+    assert len(steps) == 2
+    graphs = counters["stats"]["unique_graphs"]
+    train_epoch(eager, samples, plan, tiny.CPU)
+    train_epoch(compiled, samples, plan, tiny.CPU, steps=steps)
+    assert counters["stats"]["unique_graphs"] == graphs
+    for name, tensor in eager.tensors().items():
+        torch.testing.assert_close(compiled.tensors()[name], tensor, msg=name)
+
+
 @pytest.mark.usefixtures("traced")
 def test_trying_out_changes_nothing_that_lasts():
     learner = tiny.learner(ema=0.9)
@@ -253,7 +271,7 @@ def test_without_a_compiler_what_was_not_asked_for_is_left_out_and_said(monkeypa
     config = replace(tiny.CONFIG, compile="auto", epochs=10**6)
     learner = tiny.learner()
     assert faster_steps(learner, config) is learner.steps
-    assert capsys.readouterr().err.rstrip().endswith("; try --compile off; going on without")
+    assert capsys.readouterr().err.rstrip().endswith("; try `compile` off; going on without")
 
 
 def test_a_failure_without_words_is_named_by_its_kind():

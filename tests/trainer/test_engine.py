@@ -28,6 +28,7 @@ from trainer.models.stored import WEIGHTS, strip_prefix
 from trainer.runtime.device import Compute
 from trainer.runtime.processes import SINGLE, ProcessGroup
 from trainer.training.epoch import plan_epoch, seed_from, train_epoch
+from trainer.training.learner import Learner
 from trainer.training.optimizer import make_optimizer
 
 RICH = Recipe(crop="resized", color_jitter=0.4, mixup=0.2, cutmix=1.0)
@@ -277,6 +278,64 @@ def test_stopping_after_any_step_and_going_on_is_not_stopping_to_the_bit(stop, p
 
     assert tiny.same(through.tensors(), resumed.tensors())
     assert timeless(through.progress()) == timeless(resumed.progress())
+
+
+@pytest.mark.parametrize("stop", [1, 2, 3])
+@pytest.mark.parametrize("parts", [1, 2])
+def test_with_two_steps_a_batch_too(stop, parts):
+    """Both draw from chance, and either leaves parameters out."""
+    settings = {"ema": 0.5, "compute": tiny.on_cpu(torch.float16)}
+    epoch = {"batch_size": 4, "recipe": RICH, "parts": parts, "compute": settings["compute"]}
+    samples = tiny.images(17)
+    through, broken = (tiny.learner(tiny.TwoSteps(dropout=0.5), **settings) for _ in range(2))
+    run_epoch(through, samples, **epoch)
+    batches = iter(range(1, 9))
+    run_epoch(broken, samples, **epoch, stopping=lambda: next(batches) == stop)
+    assert (broken.step, broken.seen) == (stop, 4 * stop)
+
+    other = tiny.TwoSteps(dropout=0.5, seed=9)
+    other.load_state_dict(strip_prefix(WEIGHTS, broken.tensors()))
+    resumed = tiny.learner(other, **settings)
+    resumed.restore(broken.tensors(), broken.progress())
+    run_epoch(resumed, samples, **epoch)
+    assert tiny.same(through.tensors(), resumed.tensors())
+    assert timeless(through.progress()) == timeless(resumed.progress())
+
+
+def test_each_step_of_a_batch_moves_what_it_uses_and_nothing_else():
+    moved = []
+
+    class Watched(Learner):
+        def move_weights(self):
+            before = tiny.state(self.network)
+            super().move_weights()
+            moved.append({name for name, p in self.network.named_parameters() if not torch.equal(p, before[name])})
+
+    net, samples = tiny.TwoSteps(), tiny.images(8)
+    learner = Watched(net, tiny.CONFIG, tiny.CPU, 2)
+    run_epoch(learner, samples, recipe=PLAIN)
+    first, second = moved
+    assert {name.partition(".")[0] for name in first} == {"backbone", "first"}
+    assert {name.partition(".")[0] for name in second} == {"backbone", "classifier"}
+    assert (learner.step, learner.seen) == (1, 8)
+
+
+def test_the_steps_of_a_batch_see_the_same_images_and_its_loss_is_their_sum():
+    """Hits are those of the last step: each image counts once."""
+    seen, samples = [], tiny.images(8)
+
+    class Noting(tiny.TwoSteps):
+        def embed(self, images):
+            seen.append(images.flatten(1).sort().values)
+            return super().embed(images)
+
+    learner = tiny.learner(Noting(), learning_rate=0.0, backbone_learning_rate=0.0, weight_decay=0.0)
+    run_epoch(learner, samples, recipe=PLAIN, parts=2)
+    assert len(seen) == 4  # both parts for the first step, both for the second
+    assert all(torch.equal(a, b) for a, b in zip(seen[:2], seen[2:], strict=True))
+    assert learner.known.tolist() == [8, 8]
+    assert (learner.sums[1:] <= 8).all()
+    assert learner.finish_epoch()[0] > log(2) + log(4)  # knowing nothing, one step has about that
 
 
 def timeless(progress):

@@ -1,26 +1,21 @@
-"""Networks as a whole: backbones, pretrained weights, and the methods built from them."""
+"""Methods: the networks built from backbones, necks and heads."""
 
-import pickle
 from math import log
 from pathlib import Path
 
 import pytest
+import tiny
 import torch
-from safetensors.torch import load_file, save_file
 from torch import nn
-from torchvision.models import ResNet, get_model
-from torchvision.models.resnet import BasicBlock
 
 import trainer
 from taxonomy import HiertaxError
 from trainer.config import METHODS
 from trainer.models.backbones import build_backbone
-from trainer.models.backbones.weights import load_weights
 from trainer.models.losses import multi_level_loss
 from trainer.models.methods import build_network
 
 CUB, SMALL = (13, 38, 200), (2, 3, 5)
-WEIGHTS = Path(__file__).parents[2].parent / "shared/data/weights/mobilenet_v2_imagenet_features.safetensors"
 
 
 def parameters(module):
@@ -29,228 +24,6 @@ def parameters(module):
 
 def images(count=2, size=32):
     return torch.randn(count, 3, size, size, generator=torch.Generator().manual_seed(1))
-
-
-# ---------------------------------------------------------------- backbones
-
-
-@pytest.mark.parametrize(
-    ("name", "width", "sizes"),
-    [
-        ("resnet10", 512, (32, 64)),
-        ("resnet18", 512, (32, 64)),
-        ("resnet34", 512, (32, 64)),
-        ("resnet50", 2048, (32, 64)),
-        ("mobilenet_v2", 1280, (32, 96)),
-        ("convnext_tiny", 768, (32, 96)),
-    ],
-)
-def test_a_backbone_yields_a_feature_map_of_its_width_at_any_size(name, width, sizes):
-    backbone = build_backbone(name).eval()
-    assert backbone.width == width
-    with torch.no_grad():
-        for size in sizes:
-            assert backbone(images(1, size)).shape == (1, width, size // 32, size // 32)
-
-
-def test_a_backbone_is_torchvisions_network_up_to_the_pooling():
-    network = get_model("mobilenet_v2", weights=None).eval()
-    backbone = build_backbone("mobilenet_v2").eval()
-    load = {key: value for key, value in network.state_dict().items() if key.startswith("features")}
-    assert backbone.state_dict().keys() == load.keys()
-    backbone.load_state_dict(load)
-    with torch.no_grad():
-        assert torch.equal(backbone(images()), network.features(images()))
-
-
-def test_asking_for_the_width_leaves_a_new_backbone_untouched():
-    backbone = build_backbone("resnet10")
-    assert backbone.training
-    assert backbone.bn1.num_batches_tracked == 0
-
-
-@pytest.mark.parametrize("name", ["resnet5", "", "fasterrcnn_resnet50_fpn", "deeplabv3_resnet50"])
-def test_a_network_that_is_no_classifier_of_torchvision_is_refused(name):
-    with pytest.raises(HiertaxError, match=f"`backbone` {name}: torchvision has no such classification network; try"):
-        build_backbone(name)
-
-
-def test_a_network_without_a_feature_map_is_refused():
-    with pytest.raises(HiertaxError, match="`backbone` vit_b_32: it yields no feature map; try resnet50, mobilenet_v2"):
-        build_backbone("vit_b_32")
-
-
-# ---------------------------------------------------------------- weights
-
-
-@pytest.fixture(scope="module")
-def trained():
-    """A whole ResNet of torchvision's, classifier and all, as if it had been trained on something."""
-    torch.manual_seed(3)
-    return ResNet(BasicBlock, [1, 1, 1, 1], num_classes=7)
-
-
-def assert_holds(backbone, network):
-    state = network.state_dict()
-    assert all(torch.equal(value, state[key]) for key, value in backbone.state_dict().items())
-
-
-@pytest.mark.parametrize("name", ["w.safetensors", "w.pt", "w.pth"])
-def test_weights_are_read_from_a_file_and_its_classifier_is_passed_over(tmp_path, trained, name):
-    save = save_file if name.endswith("safetensors") else torch.save
-    save(trained.state_dict(), tmp_path / name)
-    backbone = build_backbone("resnet10")
-    load_weights(backbone, str(tmp_path / name))
-    assert_holds(backbone, trained)
-
-
-@pytest.mark.parametrize(
-    "wrap",
-    [
-        lambda state: {"state_dict": state, "epoch": 3},
-        lambda state: {f"module.{key}": value for key, value in state.items()},
-        lambda state: {key: value for key, value in state.items() if not key.endswith("num_batches_tracked")},
-        lambda state: {key: value for key, value in state.items() if not key.startswith("fc")},
-        lambda state: {key: value.double() for key, value in state.items()},
-    ],
-    ids=["within a checkpoint", "of DataParallel", "without counters", "without classifier", "as doubles"],
-)
-def test_weights_come_in_many_wrappings(tmp_path, trained, wrap):
-    torch.save(wrap(trained.state_dict()), tmp_path / "w.pt")
-    backbone = build_backbone("resnet10")
-    load_weights(backbone, str(tmp_path / "w.pt"))
-    for key, value in backbone.state_dict().items():
-        if not key.endswith("num_batches_tracked"):
-            assert torch.equal(value, trained.state_dict()[key])
-
-
-@pytest.mark.skipif(not WEIGHTS.exists(), reason=f"the ImageNet features are not at {WEIGHTS}")
-def test_published_imagenet_features_fit_their_backbone():
-    backbone = build_backbone("mobilenet_v2")
-    load_weights(backbone, str(WEIGHTS))
-    stored = load_file(WEIGHTS)
-    assert torch.equal(backbone.features[0][0].weight, stored["features.0.0.weight"])
-
-
-def test_without_weights_a_backbone_stays_as_it_was_drawn():
-    torch.manual_seed(0)
-    backbone = build_backbone("resnet10")
-    before = {key: value.clone() for key, value in backbone.state_dict().items()}
-    load_weights(backbone, "none")
-    assert all(torch.equal(value, before[key]) for key, value in backbone.state_dict().items())
-
-
-def refused(backbone, file):
-    """Load a file that must be refused with one line that names it, and leave the backbone as it was."""
-    before = {key: value.clone() for key, value in backbone.state_dict().items()}
-    with pytest.raises(HiertaxError) as caught:
-        load_weights(backbone, str(file))
-    assert all(torch.equal(value, before[key]) for key, value in backbone.state_dict().items())
-    assert str(caught.value).startswith(f"`weights` {file}: ")
-    assert "\n" not in str(caught.value)
-    return str(caught.value).removeprefix(f"`weights` {file}: ")
-
-
-@pytest.mark.parametrize(
-    ("of", "to", "text"),
-    [
-        ("mobilenet_v2", "resnet10", "60 of its 72 tensors are missing, 0 are foreign; the file lacks 'conv1.weight'"),
-        ("resnet10", "resnet18", "tensors are missing, 0 are foreign; the file lacks 'layer1.1.conv1.weight'"),
-        ("resnet18", "resnet10", "48 are foreign; the file has 'layer1.1.conv1.weight', which resnet10 lacks"),
-        ("resnet34", "resnet18", "are foreign; the file has 'layer1.2.conv1.weight', which resnet18 lacks"),
-    ],
-)
-def test_weights_of_another_network_are_refused(tmp_path, of, to, text):
-    torch.save(build_backbone(of).state_dict(), tmp_path / "w.pt")
-    message = refused(build_backbone(to), tmp_path / "w.pt")
-    assert message.startswith(f"not weights of {to}: ")
-    assert text in message
-    assert message.endswith("name the `backbone` they belong to")
-
-
-def test_weights_of_another_shape_are_refused(tmp_path):
-    state = build_backbone("resnet10").state_dict() | {"conv1.weight": torch.zeros(64, 1, 7, 7)}
-    torch.save(state, tmp_path / "w.pt")
-    assert refused(build_backbone("resnet10"), tmp_path / "w.pt") == (
-        "conv1.weight has shape [64, 1, 7, 7], resnet10 needs [64, 3, 7, 7]; name the `backbone` they belong to"
-    )
-
-
-@pytest.mark.parametrize("name", ["w.pt", "w.safetensors"])
-def test_a_missing_file_of_weights_is_named(tmp_path, name):
-    assert refused(build_backbone("resnet10"), tmp_path / name) == "no such file; name a file, `imagenet` or `none`"
-
-
-@pytest.mark.parametrize("name", ["w.pt", "w.safetensors"])
-@pytest.mark.parametrize("damage", [lambda _: b"", lambda _: b"no weights at all", lambda content: content[:3000]])
-def test_a_damaged_file_of_weights_is_refused(tmp_path, trained, name, damage):
-    file = tmp_path / name
-    (torch.save if name == "w.pt" else save_file)(trained.state_dict(), file)
-    file.write_bytes(damage(file.read_bytes()))
-    assert "; " in refused(build_backbone("resnet10"), file)
-
-
-def test_a_folder_without_a_run_is_no_file_of_weights(tmp_path):
-    assert refused(build_backbone("resnet10"), tmp_path) == (
-        "a folder without a checkpoint; name a run, a file, `imagenet` or `none`"
-    )
-
-
-class Bomb:
-    """Unpickling this makes a folder."""
-
-    def __init__(self, place):
-        self.place = place
-
-    def __reduce__(self):
-        return Path.mkdir, (self.place,)
-
-
-def test_code_in_a_file_of_weights_is_refused_and_not_executed(tmp_path):
-    bomb = {"conv1.weight": Bomb(tmp_path / "exploded")}
-    torch.save(bomb, tmp_path / "torch.pt")
-    (tmp_path / "plain.pt").write_bytes(pickle.dumps(bomb))
-    for name in ("torch.pt", "plain.pt"):
-        assert "nothing in it was executed; save the network's state_dict()" in refused(
-            build_backbone("resnet10"), tmp_path / name
-        )
-    assert not (tmp_path / "exploded").exists()
-
-
-def test_a_pickled_network_is_refused_and_told_to_be_a_state_dict(tmp_path):
-    torch.save(nn.Linear(2, 2), tmp_path / "whole.pt")
-    assert "save the network's state_dict()" in refused(build_backbone("resnet10"), tmp_path / "whole.pt")
-
-
-@pytest.mark.parametrize("content", [torch.zeros(3), [1, 2], {"state_dict": 3}, "text"])
-def test_a_file_without_a_state_dict_is_refused(tmp_path, content):
-    torch.save(content, tmp_path / "w.pt")
-    assert (
-        refused(build_backbone("resnet10"), tmp_path / "w.pt") == "holds no state dict; save the network's state_dict()"
-    )
-
-
-def test_keys_that_are_no_text_are_no_weights(tmp_path):
-    torch.save({1: torch.zeros(2)}, tmp_path / "w.pt")
-    assert refused(build_backbone("resnet10"), tmp_path / "w.pt").startswith("not weights of resnet10: 60 of its 72")
-
-
-def test_a_network_without_imagenet_weights_says_so():
-    with pytest.raises(HiertaxError, match="torchvision has none for resnet10; give `weights` a file"):
-        load_weights(build_backbone("resnet10"), "imagenet")
-
-
-def test_a_failed_download_is_one_line(tmp_path, monkeypatch):
-    monkeypatch.setenv("TORCH_HOME", str(tmp_path))
-    for proxy in ("http_proxy", "https_proxy", "HTTP_PROXY", "HTTPS_PROXY"):
-        monkeypatch.setenv(proxy, "http://127.0.0.1:9")  # nobody listens there: a machine without a network
-    monkeypatch.delenv("no_proxy", raising=False)
-    monkeypatch.delenv("NO_PROXY", raising=False)
-    with pytest.raises(HiertaxError, match=r"weights of resnet18 could not be downloaded .*; give `weights` a file"):
-        load_weights(build_backbone("resnet18"), "imagenet")
-
-
-# ---------------------------------------------------------------- methods
 
 
 def test_every_method_that_can_be_asked_for_is_a_file_and_only_the_one_list_names_it():
@@ -370,12 +143,13 @@ def test_a_frozen_backbone_is_one_and_asks_for_no_gradient(method):
     assert [z.shape[1] for z in network.eval()(images(2))] == [2, 3, 5]
 
 
-def test_the_independent_networks_start_from_the_same_weights_file(tmp_path, trained):
-    torch.save(trained.state_dict(), tmp_path / "w.pt")
+def test_the_independent_networks_start_from_the_same_weights_file(tmp_path):
+    trained = build_backbone("resnet10").state_dict()
+    torch.save(trained, tmp_path / "w.pt")
     network = build_network("vanilla_multi", "resnet10", (2, 3), weights=str(tmp_path / "w.pt"))
     assert len(network.trunks()) == 2
     for backbone in network.trunks():
-        assert_holds(backbone, trained)
+        assert all(torch.equal(tensor, trained[name]) for name, tensor in backbone.state_dict().items())
 
 
 @pytest.mark.parametrize(("method", "count"), [(method, 3 if method == "vanilla_multi" else 1) for method in METHODS])
@@ -390,3 +164,70 @@ def test_the_same_seed_builds_the_same_network():
 
     first, second = build(), build()
     assert all(torch.equal(first[key], second[key]) for key in first)
+
+
+# ---------------------------------------------------------------- what a method says of itself
+
+
+@pytest.mark.parametrize("method", METHODS)
+def test_the_finest_head_and_backbone_are_those_that_tell_the_leaves_apart(method):
+    torch.manual_seed(0)
+    network = build_network(method, "resnet10", SMALL).eval()
+    assert network.finest_head().out_features == 5
+    with torch.no_grad():
+        before = network(images())
+        network.finest_head().weight.zero_()
+        network.finest_head().bias.zero_()
+        after = network(images())
+        assert [torch.equal(a, b) for a, b in zip(before, after, strict=True)] == [True, True, False]
+        network.finest_backbone().conv1.weight.zero_()
+        network.finest_head().weight.fill_(1)
+        assert torch.equal(network(images())[-1][0], network(images())[-1][1])  # blind
+
+
+@pytest.mark.parametrize("method", METHODS)
+def test_a_plain_method_has_one_step_that_uses_everything(method):
+    network = build_network(method, "resnet10", SMALL)
+    (step,) = network.training_steps()
+    loss, hits = step(images(4), torch.zeros(4, 3, dtype=torch.int64), None)
+    loss.backward()
+    assert hits.shape == (3,)
+    assert network.uses_all_parameters
+    assert all(p.grad is not None for p in network.parameters())
+
+
+def test_a_method_whose_steps_look_at_images_cannot_learn_from_frozen_features(monkeypatch):
+    def build(*_, **__):
+        return tiny.TwoSteps()
+
+    monkeypatch.setattr("trainer.models.methods.ours.build", build)
+    with pytest.raises(HiertaxError) as caught:
+        build_network("ours", "resnet10", SMALL, frozen=True)
+    assert str(caught.value) == (
+        "`freeze_backbone`: ours learns from views of the images, not from features computed once; leave it out"
+    )
+
+
+@pytest.mark.parametrize("method", METHODS)
+def test_the_width_of_the_neck_is_an_option_of_the_method(method):
+    with torch.device("meta"):
+        network = build_network(method, "resnet10", SMALL, options="width=64")
+    necks = {m.out_features for name, m in network.named_modules() if "neck" in name and isinstance(m, nn.Linear)}
+    assert necks == {64}
+
+
+@pytest.mark.parametrize(
+    ("options", "said"),
+    [
+        ("depth=3", "`method_options` depth: ours has no such option; it has width"),
+        ("width=1", "`method_options` width=1: Expected `int` >= 2; correct `width`"),
+        ("width = wide", "`method_options` width = wide: Expected `int | null`, got `str`; correct `width`"),
+        ("width=2", "`method_options` width 2: too few units for 3 levels; give more"),
+        ("64", "`method_options` 64: ours has no such option; it has width"),
+        ("width", "`method_options` width: Expected `int | null`, got `str`; correct `width`"),
+    ],
+)
+def test_an_option_that_the_method_has_not_is_refused(options, said):
+    with pytest.raises(HiertaxError) as caught:
+        build_network("ours", "resnet10", SMALL, options=options)
+    assert str(caught.value) == said

@@ -77,8 +77,9 @@ def test_a_gpu_is_not_asked_how_long_it_takes(capsys):
     assert warned(capsys, compute=Compute(torch.device("cuda")), epochs=10**8) == ""
 
 
-def test_measuring_changes_nothing(capsys):
-    net = tiny.network()
+@pytest.mark.parametrize("make", [tiny.network, tiny.TwoSteps])
+def test_measuring_changes_nothing(capsys, make):
+    net = make()
     before = tiny.state(net)
     warned(capsys, net)
     assert tiny.same(before, tiny.state(net))

@@ -170,6 +170,15 @@ def test_weights_of_a_file_are_where_training_starts(hiertrain, patches, tmp_pat
     assert all(torch.equal(trained[f"weights/backbone.{name}"], state[name]) for name in parameters)
 
 
+def test_options_of_the_method_reach_its_network_and_are_kept(hiertrain, patches, tmp_path):
+    run = tmp_path / "run"
+    options = ("--method-options", "width=64", "--freeze-backbone", "--out", run)
+    assert hiertrain(*patches.options(*options, epochs=1)).code == 0
+    assert tensors(run)["weights/classifier.neck.1.weight"].shape[0] == 64
+    assert hiertrain("evaluate", run).code == 0
+    assert 'method_options = "width=64"' in (run / "config.toml").read_text()
+
+
 # The recipe
 
 

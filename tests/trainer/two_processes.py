@@ -13,6 +13,7 @@ from dataclasses import replace
 from pathlib import Path
 
 import torch
+from tiny import TwoSteps
 from torch import nn
 
 from taxonomy import Hierarchy, HiertaxError
@@ -115,6 +116,8 @@ def networks():
     yield "ours in parts", maker("ours", True), replace(CONFIG, accumulate=2), True
     yield "ours averaged", maker("ours", False), replace(CONFIG, ema=0.9), False
     yield "with dropout", forgetful, CONFIG, True
+    yield "two steps", TwoSteps, CONFIG, False
+    yield "two steps in parts", TwoSteps, replace(CONFIG, accumulate=2), False
 
 
 def draw_once(group, out):

@@ -5,7 +5,7 @@ A new one is a file here that has what `Method` says, and its name in the one li
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Sequence
 from importlib import import_module
 from typing import Any, Protocol, cast
 
@@ -55,7 +55,7 @@ def method_of(name: str) -> Method:
 
 def build_network(
     method: str, backbone: str, sizes: Sequence[int], *,
-    weights: str = "none", frozen: bool = False, options: Mapping[str, Any] | None = None,
+    weights: str = "none", frozen: bool = False, options: str | None = None,
 ) -> Network:  # fmt: skip
     """Build the network of a method.
 
@@ -72,7 +72,7 @@ def build_network(
     frozen
         Whether the backbone stays as it is.
     options
-        Of the method's own, those that are not left at their defaults; text is converted.
+        Of the method's own, those that are not left at their defaults: ``width=512,depth=2``.
 
     Raises
     ------
@@ -84,7 +84,7 @@ def build_network(
         return build_backbone(backbone, weights).requires_grad_(not frozen)
 
     made = method_of(method)
-    network = made.build(sizes, new_backbone, read_options(method, options or {}), frozen=frozen)
+    network = made.build(sizes, new_backbone, read_options(method, options), frozen=frozen)
     if frozen and not network.can_freeze:
         raise HiertaxError(
             f"`freeze_backbone`: {method} learns from views of the images, not from features computed once; "
@@ -93,8 +93,8 @@ def build_network(
     return network
 
 
-def read_options(method: str, options: Mapping[str, Any]) -> Any:
-    """Return a method's options as its own dataclass.
+def read_options(method: str, text: str | None) -> Any:
+    """Return a method's options, ``width=512,depth=2``, as its own dataclass.
 
     Raises
     ------
@@ -102,13 +102,13 @@ def read_options(method: str, options: Mapping[str, Any]) -> Any:
         If the method has no such option, or it is of the wrong type or out of its range.
     """
     kind = method_of(method).Options
-    names = list(kind.__dataclass_fields__)
+    pairs = [pair.partition("=") for pair in text.split(",")] if text else []
+    options = {name.strip(): value.strip() for name, _, value in pairs}
     for name in options:
-        if name not in names:
-            raise HiertaxError(
-                f"`method_options` {name}: {method} has no such option; it has " + (", ".join(names) or "none")
-            )
+        if name not in kind.__dataclass_fields__:
+            own = ", ".join(kind.__dataclass_fields__) or "none"
+            raise HiertaxError(f"`method_options` {name}: {method} has no such option; it has {own}")
     try:
-        return msgspec.convert(dict(options), kind, strict=False)
+        return msgspec.convert(options, kind, strict=False)
     except msgspec.ValidationError as error:
-        raise HiertaxError(f"`method_options`: {str(error).replace(' - at `$.', '; correct `')}") from None
+        raise HiertaxError(f"`method_options` {text}: {str(error).replace(' - at `$.', '; correct `')}") from None
