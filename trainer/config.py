@@ -285,8 +285,6 @@ def _wanted(kind: inspect.Type) -> str:
             return f"a number {_range(low, high)}"
         case inspect.BoolType():
             return "true or false"
-        case inspect.DictType():
-            return "names with values, such as {'width': 512}"
         case inspect.UnionType(types=kinds):
             first = next(kind for kind in map(_bare, kinds) if not isinstance(kind, inspect.NoneType))
             return f"{_wanted(first)}, or leave it out"

@@ -271,7 +271,7 @@ def test_without_a_compiler_what_was_not_asked_for_is_left_out_and_said(monkeypa
     config = replace(tiny.CONFIG, compile="auto", epochs=10**6)
     learner = tiny.learner()
     assert faster_steps(learner, config) is learner.steps
-    assert capsys.readouterr().err.rstrip().endswith("; try --compile off; going on without")
+    assert capsys.readouterr().err.rstrip().endswith("; try `compile` off; going on without")
 
 
 def test_a_failure_without_words_is_named_by_its_kind():

@@ -39,8 +39,6 @@ def values(kind):
             return st.floats(low, high, allow_nan=False, allow_infinity=False)
         case inspect.StrType():
             return TEXT
-        case inspect.DictType():
-            return st.dictionaries(st.sampled_from(["width", "depth"]), st.integers(1, 9).map(float), min_size=1)
     raise AssertionError(kind)
 
 
@@ -59,8 +57,6 @@ def as_options(settings):
     """Return the command line that asks for some settings."""
     for name, value in settings.items():
         flag = name.replace("_", "-")
-        if isinstance(value, dict):
-            value = ",".join(f"{key}={number}" for key, number in value.items())
         if isinstance(value, bool):
             yield f"--{flag}" if value else f"--no-{flag}"
         elif value is not None:

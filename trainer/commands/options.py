@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from collections.abc import Callable
-from contextlib import suppress
 from typing import Any
 
 import click
@@ -35,7 +34,7 @@ def option(name: str, **changes: Any) -> Decorator:
     settings: dict[str, Any] = {"help": about, "type": _click_type(kind)}
     if name in ENVIRONMENT:
         settings |= {"envvar": ENVIRONMENT[name], "show_envvar": True}
-    if field.default not in (NODEFAULT, None):
+    if field.default is not NODEFAULT and field.default is not None:  # None given to click would count as a value
         settings |= {"default": field.default, "show_default": field.default is not False}
     if isinstance(kind, inspect.BoolType):
         flag = f"{flag}/--no-{flag.removeprefix('--')}"
@@ -97,28 +96,4 @@ def _click_type(kind: inspect.Type) -> click.ParamType[Any] | None:
             return click.FloatRange(low, high)
         case inspect.BoolType():
             return None
-        case inspect.DictType():
-            return Pairs()
     return click.STRING
-
-
-class Pairs(click.ParamType[dict[str, Any]]):
-    """Names with values: ``width=512,depth=2``."""
-
-    name = "name=value,..."
-
-    def convert(self, value: Any, param: click.Parameter | None, ctx: click.Context | None) -> dict[str, Any]:
-        """Read what was written; numbers are numbers."""
-        if isinstance(value, dict):  # of a file
-            return value
-        pairs = [pair.partition("=") for pair in value.split(",")]
-        if not all(name.strip() and equals for name, equals, _ in pairs):
-            self.fail(f"{value!r} is not of the form name=value,name=value.", param, ctx)
-        return {name.strip(): _number(text.strip()) for name, _, text in pairs}
-
-
-def _number(text: str) -> float | str:
-    for kind in (int, float):
-        with suppress(ValueError):
-            return kind(text)
-    return text
