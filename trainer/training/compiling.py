@@ -90,9 +90,9 @@ def warn_if_long(network: Network, config: Config, compute: Compute, images: flo
     if compute.on_gpu or config.freeze_backbone:
         return
     batch = _black_images(4, config, compute.device)
-    start = time.perf_counter()
     with torch.inference_mode():
         levels = len(network.eval()(batch))
+    start = time.perf_counter()
     for step in network.training_steps():
         loss, _ = step(batch, torch.zeros(len(batch), levels, dtype=torch.int64), None)
         loss.backward()
