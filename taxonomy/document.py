@@ -1,8 +1,8 @@
 """The hierarchy file as typed data: its shape and its structural rules.
 
 The shape is checked by msgspec and published as a JSON Schema (``taxonomy/data/hierarchy.schema.json``);
-what a schema cannot say (one parent per taxon, no empty node, ...) is checked by `misplaced` and
-`unsound`, which yield findings and never raise.
+what a schema cannot say (one parent per taxon, no empty node, ...) is checked by `check_placement` and
+`check_structure`, which yield findings and never raise.
 """
 
 from __future__ import annotations
@@ -87,10 +87,10 @@ def parse(raw: Any) -> Document:
             return msgspec.convert(raw, Document)
     except msgspec.ValidationError:
         pass
-    raise HierarchyError(str(next(misshapen(raw))))
+    raise HierarchyError(str(next(check_shape(raw))))
 
 
-def misshapen(raw: Any) -> Iterator[Finding]:
+def check_shape(raw: Any) -> Iterator[Finding]:
     """Yield why parsed JSON is no `Document`: the first offence of the top, and the first of every level."""
     if not isinstance(raw, dict) or raw.get("format") != FORMAT:
         yield Finding("not-a-hierarchy", "top level", f'not a hierarchy file: "format" is not "{FORMAT}"')
@@ -133,7 +133,7 @@ def json_place(level: int, part: str, index: int | None = None) -> str:
     return f"levels[{level}].{part}" + ("" if index is None else f"[{index}]")
 
 
-def misplaced(document: Document) -> Iterator[Finding]:
+def check_placement(document: Document) -> Iterator[Finding]:
     """Yield what stands where the format has no place for it."""
     if document.levels[0].parents is not UNSET:
         yield Finding("misplaced-parents", "levels[0].parents", "the coarsest level has no level above it")
@@ -142,7 +142,7 @@ def misplaced(document: Document) -> Iterator[Finding]:
             yield Finding("misplaced-classes", f"levels[{i}].classes", "only the finest level carries dataset classes")
 
 
-def unsound(document: Document, place: Place = json_place) -> Iterator[Finding]:
+def check_structure(document: Document, place: Place = json_place) -> Iterator[Finding]:
     """Yield every breach of the rules that make the levels one tree (docs/validation.md).
 
     Parameters

@@ -19,7 +19,7 @@ from msgspec import UNSET
 from numpy.typing import ArrayLike, NDArray
 
 from taxonomy import frames
-from taxonomy.document import FORMAT, VERSION, Document, LevelDocument, misplaced, parse, unsound
+from taxonomy.document import FORMAT, VERSION, Document, LevelDocument, check_placement, check_structure, parse
 from taxonomy.errors import HierarchyError, HiertaxError
 from taxonomy.files import read_json, write_json
 from taxonomy.lca import PathCodes, lca_level, path_codes
@@ -94,7 +94,7 @@ class Hierarchy:
     def __post_init__(self) -> None:
         for level in self.levels:
             level.parents.setflags(write=False)
-        for finding in unsound(self.to_document()):
+        for finding in check_structure(self.to_document()):
             raise HierarchyError(str(finding))
 
     # ---------------------------------------------------------------- reading and writing
@@ -119,7 +119,7 @@ class Hierarchy:
     def from_json(cls, raw: Any) -> Hierarchy:
         """Build a hierarchy from the parsed JSON of its file."""
         document = parse(raw)
-        for finding in misplaced(document):
+        for finding in check_placement(document):
             raise HierarchyError(str(finding))
         finest = document.levels[-1]
         return cls(

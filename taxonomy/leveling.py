@@ -39,7 +39,7 @@ MOST_CELLS = 20_000_000  # classes times levels; a small file can describe a tre
 
 
 @dataclass(frozen=True)
-class Reading:
+class ImportOptions:
     """How to read a tree from elsewhere, and what to say about it.
 
     Attributes
@@ -98,7 +98,7 @@ class Reading:
 def from_table(
     lineages: Sequence[Lineage],
     levels: Sequence[str],
-    reading: Reading,
+    reading: ImportOptions,
     classes: Sequence[str] | None = None,
     **known: Any,
 ) -> Hierarchy:
@@ -135,13 +135,13 @@ def _without_placeholders(lineages: Sequence[Lineage]) -> tuple[list[Lineage], i
     return [tuple(map(clean.__getitem__, line)) for line in lineages], count
 
 
-def _note_gaps(reading: Reading, gaps: int) -> None:
+def _note_gaps(reading: ImportOptions, gaps: int) -> None:
     if gaps:
         reading.notes.append(f"names such as 'NA' or 'unknown' that stand for no taxon, taken as gaps: {gaps}")
 
 
 def _merged(
-    lines: list[Lineage], classes: Sequence[str] | None, reading: Reading
+    lines: list[Lineage], classes: Sequence[str] | None, reading: ImportOptions
 ) -> tuple[list[Lineage], list[str] | None]:
     """Return the lineages and classes of different rows; a row per image is usual."""
     rows = list(dict.fromkeys(zip(lines, classes or [""] * len(lines), strict=True)))
@@ -164,7 +164,7 @@ def _deepest(lines: Sequence[Lineage]) -> list[str]:
 
 
 def _built(
-    lines: list[Lineage], names: Sequence[str], classes: Sequence[str], own: bool, reading: Reading,
+    lines: list[Lineage], names: Sequence[str], classes: Sequence[str], own: bool, reading: ImportOptions,
     about: dict[str, Any],
 ) -> Hierarchy:  # fmt: skip
     """Build the hierarchy of even lineages; `own` says that the classes are the names of taxa."""
@@ -173,7 +173,7 @@ def _built(
 
 
 def _qualified(
-    levels: tuple[Level, ...], classes: Sequence[str], own: bool, reading: Reading, about: dict[str, Any]
+    levels: tuple[Level, ...], classes: Sequence[str], own: bool, reading: ImportOptions, about: dict[str, Any]
 ) -> Hierarchy:
     if reading.qualify:
         plain = levels
@@ -186,7 +186,7 @@ def _qualified(
     return Hierarchy(levels=levels, classes=tuple(classes), **about)
 
 
-def from_tree(labels: Sequence[str], parents: Sequence[int], reading: Reading, **known: Any) -> Hierarchy:
+def from_tree(labels: Sequence[str], parents: Sequence[int], reading: ImportOptions, **known: Any) -> Hierarchy:
     """Build a hierarchy from a tree without ranks.
 
     Parameters
@@ -246,7 +246,7 @@ def _refuse_twins(labels: Sequence[str], above: IntArray) -> None:
 
 def _levelled(
     labels: Sequence[str], above: IntArray, depth: IntArray, leaves: IntArray, classes: list[str], own: bool,
-    reading: Reading, about: dict[str, Any],
+    reading: ImportOptions, about: dict[str, Any],
 ) -> Hierarchy:  # fmt: skip
     count = int(depth.max())
     kept = _kept(reading.depths, count)
@@ -330,7 +330,7 @@ def _at_the_bottom(line: Lineage, count: int, kept: Sequence[int] | None = None)
     return tuple(line[-1] if k == count - 1 else line[k] if k < len(line) - 1 else "" for k in kept)
 
 
-def _level_names(reading: Reading, count: int, kept: Sequence[int] | None = None) -> tuple[str, ...]:
+def _level_names(reading: ImportOptions, count: int, kept: Sequence[int] | None = None) -> tuple[str, ...]:
     places = range(count) if kept is None else kept
     names = reading.levels or tuple(f"level {k + 1}" for k in places)
     if len(names) != len(places):

@@ -14,7 +14,7 @@ from taxonomy.commands.sources import SOURCES, Options, choose, formats_of, refu
 from taxonomy.console import invocation
 from taxonomy.sources.offline import options as offline
 
-DATASETS = ("cub", "cub-paper", "aircraft", "cars", "sketchbirds", "folder")
+DATASETS = ("cub", "cub-paper", "aircraft", "cars", "sketchbirds", "nabirds", "inat", "pets", "folder")
 POLICIES = ("error", "fill", "collapse")
 FOLDER = click.Path(exists=True, path_type=Path)
 ASKED = tuple(dict.fromkeys(source.source for source in SOURCES if source.source))
@@ -24,7 +24,7 @@ CACHE = click.Path(file_okay=False, path_type=Path)
 @click.command()
 @click.option("--dataset", type=click.Choice(DATASETS), help="Whose classes to arrange.")
 @click.option("--source", type=click.Choice(ASKED), help="Who says it.")
-@click.option("--root", type=FOLDER, help="Where the dataset lies: aircraft, cars or folder.")
+@click.option("--root", type=FOLDER, help="Where the dataset lies: aircraft, cars, nabirds, inat, pets or folder.")
 @click.option(
     "--csv", "table", type=HIERARCHY, help="Table with a column per level: text, .xlsx or .parquet; rows in any order."
 )
@@ -38,7 +38,9 @@ CACHE = click.Path(file_okay=False, path_type=Path)
 @click.option("--names", type=HIERARCHY, help="Classes to look up, one per line, or a CSV with a column class.")
 @offline.offline_options
 @click.option(
-    "--levels", metavar="A,B,...", help="Names of the levels, coarsest first; columns for --csv, ranks for --names."
+    "--levels",
+    metavar="A,B,...",
+    help="Names of the levels, coarsest first; columns for --csv, ranks for --names and inat.",
 )
 @click.option(
     "--ragged",
@@ -62,7 +64,8 @@ def build(ctx: click.Context, /, **given: Any) -> None:
 
     From the package's reviewed tables (--dataset), from a dataset's own files (--dataset with --root), from a
     table (--csv), or from the file of another tool (--from). `cub` is the corrected bird tree (13/37/200);
-    `cub-paper` the published one (13/38/200), slip included. `folder` takes nested folders of images.
+    `cub-paper` the published one (13/38/200), slip included. `nabirds`, `inat` and `pets` take the tree that is in
+    their lists; `folder` takes nested folders of images, or a table of images with a column per level.
 
     From Wikipedia, each class's page is asked, at most 200 requests a minute; every fact that two pages state is
     cross-checked, none is guessed, and NAME.evidence.csv tells who says what. Answers are cached: an interrupted
@@ -78,6 +81,8 @@ def build(ctx: click.Context, /, **given: Any) -> None:
       hiertax build --names birds.txt --levels order,family,species --contact you@example.org
       hiertax build --names birds.txt --levels order,family,species --source ncbi --archive taxdump.tar.gz --within Aves
       hiertax build --dataset aircraft --root fgvc-aircraft-2013b
+      hiertax build --dataset nabirds --root nabirds --ragged fill
+      hiertax build --dataset inat --root inat2021 --levels class,order,family,species
       hiertax build --dataset folder --root pets --levels group,breed --root-label pet
       hiertax build --csv birds.csv --levels order,family,species --ragged fill
       hiertax build --csv plants.xlsx --qualify

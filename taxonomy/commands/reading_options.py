@@ -21,7 +21,7 @@ from taxonomy.errors import HiertaxError
 
 if TYPE_CHECKING:
     from taxonomy.hierarchy import Hierarchy
-    from taxonomy.leveling import Reading
+    from taxonomy.leveling import ImportOptions
 
 OPTIONS: Final = {
     "qualify": click.option(
@@ -58,7 +58,7 @@ _SETTING = re.compile(
 
 
 def reading_options(command: Callable[..., Any]) -> Callable[..., Any]:
-    """Add the options to a command, which gets their settings as one argument ``reading``: fields of `Reading`."""
+    """Add the options to a command, which gets their settings as one argument ``reading``: of `ImportOptions`."""
 
     @wraps(command)
     def packed(*args: Any, **given: Any) -> Any:
@@ -138,12 +138,12 @@ def said(notes: Sequence[str]) -> tuple[str, ...]:
     return (as_flags("; ".join(notes)),) if notes else ()
 
 
-def load(path: Path, reading: Reading | None = None, kind: str | None = None) -> Hierarchy:
+def load(path: Path, reading: ImportOptions | None = None, kind: str | None = None) -> Hierarchy:
     """Read a hierarchy file or any format that can be read, and say on stderr what was assumed."""
     from taxonomy import formats
-    from taxonomy.leveling import Reading
+    from taxonomy.leveling import ImportOptions
 
-    reading = reading or Reading()
+    reading = reading or ImportOptions()
     with flags_in_errors():
         hierarchy = formats.load(path, reading, kind)
     for line in said(reading.notes):

@@ -54,7 +54,7 @@ def select(
       hiertax select wordnet.txt --depths 2,5,-1 --parents shortest --ragged fill --out imagenet.json
     """
     from taxonomy import formats
-    from taxonomy.leveling import Reading
+    from taxonomy.leveling import ImportOptions
 
     if not (levels or depths or classes or within):
         raise click.UsageError("give --levels, --depths, --classes or --within.")
@@ -63,7 +63,7 @@ def select(
         refuse_meaningless(ctx, [kind] if kind else [])
         places, names = _numbers(depths), tuple(_split(levels)) if levels else None
         unranked = kind in UNRANKED
-        how = Reading(name, ragged=ragged, **reading)
+        how = ImportOptions(name, ragged=ragged, **reading)
         if unranked and places:
             how = replace(how, depths=places, levels=names)
         hierarchy = load(file, how, kind)

@@ -7,7 +7,7 @@ options of its own, a field of `Options` and a ``click.option`` in `taxonomy.com
 from __future__ import annotations
 
 from collections.abc import Callable, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Final
 
@@ -19,7 +19,7 @@ from taxonomy.sources.offline import options as offline
 
 if TYPE_CHECKING:
     from taxonomy.hierarchy import Hierarchy
-    from taxonomy.leveling import Reading
+    from taxonomy.leveling import ImportOptions
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -101,12 +101,13 @@ def choose(options: Options) -> Source:
     able = [source for source in SOURCES if source.given == given[0] and source.fits(options)]
     asked = [source for source in able if options.source in (None, source.source)]
     if not asked:
-        fits = " or ".join(source.what for source in SOURCES if source.source == options.source)
+        fits = " or ".join(dict.fromkeys(source.what for source in SOURCES if source.source == options.source))
         raise click.UsageError(f"--source {options.source} goes with {fits}, not with {able[0].what}.")
     chosen = asked[0]
     for name, what in chosen.needs:
         if getattr(options, name) is None:
             typed = f"--dataset {options.dataset}" if chosen.given == "dataset" else INPUTS[chosen.given]
+            typed = typed if options.source is None else f"--source {options.source}"
             raise click.UsageError(f"{typed} needs --{name.replace('_', '-')} {what}.")
     return chosen
 
@@ -121,7 +122,7 @@ def refuse_what_has_no_meaning(source: Source, typed: Sequence[str]) -> None:
     """
     for name in typed:
         if not source.means(name):
-            fits = " or ".join(other.what for other in SOURCES if other.means(name))
+            fits = " or ".join(dict.fromkeys(other.what for other in SOURCES if other.means(name)))
             raise click.UsageError(f"--{name.replace('_', '-')} goes with {fits}, not with {source.what}.")
 
 
@@ -141,11 +142,23 @@ def _own_files(options: Options) -> None:
     save(build(options.root or Path(), {"kind": "dataset", "command": options.command}), options)
 
 
+def _own_lists(options: Options) -> None:
+    from taxonomy.datasets import listed_dataset
+    from taxonomy.sources.lists import hierarchy_of
+
+    name = options.dataset or ""
+    dataset = listed_dataset(options.root or Path(), name)
+    reading = _reading(options, kind="dataset")
+    named = replace(reading, name=reading.name or name, root=reading.root or _OWN_LISTS[name])
+    save(replace(hierarchy_of(dataset, named), dataset=name), options, dataset.notes)
+
+
 def _folders(options: Options) -> None:
     from taxonomy.datasets import find_dataset
     from taxonomy.sources.folder import hierarchy_of
 
-    dataset = find_dataset(options.root or Path())
+    levels = _split(options.levels) if options.levels else None
+    dataset = find_dataset(options.root or Path(), levels=levels)
     hierarchy = hierarchy_of(dataset, _reading(options, kind="folder"))
     save(hierarchy, options, (*dataset.notes, *said(options.reading["notes"])))
 
@@ -203,6 +216,9 @@ def _offline(options: Options) -> None:
 
 
 _OWN_FILES: Final = ("aircraft", "cars")
+_OWN_LISTS: Final = {"nabirds": "bird", "inat": "organism", "pets": "pet"}  # and what their labels are
+_REVIEWED: Final = ("cub", "cub-paper", "aircraft", "cars", "sketchbirds")
+_ROOT: Final = (("root", "DIR, the folder of its lists"),)
 _SHAPE: Final = ("levels", "ragged", "name", "root_label")
 _WIKI: Final = ("contact", "api_url", "cache", "offline", "review")
 _RANKS: Final = ("levels", "A,B,..., the ranks to look for, such as order,family,species")
@@ -210,23 +226,30 @@ _RANKS: Final = ("levels", "A,B,..., the ranks to look for, such as order,family
 SOURCES: Final = (
     Source(
         "the reviewed tables", "dataset", (), _reviewed, source="curated",
-        fits=lambda options: options.dataset != "folder" and not _has_own_files(options),
+        fits=lambda options: options.dataset in _REVIEWED and not _has_own_files(options),
     ),
     Source("a dataset's own files", "dataset", ("root",), _own_files, fits=lambda options: _has_own_files(options)),
     Source(
+        "a dataset's own lists", "dataset", ("root", *_SHAPE), _own_lists,
+        fits=lambda options: options.dataset in _OWN_LISTS, needs=_ROOT,
+    ),
+    Source(
         "folders", "dataset", ("root", *_SHAPE), _folders, fits=lambda options: options.dataset == "folder",
-        needs=(("root", "DIR, the folder of the class folders"),),
+        needs=(("root", "DIR, the folder of the class folders, or a table of images"),),
     ),
     Source("a table", "table", _SHAPE, _table),
     Source("another tool's file", "imported", _SHAPE, _imported),
-    Source("Wikipedia's pages on a dataset", "dataset", _WIKI, _wikipedia_on_dataset, source="wikipedia"),
+    Source(
+        "Wikipedia's pages on a dataset", "dataset", _WIKI, _wikipedia_on_dataset, source="wikipedia",
+        fits=lambda options: options.dataset not in _OWN_LISTS,
+    ),
     Source(
         "Wikipedia's pages on a list of names", "names", ("levels", "name", "root_label", *_WIKI), _wikipedia_on_names,
         source="wikipedia", needs=(_RANKS,),
     ),
     *(
         Source(
-            f"{kind} on the disk", "names", offline.TAKES, _offline, source=kind,
+            "a list of names looked up on the disk", "names", offline.TAKES, _offline, source=kind,
             needs=(_RANKS, ("archive", offline.ARCHIVE)),
         )
         for kind in offline.SOURCES
@@ -285,12 +308,12 @@ def ranks_of(text: str) -> list[str]:
     return ranks
 
 
-def _reading(options: Options, **about: str) -> Reading:
-    from taxonomy.leveling import Reading
+def _reading(options: Options, **about: str) -> ImportOptions:
+    from taxonomy.leveling import ImportOptions
 
     levels = tuple(_split(options.levels)) if options.levels else None
     source = {**about, "command": options.command}
-    return Reading(options.name, options.root_label, levels, options.ragged, source, **options.reading)
+    return ImportOptions(options.name, options.root_label, levels, options.ragged, source, **options.reading)
 
 
 def _split(levels: str) -> list[str]:

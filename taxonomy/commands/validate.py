@@ -14,8 +14,8 @@ from taxonomy.commands.reading_options import as_flags
 @click.argument("files", metavar="FILE...", nargs=-1, required=True, type=click.Path(path_type=Path))
 @click.option(
     "--root",
-    type=click.Path(exists=True, file_okay=False, path_type=Path),
-    help="Folder of the dataset; its classes must match.",
+    type=click.Path(exists=True, path_type=Path),
+    help="Folder of the dataset, or a table of its images; its classes must match.",
 )
 @click.option("--strict", is_flag=True, help="Exit with 1 on warnings too.")
 @click.option("--json", "as_json", is_flag=True, help="Print the findings for a machine.")

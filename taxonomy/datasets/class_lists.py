@@ -7,7 +7,7 @@ from pathlib import Path
 from typing import Final, NamedTuple
 
 from taxonomy.datasets.conventions import nfc
-from taxonomy.errors import HiertaxError
+from taxonomy.datasets.mat import texts
 from taxonomy.files import read_text
 
 _PLACES: Final = ("", "CUB_200_2011", "data", "devkit")  # where datasets keep their lists, from their root
@@ -53,14 +53,7 @@ def mat_names(path: Path) -> list[str]:
     HiertaxError
         If there is none, or it cannot be read.
     """
-    from scipy.io import loadmat  # slow to import, and only Cars needs it
-
-    try:
-        cells = loadmat(path, variable_names=["class_names"])["class_names"]
-        return [str(cell.item()) for cell in cells.ravel()]
-    except Exception as error:  # scipy raises whatever its parser stumbles over, IndexError and struct.error included
-        reason = str(error) or type(error).__name__
-        raise HiertaxError(f"{path}: no class_names can be read from this .mat ({reason}); fetch it again") from None
+    return texts(path, "class_names")
 
 
 _LISTS: Final[dict[str, Callable[[Path], list[str]]]] = {

@@ -3,43 +3,75 @@
 from __future__ import annotations
 
 import os
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Final
 
-from taxonomy.datasets import cub, folders
+from taxonomy.datasets import (
+    aircraft,
+    birdsnap,
+    cars,
+    cub,
+    flowers,
+    folders,
+    imagefolder,
+    inat,
+    manifest,
+    nabirds,
+    pets,
+)
 from taxonomy.datasets.class_lists import class_list
 from taxonomy.datasets.dataset import Dataset
 from taxonomy.datasets.listing import entries, is_folder
+from taxonomy.datasets.presence import NoImagesError, without_absent
 from taxonomy.datasets.splits import apply_split, draw_split
 from taxonomy.errors import HiertaxError
 
 
-class NoImagesError(HiertaxError):
-    """No images of a dataset were found, so there is nothing that could be wrong with them."""
-
-
 @dataclass(frozen=True)
 class Layout:
-    """How a dataset may lie on disk: what to call it, how to tell it, how to read it."""
+    """How a dataset may lie on disk: what to call it, how to tell it, how to read it.
+
+    `read` takes what lies in the folders or lists; images that are listed need not be there.
+    """
 
     what: str
     recognises: Callable[[Path], bool]
     read: Callable[[Path], Dataset]
 
 
-LAYOUTS: Final = (
-    Layout("CUB's lists (images.txt)", cub.recognises, cub.read),
-    Layout("folders of splits (train, test)", folders.recognises, folders.read_splits),
-)  # class folders without a split are what is left where no other layout is there
+LAYOUTS: Final = {
+    "cub": Layout("CUB's lists (images.txt)", cub.recognises, cub.read),
+    "nabirds": Layout("NABirds' lists (images.txt, hierarchy.txt)", nabirds.recognises, nabirds.read),
+    "birdsnap": Layout("Birdsnap's lists (images.txt, species.txt)", birdsnap.recognises, birdsnap.read),
+    "aircraft": Layout("FGVC-Aircraft's lists (images_variant_*.txt)", aircraft.recognises, aircraft.read),
+    "cars": Layout("Stanford Cars' lists (cars_train_annos.mat)", cars.recognises, cars.read),
+    "flowers": Layout("Flowers-102's lists (imagelabels.mat, setid.mat)", flowers.recognises, flowers.read),
+    "pets": Layout("Oxford-IIIT Pets' lists (annotations/trainval.txt)", pets.recognises, pets.read),
+    "inat": Layout("iNaturalist's lists (train*.json, val*.json)", inat.recognises, inat.read),
+    "imagefolder": Layout(
+        f"image folders with a table ({', '.join(imagefolder.TABLES)})", imagefolder.recognises, imagefolder.read
+    ),
+    "folders": Layout("folders of splits (train, test)", folders.recognises, folders.read_splits),
+}  # class folders without a split are what is left where no other layout is there
 
-_USUAL_FOLDERS: Final = {"cub": ("CUB_200_2011", "cub")}
+_LISTING_FOLDERS: Final = {"imagefolder", "inat"}  # whose images lie in folders of splits that they list
+_USUAL_FOLDERS: Final = {
+    "cub": ("CUB_200_2011", "cub"),
+    "aircraft": ("fgvc-aircraft-2013b", "aircraft"),
+    "cars": ("stanford_cars", "cars"),
+    "flowers": ("flowers-102", "flowers"),
+    "pets": ("oxford-iiit-pet", "pets"),
+}
 _FETCH: Final = {
     "cub": "fetch them by `hiertax download --dataset cub --to {root}`",
-    "aircraft": "sort the FGVC-Aircraft images into {root}/train/VARIANT/ and {root}/test/VARIANT/",
-    "cars": "sort the Stanford Cars images into {root}/train/CLASS/ and {root}/test/CLASS/",
+    "aircraft": "sort the FGVC-Aircraft images into {root}/train/VARIANT/ and {root}/test/VARIANT/, or unpack the "
+    "dataset's archive there",
+    "cars": "sort the Stanford Cars images into {root}/train/CLASS/ and {root}/test/CLASS/, or unpack the dataset's "
+    "archives there",
 }
+_WHERE_LISTED: Final = "put the images where the lists say, from {root}"
 
 
 def read_dataset(
@@ -49,13 +81,14 @@ def read_dataset(
     split: str | Path | None = None,
     test_fraction: float = 0.2,
     seed: int = 0,
+    levels: Sequence[str] | None = None,
 ) -> Dataset:
     """Read a dataset of images, with a split to train on and one to score.
 
     Parameters
     ----------
     root
-        The dataset's own folder, or one that holds datasets.
+        The dataset's own folder, one that holds datasets, or a table of images (a manifest).
     dataset
         What it is called, such as ``cub``; only needed where `root` holds datasets.
     split
@@ -63,6 +96,9 @@ def read_dataset(
     test_fraction, seed
         Which part of each class to draw for test where there is no split at all, and the seed of the draw; see
         `draw_split`. A fraction of 0 draws none.
+    levels
+        Of a table of images: the columns of taxa, coarsest first, as far as they are there. Columns that are called as
+        ranks, where not given.
 
     Raises
     ------
@@ -85,14 +121,16 @@ def read_dataset(
     ['train/cat/1.jpg', 'train/dog/2.jpg', 'test/dog/3.jpg']
     >>> folder.cleanup()
     """
-    found = find_dataset(root, dataset)
+    found = find_dataset(root, dataset, levels)
     if split is not None:
         return apply_split(found, split)
     return found if found.splits or not test_fraction else draw_split(found, test_fraction, seed)
 
 
-def find_dataset(root: str | Path, dataset: str | None = None) -> Dataset:
+def find_dataset(root: str | Path, dataset: str | None = None, levels: Sequence[str] | None = None) -> Dataset:
     """Read the dataset at `root`, or in its usual folder under `root`, as it lies there: no split is drawn.
+
+    Images that are listed but not on disk are left out, which a note says.
 
     Raises
     ------
@@ -102,12 +140,15 @@ def find_dataset(root: str | Path, dataset: str | None = None) -> Dataset:
         If there are two layouts in one place, or what is there cannot be read.
     """
     root = Path(root)
+    if manifest.recognises(root):
+        return without_absent(manifest.read(root, levels), f"see to the paths in {root}")
     if os.path.lexists(root) and not is_folder(root):
         what = "is a file, not a folder" if root.exists() else "is a link to nowhere"
-        raise HiertaxError(f"{root}: {what}; name the folder of the dataset")
+        raise HiertaxError(f"{root}: {what}; name the folder of the dataset, or {manifest.SHAPE}")
     if (found := recognised(root, dataset)) is not None:
         place, layout = found
-        return layout.read(place)
+        read = imagefolder.read(place, levels) if layout is LAYOUTS["imagefolder"] else layout.read(place)
+        return without_absent(read, _FETCH.get(read.layout, _WHERE_LISTED).format(root=root))
     for place in reversed(list(_places(root, dataset))):  # the folder named as the dataset first
         if not _has_lists_alone(place) and (plain := folders.read_plain(place)) is not None:
             return plain
@@ -123,13 +164,35 @@ def recognised(root: Path, dataset: str | None = None) -> tuple[Path, Layout] | 
         If two layouts lie in one place.
     """
     for place in _places(root, dataset):
-        found = [layout for layout in LAYOUTS if layout.recognises(place)]
+        found = {name: layout for name, layout in LAYOUTS.items() if layout.recognises(place)}
+        if _LISTING_FOLDERS & found.keys():
+            found.pop("folders", None)
         if len(found) > 1:
-            both = " and ".join(layout.what for layout in found)
+            both = " and ".join(layout.what for layout in found.values())
             raise HiertaxError(f"{place}: holds both {both}, two layouts in one place; move one of the two elsewhere")
         if found:
-            return place, found[0]
+            return place, next(iter(found.values()))
     return None
+
+
+def listed_dataset(root: Path, dataset: str) -> Dataset:
+    """Read the lists of a dataset, whether its images are there or not.
+
+    Parameters
+    ----------
+    dataset
+        A key of `LAYOUTS`.
+
+    Raises
+    ------
+    HiertaxError
+        If the lists are not at `root` or in the usual folder under it, or cannot be read.
+    """
+    layout = LAYOUTS[dataset]
+    for place in _places(root, dataset):
+        if layout.recognises(place):
+            return layout.read(place)
+    raise HiertaxError(f"{root}: not {layout.what}; name the folder that holds them")
 
 
 def _places(root: Path, dataset: str | None) -> Iterator[Path]:

@@ -5,12 +5,14 @@ from __future__ import annotations
 from collections.abc import Collection, Sequence
 from collections.abc import Set as AbstractSet
 from dataclasses import dataclass, replace
+from functools import cached_property
 
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
 
 from taxonomy.datasets.conventions import nfc
 from taxonomy.datasets.dataset import Dataset, IntArray
+from taxonomy.datasets.depth import KNOWN_TO, known_to, label_by_paths, label_paths, lifted, restricted_paths
 from taxonomy.datasets.matching import Known, match, names_in, nearest_class
 from taxonomy.datasets.notes import counted, few
 from taxonomy.errors import HiertaxError
@@ -24,7 +26,8 @@ class Joined:
     Attributes
     ----------
     dataset
-        N images; ``classes`` are those of `hierarchy`, in the same order.
+        N images; ``classes`` are those of `hierarchy`, in the same order, and after them the taxa that are all that is
+        known of some images, such as ``family: Laridae``.
     hierarchy
         Restricted to the classes that have training images.
     notes
@@ -37,12 +40,20 @@ class Joined:
 
     @property
     def codes(self) -> IntArray:
-        """int64 ``[N]``: for each image the index of its class among ``hierarchy.classes``."""
-        return self.dataset.labels
+        """int64 ``[N]``: for each image the index of its class among ``hierarchy.classes``, -1 where unknown."""
+        return self.label_paths[:, -1][self.dataset.labels]
+
+    @cached_property
+    def label_paths(self) -> IntArray:
+        """int64 ``[L, K]``: for each label of `dataset` its label index at every level, -1 where unknown.
+
+        The first rows are the classes of `hierarchy`; more follow for taxa that images are known to only.
+        """
+        return label_paths(self.dataset, self.hierarchy)
 
     def paths(self, split: str) -> IntArray:
-        """Return for each image of a split its label index at every level, int64 ``[n, K]``."""
-        return self.hierarchy.paths[self.codes[self.dataset.rows(split)]]
+        """Return for each image of a split its label index at every level, int64 ``[n, K]``; -1 where unknown."""
+        return self.label_paths[self.dataset.labels[self.dataset.rows(split)]]
 
     def keep(self, rows: ArrayLike) -> Joined:
         """Return the join of some of the images only (positions, or a mask), such as those that can be decoded.
@@ -57,6 +68,9 @@ def join(dataset: Dataset, hierarchy: Hierarchy, *, restrict: bool = True, left_
 
     A class without training images is one that nobody can learn: it is left out of the hierarchy with the images
     that it has elsewhere, and a note names it. Another note names the classes without images to score.
+
+    An image whose label is no class but a taxon above is known to that level only, which a note counts. It makes no
+    class learnable: a taxon of which no class can be learned is known by the taxa above it that are left.
 
     Parameters
     ----------
@@ -75,7 +89,11 @@ def join(dataset: Dataset, hierarchy: Hierarchy, *, restrict: bool = True, left_
     named = label_by(dataset, hierarchy, left_out=left_out)
     notes = named.notes[len(dataset.notes) :]
     named = replace(named, notes=dataset.notes)
-    return _restricted(named, hierarchy, notes) if restrict else Joined(named, hierarchy, _all_notes(named, notes))
+    return (
+        _restricted(named, hierarchy, notes)
+        if restrict
+        else Joined(named, hierarchy, _all_notes(named, hierarchy, notes))
+    )
 
 
 def label_by(dataset: Dataset, hierarchy: Hierarchy, *, left_out: Collection[str] = ()) -> Dataset:
@@ -83,38 +101,25 @@ def label_by(dataset: Dataset, hierarchy: Hierarchy, *, left_out: Collection[str
 
     Returns
     -------
-    The dataset with ``hierarchy.classes`` for classes, which may have no images; what is left out is in its notes.
+    The dataset with ``hierarchy.classes`` for classes, which may have no images, and after them the taxa that are all
+    that is known of some images; what is left out is in its notes.
 
     Raises
     ------
     HiertaxError
         As for `join`.
     """
-    known = Known(hierarchy.classes, [level.labels for level in hierarchy.levels], hierarchy.paths)
-    matching = match(dataset.classes, known)
+    levels = [level.name for level in hierarchy.levels]
+    known = Known(hierarchy.classes, [level.labels for level in hierarchy.levels], hierarchy.paths, levels)
+    matching = match(dataset.classes, known, dataset.lineages, dataset.levels)
     if matching.conflicts:
         raise HiertaxError(f"{dataset.root}: {matching.conflicts[0]}{_more(len(matching.conflicts) - 1)}")
-    unknown = matching.codes < 0
-    if asked := _not_to_be_left_out(dataset, unknown, known, {nfc(name) for name in left_out}):
+    unknown = matching.paths[:, 0] < 0
+    if asked := _not_to_be_left_out(dataset, unknown, known, {nfc(name) for name in left_out}, matching.outside):
         raise HiertaxError(_unknown_classes(dataset, hierarchy, asked, known))
     rows = np.flatnonzero(~unknown[dataset.labels])
     notes = [*_inside(matching.inside), *_strangers(dataset, unknown, known)]
-    kept = dataset.select(rows, *notes)
-    return relabel(kept, matching.codes, hierarchy.classes)
-
-
-def relabel(dataset: Dataset, codes: IntArray, classes: Sequence[str]) -> Dataset:
-    """Give the images of a dataset other classes.
-
-    Parameters
-    ----------
-    codes
-        int64 ``[C]``: for each class that has images the index of its new class.
-    """
-    import pandas as pd
-
-    labels = pd.Categorical.from_codes(codes[dataset.labels], categories=pd.Index(list(classes)))
-    return replace(dataset, classes=tuple(classes), table=dataset.table.assign(label=labels))
+    return label_by_paths(dataset.select(rows, *notes), matching.paths, hierarchy)
 
 
 def learnable(hierarchy: Hierarchy, training: ArrayLike) -> tuple[Hierarchy, IntArray]:
@@ -149,32 +154,36 @@ def learnable(hierarchy: Hierarchy, training: ArrayLike) -> tuple[Hierarchy, Int
 
 
 def _restricted(dataset: Dataset, hierarchy: Hierarchy, notes: Sequence[str]) -> Joined:
-    """Leave out the classes without training images; the dataset's classes are those of the hierarchy."""
+    """Leave out the classes without training images; the dataset's first classes are those of the hierarchy."""
+    count = len(hierarchy.classes)
     try:
-        part, codes = learnable(hierarchy, dataset.counts("train"))
+        part, codes = learnable(hierarchy, dataset.counts("train")[:count])
     except HiertaxError as error:
         raise HiertaxError(f"{dataset.root}: {error}") from None
-    remarks = [*notes, *_left_out(dataset, hierarchy, part, codes < 0)]
-    kept = relabel(dataset.select(codes[dataset.labels] >= 0), codes, part.classes)
-    return Joined(kept, part, _all_notes(kept, remarks))
+    before = label_paths(dataset, hierarchy)
+    after = restricted_paths(before, hierarchy, np.flatnonzero(codes >= 0))
+    after[:count][codes < 0] = -1
+    remarks = [*notes, *_left_out(dataset, hierarchy, part, codes < 0), *lifted(dataset, before, after)]
+    kept = label_by_paths(dataset.select(after[dataset.labels, 0] >= 0), after, part)
+    return Joined(kept, part, _all_notes(kept, part, remarks))
 
 
-def _all_notes(dataset: Dataset, notes: Sequence[str]) -> tuple[str, ...]:
-    """Return notes, and last the one that names the classes without images to score."""
-    before = [note for note in notes if _UNSCORED not in note]
-    return (*before, *_unscored(dataset))
+def _all_notes(dataset: Dataset, hierarchy: Hierarchy, notes: Sequence[str]) -> tuple[str, ...]:
+    """Return notes, and last those on images known in part and on classes without images to score."""
+    before = [note for note in notes if _UNSCORED not in note and KNOWN_TO not in note]
+    return (*before, *known_to(dataset, hierarchy), *_unscored(dataset, hierarchy.classes))
 
 
 _UNSCORED = " images to score"
 
 
-def _unscored(dataset: Dataset) -> list[str]:
+def _unscored(dataset: Dataset, classes: Sequence[str]) -> list[str]:
     scored = dataset.scored_split
     if scored is None:
         return []
     names = [
         name
-        for name, training, count in zip(dataset.classes, dataset.counts("train"), dataset.counts(scored), strict=True)
+        for name, training, count in zip(classes, dataset.counts("train"), dataset.counts(scored), strict=False)
         if training and not count
     ]
     has = "has" if len(names) == 1 else "have"
@@ -186,7 +195,7 @@ def _left_out(dataset: Dataset, hierarchy: Hierarchy, part: Hierarchy, lost: NDA
     names = [name for name, gone in zip(hierarchy.classes, lost, strict=True) if gone]
     if not names:
         return []
-    images = int(dataset.counts()[lost].sum())
+    images = int(dataset.counts()[: len(lost)][lost].sum())
     sizes = ", ".join(f"{len(a)} of {len(b)} {b.name}" for a, b in zip(part.levels, hierarchy.levels, strict=True))
     with_them = f" and their {counted(images, 'other image')}" if images else ""
     have = "has" if len(names) == 1 else "have"
@@ -198,11 +207,15 @@ def _left_out(dataset: Dataset, hierarchy: Hierarchy, part: Hierarchy, lost: NDA
 
 
 def _not_to_be_left_out(
-    dataset: Dataset, unknown: NDArray[np.bool_], known: Known, left_out: AbstractSet[str]
+    dataset: Dataset, unknown: NDArray[np.bool_], known: Known, left_out: AbstractSet[str], outside: Sequence[str]
 ) -> list[str]:
-    """Return the unknown labels that have training images, or that differ from a class in capitals only."""
+    """Return the unknown labels that have training images, or that differ from a class in capitals only.
+
+    Those `outside` state nothing at any level of the hierarchy, so that nothing of theirs can be wrong.
+    """
     training, images = dataset.counts("train"), dataset.counts()
     labels = [(i, dataset.classes[i]) for i in np.flatnonzero(unknown & (images > 0)).tolist()]
+    labels = [(i, label) for i, label in labels if label not in set(outside)]
     return [
         label
         for i, label in labels

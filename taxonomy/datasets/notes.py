@@ -5,6 +5,9 @@ from __future__ import annotations
 import difflib
 from collections.abc import Collection, Mapping, Sequence
 
+import numpy as np
+from numpy.typing import ArrayLike
+
 
 def few(names: Sequence[str], most: int = 5) -> str:
     """Return the first few names, quoted, and how many more there are."""
@@ -29,3 +32,18 @@ def nearest(name: str, known: Collection[str]) -> str:
     same = [other for other in known if other.casefold() == folded]
     close = same or difflib.get_close_matches(name, known, n=1)
     return f" (nearest: {close[0]!r})" if close else ""
+
+
+def without_images(classes: Sequence[str], counts: ArrayLike, listed: str) -> list[str]:
+    """Return the note, if there is one to make, on classes that a list names and that have no images.
+
+    Parameters
+    ----------
+    counts
+        Integers ``[C]``: how many images each class has.
+    listed
+        The name of the list.
+    """
+    names = [name for name, count in zip(classes, np.asarray(counts).tolist(), strict=True) if not count]
+    has = "has" if len(names) == 1 else "have"
+    return [f"{counted(len(names), 'class', 'classes')} of {listed} {has} no images: {few(names)}"] if names else []

@@ -2,9 +2,6 @@
 
 from __future__ import annotations
 
-import csv
-import io
-import warnings
 from collections.abc import Callable, Iterable
 from dataclasses import replace
 from pathlib import Path
@@ -16,8 +13,9 @@ from numpy.typing import NDArray
 from taxonomy.datasets.conventions import nfc, split_named, split_words
 from taxonomy.datasets.dataset import SPLIT_NAMES, Dataset, IntArray, split_column
 from taxonomy.datasets.notes import counted, few, nearest
+from taxonomy.datasets.tables import read_table
 from taxonomy.errors import HiertaxError
-from taxonomy.files import read_text, write_atomic
+from taxonomy.files import write_atomic
 
 if TYPE_CHECKING:
     from pandas import DataFrame, Series
@@ -41,7 +39,7 @@ def refuse_combination(splits: Iterable[str], where: str, cure: str) -> None:
 
 
 def apply_split(dataset: Dataset, file: str | Path) -> Dataset:
-    """Split a dataset as a table says: CSV, TSV or semicolons, with columns ``path`` and ``split``.
+    """Split a dataset as a table says: CSV, TSV, JSON lines or Parquet, with columns ``path`` and ``split``.
 
     It takes the place of any split that the dataset has. Paths count from the dataset's root; images that are not
     listed are left out, which a note says. Other columns are passed over.
@@ -54,7 +52,8 @@ def apply_split(dataset: Dataset, file: str | Path) -> Dataset:
     """
     file = Path(file)
     listed = _read_table(file)
-    rows, splits = _rows(dataset, listed["path"], file), _codes(listed["split"], file)
+    rows = _rows(dataset, listed["path"], file)
+    splits = split_codes(listed["split"], lambda line: f"{file}, line {line}")
     present = [name for i, name in enumerate(SPLIT_NAMES) if (splits == i).any()]
     refuse_combination(present, str(file), "list images of it too")
     order = np.argsort(rows, kind="stable")
@@ -73,25 +72,11 @@ def _applied(dataset: Dataset, splits: IntArray, file: Path) -> str:
 
 def _read_table(file: Path) -> DataFrame:
     """Return the columns path and split as text, indexed by line number."""
-    import pandas as pd
-
-    text = read_text(file)
-    header = text.partition("\n")[0]
-    delimiter = max(",\t;", key=header.count)
-    try:
-        names = [name.strip().casefold() for name in next(csv.reader([header], delimiter=delimiter), [])]
-        with warnings.catch_warnings(action="error", category=pd.errors.ParserWarning):  # it tells of cells lost
-            listed = pd.read_csv(
-                io.StringIO(text), sep=delimiter, header=0, names=names, dtype=str, keep_default_na=False,
-                skip_blank_lines=False, index_col=False,
-            )  # fmt: skip
-    except (ValueError, csv.Error, pd.errors.ParserError, pd.errors.ParserWarning) as error:
-        reason = str(error).strip().splitlines()[0]
-        raise HiertaxError(f"{file}: no table that can be read ({reason}); see to its header and rows") from None
-    if lacking := [name for name in ("path", "split") if name not in names]:
-        raise HiertaxError(f"{file}: no column {lacking[0]!r} among {few(names)}; name the columns path and split")
-    listed.index += 2  # lines; the header is the first
-    listed = listed[["path", "split"]].fillna("")
+    listed = read_table(file)
+    if lacking := [name for name in ("path", "split") if name not in listed.columns]:
+        names = few(list(listed.columns))
+        raise HiertaxError(f"{file}: no column {lacking[0]!r} among {names}; name the columns path and split")
+    listed = listed[["path", "split"]]
     return listed[(listed["path"] != "") | (listed["split"] != "")]
 
 
@@ -122,12 +107,23 @@ def _from_root(root: Path) -> Callable[[str], str]:
     return lambda path: nfc(path.strip().removeprefix(start).removeprefix("./"))
 
 
-def _codes(words: Series[str], file: Path) -> IntArray:
-    """Return for each listed word the index of its split."""
+def split_codes(words: Series[str], where: Callable[[int], str]) -> IntArray:
+    """Return for each word the index of the split that it stands for, int64 ``[N]``.
+
+    Parameters
+    ----------
+    where
+        Returns where a word stands, from its index in the series.
+
+    Raises
+    ------
+    HiertaxError
+        If a word is no split.
+    """
     known = {word: split_named(word) for word in words.unique()}
     if unknown := [word for word, split in known.items() if split is None]:
-        line = words.index[int((words == unknown[0]).to_numpy().argmax())]
-        raise HiertaxError(f"{file}, line {line}: {unknown[0]!r} is no split; write {split_words()}")
+        place = words.index[int((words == unknown[0]).to_numpy().argmax())]
+        raise HiertaxError(f"{where(place)}: {unknown[0]!r} is no split; write {split_words()}")
     codes = {word: SPLIT_NAMES.index(split) for word, split in known.items() if split}
     return words.map(codes).to_numpy(dtype=np.int64)
 

@@ -30,7 +30,7 @@ from taxonomy.formats import (
 from taxonomy.formats.table import first_row
 from taxonomy.formats.text import decode as text_of
 from taxonomy.hierarchy import Hierarchy
-from taxonomy.leveling import Reading
+from taxonomy.leveling import ImportOptions
 
 
 @dataclass(frozen=True)
@@ -46,13 +46,13 @@ class Format:
     write, read
         How to write it, and to read it, if it can be read: from text, or from bytes where it is `binary`.
     takes
-        The settings of `Reading` that mean something for this format alone.
+        The settings of `ImportOptions` that mean something for this format alone.
     """
 
     suffixes: tuple[str, ...]
     loses: str
     write: Callable[[Hierarchy], str | bytes]
-    read: Callable[[str, Reading], Hierarchy] | Callable[[bytes, Reading], Hierarchy] | None = None
+    read: Callable[[str, ImportOptions], Hierarchy] | Callable[[bytes, ImportOptions], Hierarchy] | None = None
     takes: tuple[str, ...] = ()
     binary: bool = False
 
@@ -90,13 +90,13 @@ MOST_MARKS = 5_000_000  # of the signs that open a node or a cell, of a tree in 
 _SUFFIXES = {suffix for fmt in FORMATS.values() for suffix in fmt.suffixes}
 
 
-def load(path: str | Path, reading: Reading | None = None, kind: str | None = None) -> Hierarchy:
+def load(path: str | Path, reading: ImportOptions | None = None, kind: str | None = None) -> Hierarchy:
     """Read a hierarchy file, or any format that can be read.
 
     Parameters
     ----------
     reading
-        What the input cannot say itself; see `Reading`. Its `notes` tell afterwards what was assumed.
+        What the input cannot say itself; see `ImportOptions`. Its `notes` tell afterwards what was assumed.
     kind
         A key of `FORMATS`; told by the file's suffix and content where not given.
 
@@ -105,7 +105,7 @@ def load(path: str | Path, reading: Reading | None = None, kind: str | None = No
     HierarchyError
         If the file cannot be read or breaks a rule: the file, the place, the reason and the cure.
     """
-    path, reading = Path(path), reading or Reading()
+    path, reading = Path(path), reading or ImportOptions()
     try:
         content = read_limited(path)
         kind = kind or guess(path, content)
@@ -134,7 +134,7 @@ def read_limited(path: Path) -> bytes:
     return content
 
 
-def decode(content: bytes, kind: str, reading: Reading) -> Hierarchy:
+def decode(content: bytes, kind: str, reading: ImportOptions) -> Hierarchy:
     """Read the content of a file of the format `kind`.
 
     Raises

@@ -13,7 +13,7 @@ from dataclasses import dataclass
 from taxonomy.document import shown
 from taxonomy.errors import HierarchyError
 from taxonomy.formats.table import Row, Table
-from taxonomy.leveling import Reading
+from taxonomy.leveling import ImportOptions
 from taxonomy.ranks import PLACE
 from taxonomy.rules import Finding
 
@@ -40,7 +40,7 @@ class Columns:
         return [tuple([row.cells[k] for k in self.levels]) for row in table.rows]
 
 
-def find(table: Table, reading: Reading) -> tuple[Columns, Table]:
+def find(table: Table, reading: ImportOptions) -> tuple[Columns, Table]:
     """Tell what the columns are, and return the table with what was assumed and what is wrong with its header.
 
     Raises
@@ -82,7 +82,7 @@ def _remaining(table: Table, taken: set[int | None]) -> tuple[tuple[int, ...], l
     return tuple(k for k in rest if table.header[k] not in passed), passed
 
 
-def _class_column(table: Table, reading: Reading) -> tuple[int | None, list[str]]:
+def _class_column(table: Table, reading: ImportOptions) -> tuple[int | None, list[str]]:
     header = table.header
     if (asked := reading.class_column) is not None:
         if asked not in header:

@@ -18,7 +18,7 @@ from taxonomy.errors import HierarchyError
 from taxonomy.formats.graph import from_graph
 from taxonomy.formats.table import Row, Table
 from taxonomy.hierarchy import Hierarchy
-from taxonomy.leveling import Edges, Reading
+from taxonomy.leveling import Edges, ImportOptions
 
 _NUMBERS = re.compile(r"\s*(?:\d+|n\d{8})(?:[ \t]+|\s*[,;]\s*)(?:\d+|n\d{8})\s*")
 _DIRECTION = re.compile(r"#?\s*(child|parent)\W+(child|parent)\s*", re.IGNORECASE)
@@ -63,7 +63,7 @@ def write(hierarchy: Hierarchy) -> str:
     return "\n".join(lines) + "\n"
 
 
-def read(text: str, reading: Reading) -> Hierarchy:
+def read(text: str, reading: ImportOptions) -> Hierarchy:
     """Read an edge list; a single node without a parent is the root.
 
     Raises
@@ -86,7 +86,7 @@ def read(text: str, reading: Reading) -> Hierarchy:
     return from_graph(labels, edges, reading, classes=classes)
 
 
-def directed(text: str, reading: Reading) -> list[Edge]:
+def directed(text: str, reading: ImportOptions) -> list[Edge]:
     """Return the edges of a text from child (left) to parent (right), equal ones once."""
     pairs, told = parsed(text, reading.delimiter)
     unique = list({(edge.left, edge.right): edge for edge in reversed(pairs)}.values())[::-1]
@@ -101,7 +101,7 @@ def directed(text: str, reading: Reading) -> list[Edge]:
     return [Edge(edge.line, edge.right, edge.left) for edge in unique]
 
 
-def table(text: str, reading: Reading) -> Table:
+def table(text: str, reading: ImportOptions) -> Table:
     """Return an edge list as a table with the columns child and parent."""
     rows = [Row(edge.line, [edge.left, edge.right]) for edge in directed(text, reading)]
     return Table(["child", "parent"], rows, tuple(reading.notes))
@@ -168,7 +168,7 @@ def names_of(text: str) -> dict[str, str]:
     return names
 
 
-def _called(nodes: Sequence[str], reading: Reading) -> list[str]:
+def _called(nodes: Sequence[str], reading: ImportOptions) -> list[str]:
     if reading.labels is None:
         return list(nodes)
     if missing := [node for node in nodes if node not in reading.labels]:

@@ -8,14 +8,14 @@ from typing import Any
 import numpy as np
 
 from taxonomy.hierarchy import Hierarchy
-from taxonomy.leveling import Reading, from_tree
+from taxonomy.leveling import ImportOptions, from_tree
 from taxonomy.parents import one_parent_each
 
 
 def from_graph(
     labels: Sequence[str],
     edges: Sequence[tuple[int, int]],
-    reading: Reading,
+    reading: ImportOptions,
     *,
     rooted: bool = True,
     forest: bool = True,

@@ -13,7 +13,7 @@ import numpy as np
 
 from taxonomy.errors import HierarchyError
 from taxonomy.hierarchy import Hierarchy
-from taxonomy.leveling import Reading, from_table
+from taxonomy.leveling import ImportOptions, from_table
 
 
 def write(hierarchy: Hierarchy) -> bytes:
@@ -24,7 +24,7 @@ def write(hierarchy: Hierarchy) -> bytes:
     return out.getvalue()
 
 
-def read(content: bytes, reading: Reading) -> Hierarchy:
+def read(content: bytes, reading: ImportOptions) -> Hierarchy:
     """Read such an array; equal rows are one class.
 
     Raises

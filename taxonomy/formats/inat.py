@@ -16,7 +16,7 @@ from msgspec import Struct
 
 from taxonomy.errors import HierarchyError
 from taxonomy.hierarchy import Hierarchy
-from taxonomy.leveling import Reading, from_table
+from taxonomy.leveling import ImportOptions, from_table
 
 RANKS: Final = ("kingdom", "phylum", "class", "order", "family", "genus")
 NAME, SPECIES, SUPER, FOLDER = "name", "species", "supercategory", "image_dir_name"
@@ -40,7 +40,7 @@ class _File(Struct):
     annotations: list[_Annotation] = []
 
 
-def read(text: str, reading: Reading) -> Hierarchy:
+def read(text: str, reading: ImportOptions) -> Hierarchy:
     """Read the categories of a file.
 
     The levels are those of ``info.levels`` where `write` put them, else the ranks that the categories have, coarsest

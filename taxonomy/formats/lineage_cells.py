@@ -14,7 +14,7 @@ from itertools import pairwise
 from taxonomy.document import shown
 from taxonomy.errors import HierarchyError
 from taxonomy.formats.table import Row, Table
-from taxonomy.leveling import Reading
+from taxonomy.leveling import ImportOptions
 from taxonomy.parents import MOST_LEVELS
 from taxonomy.ranks import PLACE, is_placeholder
 
@@ -29,7 +29,7 @@ SAMPLE = 1000  # rows that tell where the lineages are
 Lineages = list[tuple[str, ...]]
 
 
-def expanded(table: Table, reading: Reading) -> Table:
+def expanded(table: Table, reading: ImportOptions) -> Table:
     """Return the table with a column per level, where one of its columns holds whole lineages; else as it is.
 
     Raises
@@ -56,7 +56,9 @@ def expanded(table: Table, reading: Reading) -> Table:
     return _table(table, names, rows, reading).noting(*notes)
 
 
-def _table(table: Table, names: tuple[str, ...], rows: list[tuple[Row, tuple[str, ...]]], reading: Reading) -> Table:
+def _table(
+    table: Table, names: tuple[str, ...], rows: list[tuple[Row, tuple[str, ...]]], reading: ImportOptions
+) -> Table:
     joined = [k for k, name in enumerate(table.header) if name == reading.class_column][-1:]
     header = [*names, *(table.header[k] for k in joined)]
     cells = [Row(row.line, [*line, *(row.cells[k] for k in joined)]) for row, line in rows]
@@ -117,7 +119,7 @@ def _ranked(part: str, line: int) -> tuple[str, str]:
     return rank, match[3].strip()
 
 
-def _by_place(parts: Sequence[Sequence[str]], reading: Reading) -> tuple[tuple[str, ...], Lineages]:
+def _by_place(parts: Sequence[Sequence[str]], reading: ImportOptions) -> tuple[tuple[str, ...], Lineages]:
     count = max(map(len, parts), default=0)
     if count > MOST_LEVELS:
         raise HierarchyError(

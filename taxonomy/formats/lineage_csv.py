@@ -15,7 +15,7 @@ from taxonomy.formats import columns, edges, lineage_cells, outline, parent_chil
 from taxonomy.formats.columns import CLASS, CLASS_NAME, REMARKS, ROOT
 from taxonomy.formats.table import Row, Table, checked, dump, find_delimiter, first_row, parse, tidied
 from taxonomy.hierarchy import Hierarchy
-from taxonomy.leveling import Reading, from_table
+from taxonomy.leveling import ImportOptions, from_table
 
 _UNFIT = "a table cannot carry these names of levels or taxa, which would be read as something else"
 RESERVED = frozenset({*REMARKS, ROOT, "parent", "parent_id"})
@@ -63,16 +63,16 @@ def _is_read_as_meant(table: Table) -> bool:
     tidy = tidied(table)
     if tidy.header != table.header or tidy.findings or tidy.padded or parent_child_csv.columns(table.header):
         return False
-    found, tidy = columns.find(tidy, Reading())
+    found, tidy = columns.find(tidy, ImportOptions())
     return (
-        lineage_cells.expanded(table, Reading()).header == table.header
+        lineage_cells.expanded(table, ImportOptions()).header == table.header
         and found.levels == tuple(range(len(table.header) - 1))
         and found.classes == len(table.header) - 1
         and not tidy.findings
     )
 
 
-def read(text: str, reading: Reading) -> Hierarchy:
+def read(text: str, reading: ImportOptions) -> Hierarchy:
     """Read a lineage table; the rows may stand in any order, and empty cells are gaps.
 
     Raises
@@ -99,7 +99,7 @@ def _another_format(text: str) -> tuple[str, str] | None:
     return None
 
 
-def _with_names(table: Table, reading: Reading) -> Table:
+def _with_names(table: Table, reading: ImportOptions) -> Table:
     """Return a table without a header of its own with the names that the reading gives its columns."""
     if reading.header or reading.levels is None or table.all_levels:
         return table
@@ -109,7 +109,7 @@ def _with_names(table: Table, reading: Reading) -> Table:
     return replace(table, header=list(reading.levels))
 
 
-def of_table(table: Table, reading: Reading) -> Hierarchy:
+def of_table(table: Table, reading: ImportOptions) -> Hierarchy:
     """Build the hierarchy of a table of lineages.
 
     Raises

@@ -15,7 +15,7 @@ import msgspec
 from taxonomy.document import FORMAT, shown
 from taxonomy.errors import HierarchyError
 from taxonomy.hierarchy import Hierarchy
-from taxonomy.leveling import Reading, from_tree
+from taxonomy.leveling import ImportOptions, from_tree
 
 DEEPEST = 300  # levels; readers of JSON refuse what is nested some hundred times deeper than usual
 _NAMES = ("name", "label", "id")
@@ -50,7 +50,7 @@ def looks_like(content: bytes) -> bool:
     return b'"children"' in content and f'"{FORMAT}"'.encode() not in content
 
 
-def read(text: str, reading: Reading) -> Hierarchy:
+def read(text: str, reading: ImportOptions) -> Hierarchy:
     """Read nested JSON.
 
     Raises

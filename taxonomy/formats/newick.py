@@ -21,7 +21,7 @@ import numpy as np
 from taxonomy.document import shown
 from taxonomy.errors import HierarchyError
 from taxonomy.hierarchy import Hierarchy
-from taxonomy.leveling import Reading, from_tree
+from taxonomy.leveling import ImportOptions, from_tree
 
 _PLAIN = re.compile(r"[A-Za-z0-9.+-]+")
 _RANKED = re.compile(r"[a-z]__")  # the prefix of a rank is none of two blanks
@@ -58,7 +58,7 @@ def _quote(label: str) -> str:
     return label if plain else "'" + label.replace("'", "''") + "'"
 
 
-def read(text: str, reading: Reading) -> Hierarchy:
+def read(text: str, reading: ImportOptions) -> Hierarchy:
     """Read one Newick tree; its root label, if any, is the root.
 
     Raises
@@ -77,7 +77,7 @@ class Nodes(NamedTuple):
     quoted: set[int]
 
 
-def of_nodes(nodes: Nodes, reading: Reading) -> Hierarchy:
+def of_nodes(nodes: Nodes, reading: ImportOptions) -> Hierarchy:
     """Build the hierarchy of a parsed tree: support values taken off, inner nodes named where that is asked for.
 
     Raises
@@ -108,7 +108,7 @@ def of_nodes(nodes: Nodes, reading: Reading) -> Hierarchy:
     return from_tree(labels, parents, reading)
 
 
-def _without_support(labels: list[str], inner: set[int], quoted: set[int], reading: Reading) -> list[str]:
+def _without_support(labels: list[str], inner: set[int], quoted: set[int], reading: ImportOptions) -> list[str]:
     """Return the labels without the support values of inner nodes."""
     found = {
         node: match

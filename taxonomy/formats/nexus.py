@@ -13,7 +13,7 @@ from taxonomy.document import shown
 from taxonomy.errors import HierarchyError
 from taxonomy.formats import newick
 from taxonomy.hierarchy import Hierarchy
-from taxonomy.leveling import Reading
+from taxonomy.leveling import ImportOptions
 
 _START = re.compile(r"\s*#NEXUS\b", re.IGNORECASE)
 _HEAD = re.compile(r"(?:\[[^\]]*\]|'[^']*'|[^\['=])*=")
@@ -24,7 +24,7 @@ def write(hierarchy: Hierarchy) -> str:
     return f"#NEXUS\nbegin trees;\n\ttree hierarchy = [&R] {newick.write(hierarchy)}end;\n"
 
 
-def read(text: str, reading: Reading) -> Hierarchy:
+def read(text: str, reading: ImportOptions) -> Hierarchy:
     """Read the tree of a NEXUS file.
 
     Raises

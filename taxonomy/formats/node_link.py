@@ -15,7 +15,7 @@ from taxonomy.document import FORMAT
 from taxonomy.errors import HierarchyError
 from taxonomy.formats.graph import from_graph
 from taxonomy.hierarchy import Hierarchy
-from taxonomy.leveling import Reading
+from taxonomy.leveling import ImportOptions
 
 if TYPE_CHECKING:
     import networkx as nx
@@ -43,7 +43,7 @@ def to_networkx(hierarchy: Hierarchy) -> nx.DiGraph[int]:
     return graph
 
 
-def from_networkx(graph: nx.Graph[Any], reading: Reading | None = None) -> Hierarchy:
+def from_networkx(graph: nx.Graph[Any], reading: ImportOptions | None = None) -> Hierarchy:
     """Build a hierarchy from a directed networkx tree, edges from parent to child.
 
     A node is called by its attribute ``label`` or ``name``, else by its own id.
@@ -51,9 +51,10 @@ def from_networkx(graph: nx.Graph[Any], reading: Reading | None = None) -> Hiera
     Raises
     ------
     HierarchyError
-        If the graph is undirected or no tree, or breaks a rule. Where it is acyclic, `Reading.parents` makes it one.
+        If the graph is undirected or no tree, or breaks a rule. Where it is acyclic,
+        `ImportOptions.parents` makes it one.
     """
-    reading = reading or Reading()
+    reading = reading or ImportOptions()
     if not graph.is_directed():
         raise HierarchyError("the graph is undirected; direct its edges from parent to child")
     place = {node: i for i, node in enumerate(graph.nodes)}
@@ -80,7 +81,7 @@ def write(hierarchy: Hierarchy) -> str:
     return json.dumps(data, ensure_ascii=False, indent=1) + "\n"
 
 
-def read(text: str, reading: Reading) -> Hierarchy:
+def read(text: str, reading: ImportOptions) -> Hierarchy:
     """Read node-link JSON, written here or by networkx (its older versions call the edges ``links``).
 
     Raises

@@ -11,7 +11,7 @@ import re
 from taxonomy.document import shown
 from taxonomy.errors import HierarchyError
 from taxonomy.hierarchy import Hierarchy
-from taxonomy.leveling import Reading, from_tree
+from taxonomy.leveling import ImportOptions, from_tree
 from taxonomy.parents import MOST_LEVELS
 
 _DRAWN = "│├└┣┗┃┝┕─━╰|`"  # as programs draw trees
@@ -47,7 +47,7 @@ def write(hierarchy: Hierarchy) -> str:
     return "\n".join(lines) + "\n"
 
 
-def read(text: str, reading: Reading) -> Hierarchy:
+def read(text: str, reading: ImportOptions) -> Hierarchy:
     """Read an outline; a single line at the left is the root, several are the coarsest level.
 
     Raises

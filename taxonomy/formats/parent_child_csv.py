@@ -16,7 +16,7 @@ from taxonomy.errors import HierarchyError
 from taxonomy.formats.graph import from_graph
 from taxonomy.formats.table import Table, checked, dump, parse
 from taxonomy.hierarchy import Hierarchy
-from taxonomy.leveling import Reading
+from taxonomy.leveling import ImportOptions
 
 HEADER = ("level", "label", "parent", "class")
 ROOT = "root"
@@ -68,7 +68,7 @@ def _rows(hierarchy: Hierarchy) -> Iterator[tuple[str, str, str, str]]:
             yield level.name, label, parent, hierarchy.classes[i] if k == last else ""
 
 
-def read(text: str, reading: Reading) -> Hierarchy:
+def read(text: str, reading: ImportOptions) -> Hierarchy:
     """Read a parent-child table.
 
     Taxa without a parent are those of the coarsest level; but a single one is the root, unless a column ``level``
@@ -85,7 +85,7 @@ def read(text: str, reading: Reading) -> Hierarchy:
     return of_table(checked(table), reading)
 
 
-def of_table(table: Table, reading: Reading) -> Hierarchy:
+def of_table(table: Table, reading: ImportOptions) -> Hierarchy:
     """Build the hierarchy of a sound table of parents and children."""
     at = columns(table.header)
     if at is None:
@@ -128,7 +128,7 @@ def _check_twice(above: list[tuple[Key, Key | None]], names: dict[Key, str]) -> 
 
 def _built(
     above: list[tuple[Key, Key | None]], names: dict[Key, str], classes: dict[Key, str], levels: list[str],
-    table: Table, reading: Reading,
+    table: Table, reading: ImportOptions,
 ) -> Hierarchy:  # fmt: skip
     implied = list(dict.fromkeys(parent for _, parent in above if parent is not None and parent not in names))
     if implied and implied[0][0]:

@@ -12,7 +12,7 @@ from taxonomy.errors import HierarchyError
 from taxonomy.formats import lineage_csv, parent_child_csv
 from taxonomy.formats.table import Row, Table, checked, tidied
 from taxonomy.hierarchy import Hierarchy
-from taxonomy.leveling import MOST_CELLS, Reading
+from taxonomy.leveling import MOST_CELLS, ImportOptions
 
 if TYPE_CHECKING:
     import pandas as pd
@@ -23,7 +23,7 @@ _CONTROL = re.compile(r"[\x00-\x1f\x7f]|_x[0-9A-Fa-f]{4}_")
 _EPOCH = (1980, 1, 1, 0, 0, 0)  # so that equal hierarchies give equal workbooks
 
 
-def of_table(table: Table, reading: Reading) -> Hierarchy:
+def of_table(table: Table, reading: ImportOptions) -> Hierarchy:
     """Build a hierarchy from a table of lineages, or of child and parent where its header says so."""
     if parent_child_csv.columns(table.header):
         reading.notes.extend(table.notes)
@@ -61,7 +61,7 @@ def write_parquet(hierarchy: Hierarchy) -> bytes:
     return out.getvalue()
 
 
-def read_parquet(content: bytes, reading: Reading) -> Hierarchy:
+def read_parquet(content: bytes, reading: ImportOptions) -> Hierarchy:
     """Read a Parquet file that holds a table of lineages, or of child and parent.
 
     Raises
@@ -134,7 +134,7 @@ def _undated(content: bytes) -> bytes:
     return out.getvalue()
 
 
-def read_xlsx(content: bytes, reading: Reading) -> Hierarchy:
+def read_xlsx(content: bytes, reading: ImportOptions) -> Hierarchy:
     """Read the first sheet of an Excel workbook: a table of lineages, or of child and parent.
 
     Raises

@@ -16,12 +16,13 @@ from taxonomy.datasets import Dataset, find_dataset
 from taxonomy.datasets.notes import few
 from taxonomy.errors import HierarchyError
 from taxonomy.hierarchy import Hierarchy
-from taxonomy.leveling import Reading, from_tree
+from taxonomy.leveling import ImportOptions, from_tree
+from taxonomy.sources import lists
 
 Folder = tuple[str, ...]  # a folder's path from the split's folder, by its parts; empty for that folder itself
 
 
-def build(root: Path, reading: Reading) -> Hierarchy:
+def build(root: Path, reading: ImportOptions) -> Hierarchy:
     """Build a hierarchy from the folders of the dataset at `root`; see `hierarchy_of`.
 
     Raises
@@ -32,8 +33,10 @@ def build(root: Path, reading: Reading) -> Hierarchy:
     return hierarchy_of(find_dataset(root), reading)
 
 
-def hierarchy_of(dataset: Dataset, reading: Reading | None = None) -> Hierarchy:
+def hierarchy_of(dataset: Dataset, reading: ImportOptions | None = None) -> Hierarchy:
     """Build the hierarchy of the classes of a dataset that have images, whatever the split, in the dataset's order.
+
+    A dataset that states lineages itself is read by these; see `taxonomy.sources.lists`.
 
     Parameters
     ----------
@@ -46,7 +49,9 @@ def hierarchy_of(dataset: Dataset, reading: Reading | None = None) -> Hierarchy:
         If a folder holds both images and folders of images, or two classes differ in capitals only; if the depth is
         uneven and the policy is ``error``.
     """
-    reading = reading or Reading()
+    if dataset.levels:
+        return lists.hierarchy_of(dataset, reading)
+    reading = reading or ImportOptions()
     names = [name for name, count in zip(dataset.classes, dataset.counts(), strict=True) if count]
     _refuse_variants(dataset.root, names)
     leaves = [tuple(name.split("/")) if dataset.layout == "folders" else (name,) for name in names]

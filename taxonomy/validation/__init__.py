@@ -13,7 +13,7 @@ from pathlib import Path
 from typing import Any
 
 from taxonomy.console import visible
-from taxonomy.document import Document, Place, json_place, unsound
+from taxonomy.document import Document, Place, check_structure, json_place
 from taxonomy.rules import RULES, Finding, Severity
 from taxonomy.validation import drafts
 
@@ -123,7 +123,7 @@ def check(
 
     broken = any(RULES[rule].severity == "error" for rule in earlier)
     if UNLEVEL.isdisjoint(earlier):
-        for finding in unsound(document, place):
+        for finding in check_structure(document, place):
             broken = True
             yield finding
     yield from naming(document, place)

@@ -14,13 +14,13 @@ from typing import Any
 import msgspec
 
 from taxonomy import formats
-from taxonomy.document import Document, Place, json_place, misplaced, misshapen
+from taxonomy.document import Document, Place, check_placement, check_shape, json_place
 from taxonomy.errors import HiertaxError
 from taxonomy.formats import MOST_BYTES, edges
 from taxonomy.formats.parent_child_csv import columns
 from taxonomy.formats.table import parse
 from taxonomy.formats.text import decode as text_of
-from taxonomy.leveling import Reading
+from taxonomy.leveling import ImportOptions
 from taxonomy.rules import Finding
 from taxonomy.validation import lineages, parent_child
 
@@ -64,7 +64,7 @@ def read(path: Path) -> Draft:
 
 def read_foreign(content: bytes, kind: str) -> Draft:
     """Read the bytes of a file in another tool's format; what its reader refuses is the one finding."""
-    reading = Reading()
+    reading = ImportOptions()
     try:
         document = formats.decode(content, kind, reading).to_document()
         return Draft(document, [Finding("assumed", "file", note) for note in reading.notes])
@@ -96,10 +96,10 @@ def _from_json(raw: Any) -> Draft:
     try:
         document = msgspec.convert(raw, Document)
     except msgspec.ValidationError:
-        return Draft(findings=list(misshapen(raw)))
+        return Draft(findings=list(check_shape(raw)))
     if isinstance(raw.get("version"), bool):
-        return Draft(findings=list(misshapen(raw)))
-    return Draft(document, list(misplaced(document)))
+        return Draft(findings=list(check_shape(raw)))
+    return Draft(document, list(check_placement(document)))
 
 
 def read_table(content: bytes) -> Draft:
@@ -112,7 +112,7 @@ def read_table(content: bytes) -> Draft:
         return Draft(findings=[Finding("not-utf8", "file", str(error))])
     listed = edges.looks_like(text)
     try:
-        table = edges.table(text, Reading()) if listed else parse(text)
+        table = edges.table(text, ImportOptions()) if listed else parse(text)
     except HiertaxError as error:
         rule, what = ("not-importable", "edge list") if listed else ("not-csv", "broken table")
         return Draft(findings=[Finding(rule, "file", f"{what}: {error}")])

@@ -46,10 +46,20 @@ def on_disk(document: Document, root: Path, dataset: str | None, at: str) -> Ite
 
 
 def _read(root: Path, dataset: str | None) -> Dataset | ClassList:
-    """Read the images; where there are none in a layout with lists or splits, the list of classes if there is one."""
-    if recognised(root, dataset) is None and (listed := class_list(root)) is not None:
+    """Read the images; without a layout that has lists or splits, the list of classes if there is one.
+
+    Lists are read also where none of their images is on disk, which a note says.
+    """
+    found = recognised(root, dataset)
+    if found is None and (listed := class_list(root)) is not None:
         return listed
-    return find_dataset(root, dataset)
+    try:
+        return find_dataset(root, dataset)
+    except NoImagesError as error:
+        if found is None:
+            raise
+        place, layout = found
+        return layout.read(place).noting(f"the lists are read without images: {error}")
 
 
 def _against_list(document: Document, listed: ClassList, at: str) -> Iterator[Finding]:
@@ -59,14 +69,16 @@ def _against_list(document: Document, listed: ClassList, at: str) -> Iterator[Fi
 
 def _against_images(document: Document, found: Dataset, at: str) -> Iterator[Finding]:
     classes = classes_of(document)
-    matching = match(found.classes, Known(classes, [level.labels for level in document.levels], paths_of(document)))
+    levels = [level.name for level in document.levels]
+    known = Known(classes, [level.labels for level in document.levels], paths_of(document), levels)
+    matching = match(found.classes, known, found.lineages, found.levels)
     for conflict in matching.conflicts:
         yield Finding("ambiguous-folder", "--root", f"{found.root}: {conflict}")
     images = found.counts() > 0
     ours = matching.codes[matching.codes >= 0]
-    strangers = [found.classes[i] for i in np.flatnonzero(images & (matching.codes < 0)).tolist()]
-    known = [*(classes[i] for i in sorted(set(ours.tolist()))), *strangers]
-    yield from membership(classes, known, str(found.root), at, restriction(document.source))
+    strangers = [found.classes[i] for i in np.flatnonzero(images & (matching.paths[:, 0] < 0)).tolist()]
+    there = [*(classes[i] for i in sorted(set(ours.tolist()))), *strangers]
+    yield from membership(classes, there, str(found.root), at, restriction(document.source))
     counts = {split: _by_class(found, matching.codes, split, len(classes)) for split in ("train", found.scored_split)}
     present = np.bincount(ours, minlength=len(classes)) > 0
     yield from _without(classes, present & (counts["train"] == 0), "untrained-class", "training images", found, at)

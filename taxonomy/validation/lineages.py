@@ -12,7 +12,7 @@ from taxonomy.errors import HiertaxError
 from taxonomy.formats import columns, lineage_cells
 from taxonomy.formats.columns import CLASS, ROOT, Columns
 from taxonomy.formats.table import Row, Table
-from taxonomy.leveling import Reading
+from taxonomy.leveling import ImportOptions
 from taxonomy.ranks import is_placeholder
 from taxonomy.rules import Finding
 
@@ -20,10 +20,10 @@ from taxonomy.rules import Finding
 def read(table: Table) -> tuple[Document | None, Iterable[Finding], Place]:
     """Return the tree of the whole rows, what is wrong with the others, and where each entry stands."""
     try:
-        table = lineage_cells.expanded(table, Reading())
+        table = lineage_cells.expanded(table, ImportOptions())
     except HiertaxError as error:
         return None, [Finding("not-csv", "file", str(error))], _place([], {})
-    found, table = columns.find(table, Reading())
+    found, table = columns.find(table, ImportOptions())
     early = [*(Finding("assumed", "file", note) for note in table.notes), *table.findings]
     if not found.levels:
         return None, early, _place([], {})

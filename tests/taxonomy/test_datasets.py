@@ -36,6 +36,9 @@ LISTS = {
 }
 
 
+TABLE = ", or a table of its images (.csv, .tsv, .jsonl, .ndjson, .parquet)"
+
+
 def cub_like(root: Path, **changed: list[str] | None) -> Path:
     """Write lists in CUB's layout; a list given by its name without ending takes the place of the whole one."""
     (root / "images").mkdir(parents=True, exist_ok=True)
@@ -43,7 +46,7 @@ def cub_like(root: Path, **changed: list[str] | None) -> Path:
         lines = changed.get(name.removesuffix(".txt"), whole)
         if lines is not None:
             (root / name).write_text("\n".join(lines) + "\n")
-    return root
+    return put(root, *(f"images/{line.partition(' ')[2]}" for line in changed.get("images") or LISTS["images.txt"]))
 
 
 def put(root: Path, *files: str) -> Path:
@@ -422,9 +425,9 @@ def test_a_file_or_a_link_to_nowhere_is_no_dataset(tmp_path: Path) -> None:
     put(tmp_path, "birds.zip")
     (tmp_path / "link").symlink_to("nowhere")
     assert refusal(tmp_path / "birds.zip") == (
-        f"{tmp_path}/birds.zip: is a file, not a folder; name the folder of the dataset"
+        f"{tmp_path}/birds.zip: is a file, not a folder; name the folder of the dataset{TABLE}"
     )
-    assert refusal(tmp_path / "link") == f"{tmp_path}/link: is a link to nowhere; name the folder of the dataset"
+    assert refusal(tmp_path / "link") == f"{tmp_path}/link: is a link to nowhere; name the folder of the dataset{TABLE}"
 
 
 # ---------------------------------------------------------------- images to answer for

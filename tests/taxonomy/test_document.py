@@ -11,7 +11,7 @@ from jsonschema import Draft202012Validator
 from trees import WORKED, hierarchies
 
 from taxonomy import Hierarchy, HierarchyError
-from taxonomy.document import json_schema, parse, unsound
+from taxonomy.document import check_structure, json_schema, parse
 
 ROOT = Path(__file__).parents[2]
 SCHEMA = ROOT / "taxonomy" / "data" / "hierarchy.schema.json"
@@ -222,14 +222,14 @@ def test_a_broken_rule_is_told_with_place_reason_and_cure(tmp_path, change, expe
     ids=[rule for rule in RULES if "misplaced" not in rule],
 )
 def test_findings_carry_their_rule_and_never_raise(rule, change):
-    findings = list(unsound(parse(changed(change))))
+    findings = list(check_structure(parse(changed(change))))
     assert findings[0].rule == rule
     assert findings[0].severity == "error"
 
 
 def test_all_faults_are_found_in_one_go():
     raw = changed({(0, "labels"): ["A", "A"], (1, "parents"): [0, 5, -1], (1, "classes"): ["1", "1", "1"]})
-    assert [finding.rule for finding in unsound(parse(raw))] == [
+    assert [finding.rule for finding in check_structure(parse(raw))] == [
         "duplicate-label", "parent-range", "parent-range", "duplicate-class", "duplicate-class",
     ]  # fmt: skip
 

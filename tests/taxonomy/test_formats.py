@@ -21,7 +21,7 @@ from taxonomy.commands.convert import READABLE, WRITABLE
 from taxonomy.errors import HierarchyError
 from taxonomy.formats import hiclass_labels, html, newick, node_link
 from taxonomy.hierarchy import Hierarchy, Level
-from taxonomy.leveling import Reading
+from taxonomy.leveling import ImportOptions
 from taxonomy.ranks import is_placeholder
 from taxonomy.sources import curated
 from taxonomy.validation import validate
@@ -56,7 +56,7 @@ def hierarchies(draw: st.DrawFn) -> Hierarchy:
 def read_back(hierarchy: Hierarchy, kind: str) -> Hierarchy:
     """Write and read again, giving back what the format says it does not carry."""
     names = tuple(level.name for level in hierarchy.levels)
-    reading = Reading(
+    reading = ImportOptions(
         root=hierarchy.root if "root" in formats.FORMATS[kind].loses else None,
         levels=names if "level names" in formats.FORMATS[kind].loses else None,
     )
@@ -110,7 +110,7 @@ def test_equal_hierarchies_give_equal_bytes(kind: str) -> None:
 @settings(max_examples=500, deadline=None)
 def test_no_arrangement_of_marks_breaks_the_newick_reader(text: str) -> None:
     with suppress(HierarchyError):
-        newick.read(text, Reading(ragged="fill"))
+        newick.read(text, ImportOptions(ragged="fill"))
 
 
 def test_the_command_line_offers_every_format() -> None:
@@ -133,7 +133,7 @@ def test_a_format_is_told_by_content_where_the_name_does_not(kind: str, name: st
 
 
 def csv_of(text: str, **reading: object) -> Hierarchy:
-    return formats.decode(text.encode(), "lineage-csv", Reading(**reading))  # type: ignore[arg-type]
+    return formats.decode(text.encode(), "lineage-csv", ImportOptions(**reading))  # type: ignore[arg-type]
 
 
 def test_a_lineage_csv_takes_rows_in_any_order_and_chosen_columns() -> None:
@@ -188,14 +188,14 @@ def test_a_missing_column_is_named() -> None:
 
 def test_other_peoples_edges_need_only_child_and_parent() -> None:
     text = "child,parent\ntern,gulls\ngulls,bird\nmurre,auks\nauks,bird\n"
-    hierarchy = formats.decode(text.encode(), "parent-child-csv", Reading(levels=("family", "species")))
+    hierarchy = formats.decode(text.encode(), "parent-child-csv", ImportOptions(levels=("family", "species")))
     assert hierarchy.root == "bird"
     assert facts(hierarchy, with_classes=False) == {("gulls", "tern"), ("auks", "murre")}
 
 
 def test_taxa_without_a_parent_are_the_coarsest_level() -> None:
     text = "child,parent\ngulls,\nauks,\ntern,gulls\nmurre,auks\n"
-    hierarchy = formats.decode(text.encode(), "parent-child-csv", Reading())
+    hierarchy = formats.decode(text.encode(), "parent-child-csv", ImportOptions())
     assert hierarchy.levels[0].labels == ("gulls", "auks")
 
 
@@ -213,7 +213,7 @@ def test_taxa_without_a_parent_are_the_coarsest_level() -> None:
 )
 def test_broken_edges_are_refused_with_their_fault(text: str, fault: str) -> None:
     with pytest.raises(HierarchyError, match=re.escape(fault)):
-        formats.decode(text.encode(), "parent-child-csv", Reading())
+        formats.decode(text.encode(), "parent-child-csv", ImportOptions())
 
 
 # ---------------------------------------------------------------- Newick
@@ -225,7 +225,7 @@ def test_newick_quotes_and_reads_as_the_standard_says() -> None:
     )
     assert newick.write(hierarchy) == "(('Corvus_corax',Jay)'Crow''s kin')bird;\n"
     text = "[a [nested] comment] ( (Corvus_corax:0.1[x], Jay : 2e-3) 'Crow''s kin' :1 ) bird:0 ; "
-    read = newick.read(text, Reading())
+    read = newick.read(text, ImportOptions())
     assert facts(read, with_classes=False) == {("Crow's kin", "Corvus corax"), ("Crow's kin", "Jay")}
 
 
@@ -251,12 +251,12 @@ def test_newick_quotes_and_reads_as_the_standard_says() -> None:
 )
 def test_broken_newick_is_refused_with_its_place(text: str, fault: str) -> None:
     with pytest.raises(HierarchyError, match=re.escape(fault)):
-        newick.read(text, Reading())
+        newick.read(text, ImportOptions())
 
 
 def test_a_tree_far_deeper_than_the_stack_is_read() -> None:
     deep = "(" * 5000 + "a" + "".join(f")n{i}" for i in range(5000)) + ";"
-    assert newick.read(deep, Reading()).depth == 5000
+    assert newick.read(deep, ImportOptions()).depth == 5000
 
 
 # ---------------------------------------------------------------- node-link JSON and networkx
@@ -274,10 +274,10 @@ def test_networkx_reads_what_is_written_as_a_tree() -> None:
 
 def test_a_plain_networkx_graph_and_older_files_are_read() -> None:
     graph = nx.DiGraph([("bird", "gulls"), ("bird", "auks"), ("gulls", "tern"), ("auks", "murre")])
-    hierarchy = node_link.from_networkx(graph, Reading(levels=("family", "species")))
+    hierarchy = node_link.from_networkx(graph, ImportOptions(levels=("family", "species")))
     assert facts(hierarchy, with_classes=False) == {("gulls", "tern"), ("auks", "murre")}
     older = json.dumps(nx.node_link_data(graph, edges="links"))
-    assert node_link.read(older, Reading()).levels[-1].labels == ("tern", "murre")
+    assert node_link.read(older, ImportOptions()).levels[-1].labels == ("tern", "murre")
 
 
 @pytest.mark.parametrize(
@@ -303,7 +303,7 @@ def test_graphs_that_are_no_trees_are_refused(graph: nx.Graph[str], fault: str) 
 )  # fmt: skip
 def test_json_that_is_no_tree_is_refused(text: str) -> None:
     with pytest.raises(HierarchyError):
-        node_link.read(text, Reading())
+        node_link.read(text, ImportOptions())
 
 
 # ---------------------------------------------------------------- hiclass

@@ -13,7 +13,7 @@ from taxonomy import formats
 from taxonomy.cli import main
 from taxonomy.errors import HierarchyError
 from taxonomy.hierarchy import Hierarchy
-from taxonomy.leveling import Reading, from_table
+from taxonomy.leveling import ImportOptions, from_table
 
 PRUNELLA = "family,genus,species\nLamiaceae,Prunella,self-heal\nPrunellidae,Prunella,dunnock\n"
 TWICE = {
@@ -36,8 +36,8 @@ NAMES = {"1": "Animal", "2": "Mammal", "3": "Bird", "4": "Other", "5": "Other", 
 def test_a_shared_name_is_refused_or_told_apart(kind: str) -> None:
     labels = NAMES if kind == "edges" else None
     with pytest.raises(HierarchyError, match="--qualify"):
-        formats.decode(TWICE[kind].encode(), kind, Reading(labels=labels))
-    reading = Reading(labels=labels, qualify=True)
+        formats.decode(TWICE[kind].encode(), kind, ImportOptions(labels=labels))
+    reading = ImportOptions(labels=labels, qualify=True)
     hierarchy = formats.decode(TWICE[kind].encode(), kind, reading)
     assert hierarchy.levels[-1].labels == ("Other (Mammal)", "Other (Bird)", "Crow")
     assert "names told apart by their parents: 2" in "; ".join(reading.notes)
@@ -45,26 +45,26 @@ def test_a_shared_name_is_refused_or_told_apart(kind: str) -> None:
 
 
 def test_homonyms_of_inner_levels_are_told_apart() -> None:
-    hierarchy = formats.decode(PRUNELLA.encode(), "lineage-csv", Reading(qualify=True))
+    hierarchy = formats.decode(PRUNELLA.encode(), "lineage-csv", ImportOptions(qualify=True))
     assert hierarchy.levels[1].labels == ("Prunella (Lamiaceae)", "Prunella (Prunellidae)")
     assert hierarchy.classes == ("self-heal", "dunnock")
 
 
 def test_parents_that_share_a_name_are_told_apart_first() -> None:
     rows = [("A", "x", "y"), ("B", "x", "y"), ("B", "z", "y")]
-    hierarchy = from_table(rows, ("a", "b", "c"), Reading(qualify=True))
+    hierarchy = from_table(rows, ("a", "b", "c"), ImportOptions(qualify=True))
     assert hierarchy.levels[2].labels == ("y (x (A))", "y (x (B))", "y (z)")
 
 
 def test_a_leaf_that_is_listed_twice_stays_a_fault() -> None:
     with pytest.raises(HierarchyError, match="listed twice"):
-        from_table([("A", "x"), ("A", "x")], ("a", "b"), Reading(qualify=True), ["1", "2"])
+        from_table([("A", "x"), ("A", "x")], ("a", "b"), ImportOptions(qualify=True), ["1", "2"])
 
 
 @given(st.lists(st.tuples(*[st.sampled_from("ab")] * 4), min_size=1, max_size=12))
 @settings(max_examples=100)
 def test_any_table_can_be_qualified_and_keeps_its_tree(rows: list[tuple[str, ...]]) -> None:
-    hierarchy = from_table(rows, ("w", "x", "y", "z"), Reading(qualify=True))
+    hierarchy = from_table(rows, ("w", "x", "y", "z"), ImportOptions(qualify=True))
     assert hierarchy.sizes == tuple(len({row[: k + 1] for row in rows}) for k in range(4))
     for row, name in zip(dict.fromkeys(rows), hierarchy.classes, strict=True):
         assert [label.partition(" (")[0] for label in hierarchy.lineage(name)] == list(row)

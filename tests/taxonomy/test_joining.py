@@ -15,7 +15,7 @@ from trees import WORKED
 from taxonomy import Hierarchy, HiertaxError
 from taxonomy.datasets import Dataset, draw_split, find_dataset, join, label_by, learnable
 from taxonomy.datasets.dataset import SPLIT_NAMES, make_table
-from taxonomy.leveling import Reading
+from taxonomy.leveling import ImportOptions
 from taxonomy.sources.folder import hierarchy_of
 
 ROOT = Path(__file__).parents[2]
@@ -74,7 +74,7 @@ def test_fifty_birds_join_the_bird_hierarchy() -> None:
 
 def test_a_grocery_joins_the_hierarchy_of_its_folders(tmp_path: Path) -> None:
     dataset = find_dataset(draw_grocery(tmp_path))
-    joined = join(dataset, hierarchy_of(dataset, Reading(ragged="fill")))
+    joined = join(dataset, hierarchy_of(dataset, ImportOptions(ragged="fill")))
     assert len(joined.codes) == len(dataset)
     labels = [CLASSES[i] for i in joined.codes]
     assert labels == dataset.table["label"].tolist()

@@ -12,7 +12,7 @@ from hypothesis import strategies as st
 
 from taxonomy.errors import HierarchyError
 from taxonomy.hierarchy import Hierarchy
-from taxonomy.leveling import POLICIES, Ragged, Reading, from_table, from_tree
+from taxonomy.leveling import POLICIES, ImportOptions, Ragged, from_table, from_tree
 
 LEVELS = ("order", "family", "species")
 GAPS = [("O", "F", "s"), ("O", "", "hoatzin"), ("P", "", "q")]
@@ -23,7 +23,7 @@ def lineages(hierarchy: Hierarchy) -> list[tuple[str, ...]]:
 
 
 def table(rows: Sequence[tuple[str, ...]], ragged: Ragged, classes: list[str] | None = None) -> Hierarchy:
-    return from_table(rows, LEVELS, Reading(ragged=ragged), classes)
+    return from_table(rows, LEVELS, ImportOptions(ragged=ragged), classes)
 
 
 def test_an_even_table_is_the_same_under_every_policy_and_leaves_no_remark() -> None:
@@ -74,12 +74,12 @@ def test_fill_does_not_hide_a_taxon_with_two_parents() -> None:
 def test_in_a_tree_without_ranks_the_leaf_stands_at_the_finest_level() -> None:
     labels = ["animal", "bird", "duck", "mallard", "dog"]
     parents = [-1, 0, 1, 2, 0]
-    hierarchy = from_tree(labels, parents, Reading(ragged="fill", levels=("a", "b", "c")))
+    hierarchy = from_tree(labels, parents, ImportOptions(ragged="fill", levels=("a", "b", "c")))
     assert hierarchy.root == "animal"
     assert lineages(hierarchy) == [("bird", "duck", "mallard"), ("dog (a)", "dog (b)", "dog")]
-    assert from_tree(labels, parents, Reading(ragged="collapse")).levels[0].labels == ("mallard", "dog")
+    assert from_tree(labels, parents, ImportOptions(ragged="collapse")).levels[0].labels == ("mallard", "dog")
     with pytest.raises(HierarchyError, match="1 of 2 lineages have a gap"):
-        from_tree(labels, parents, Reading())
+        from_tree(labels, parents, ImportOptions())
 
 
 def test_a_small_file_cannot_ask_for_endless_memory() -> None:
@@ -89,17 +89,17 @@ def test_a_small_file_cannot_ask_for_endless_memory() -> None:
     labels = [f"n{i}" for i in range(len(parents))]
     for policy in POLICIES:
         with pytest.raises(HierarchyError, match="lineages have a gap" if policy == "error" else "too many to level"):
-            from_tree(labels, parents, Reading(ragged=policy))
+            from_tree(labels, parents, ImportOptions(ragged=policy))
 
 
 def test_an_absurdly_deep_tree_is_refused() -> None:
     with pytest.raises(HierarchyError, match="more than 10000 levels deep"):
-        from_tree([str(i) for i in range(10_003)], [*range(-1, 10_002)], Reading())
+        from_tree([str(i) for i in range(10_003)], [*range(-1, 10_002)], ImportOptions())
 
 
 def test_level_names_must_match_the_depth_of_a_tree() -> None:
     with pytest.raises(HierarchyError, match="1 level names \\(species\\) for a tree of 2 levels"):
-        from_tree(["r", "a", "b"], [-1, 0, 1], Reading(levels=("species",)))
+        from_tree(["r", "a", "b"], [-1, 0, 1], ImportOptions(levels=("species",)))
 
 
 @given(st.lists(st.tuples(*[st.sampled_from(["", "a", "b", "c", " "])] * 3), max_size=6), st.sampled_from(POLICIES))
@@ -116,6 +116,6 @@ def test_no_parent_array_gives_anything_but_a_tree_or_a_reason(parents: list[int
     parents = [min(parent, len(parents) - 1) for parent in parents]
     labels = [f"n{i}" for i in range(len(parents))]
     with suppress(HierarchyError):
-        hierarchy = from_tree(labels, parents, Reading(ragged=policy))
+        hierarchy = from_tree(labels, parents, ImportOptions(ragged=policy))
         leaves = {labels[i] for i in range(len(labels)) if i not in parents}
         assert set(hierarchy.classes) == leaves

@@ -25,7 +25,7 @@ from click.testing import CliRunner
 from taxonomy import Hierarchy
 from taxonomy.cli import main
 from taxonomy.errors import HiertaxError
-from taxonomy.leveling import Reading
+from taxonomy.leveling import ImportOptions
 from taxonomy.sources.offline.build import Request, build
 from taxonomy.sources.offline.command import run
 from taxonomy.sources.offline.scientific import canonical, folded, without_authority
@@ -38,7 +38,7 @@ RANKS = ("order", "family", "genus", "species")
 def ask(kind, path, names, levels=RANKS, within=None, **reading):
     """Return what becomes of some names."""
     subjects = [name if isinstance(name, Subject) else Subject(name, name, name) for name in names]
-    about = Reading(source={"command": "hiertax build"}, fallback="names", **reading)
+    about = ImportOptions(source={"command": "hiertax build"}, fallback="names", **reading)
     return build(Request(subjects, levels, kind, path, within, about, "names.txt"))
 
 
@@ -493,8 +493,11 @@ def test_the_command_builds_and_rebuilds(ncbi, tmp_path, monkeypatch):
     ("line", "message"),
     [
         (("--source", "ncbi", "--names", "birds.txt", "--levels", "order,genus"), "--source ncbi needs --archive"),
-        (("--source", "ncbi", "--dataset", "cub"), "--source ncbi needs --names"),
-        (("--archive", "birds.txt", "--dataset", "cub"), "--archive goes with a taxonomy on the disk"),
+        (
+            ("--source", "ncbi", "--dataset", "cub"),
+            "--source ncbi goes with a list of names looked up on the disk, not",
+        ),
+        (("--archive", "birds.txt", "--dataset", "cub"), "--archive goes with a list of names looked up on the disk"),
     ],
 )
 def test_wrong_usage_is_told_in_one_line(line, message, tmp_path, monkeypatch):

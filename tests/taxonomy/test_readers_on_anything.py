@@ -25,7 +25,7 @@ from taxonomy.commands.parameters import READABLE
 from taxonomy.errors import HierarchyError
 from taxonomy.formats import table_files
 from taxonomy.hierarchy import Hierarchy
-from taxonomy.leveling import POLICIES, Reading
+from taxonomy.leveling import POLICIES, ImportOptions
 from taxonomy.validation import validate
 
 MARKS = ["(", ")", ",", ":", ";", "'", '"', "[", "]", "{", "}", "\t", "\n", " ", "|", "-", "#", "0", "1.5", "a", "b_c",
@@ -45,7 +45,7 @@ PIECES = {
                          "s,b,a,c\n"],
 }  # fmt: skip
 readings = st.builds(
-    Reading,
+    ImportOptions,
     ragged=st.sampled_from(POLICIES), qualify=st.booleans(), header=st.booleans(), name_inner=st.booleans(),
     parents=st.sampled_from(["refuse", "first", "shortest", "deepest"]),
     edges=st.sampled_from([None, "child-parent", "parent-child"]),
@@ -83,7 +83,7 @@ def inputs(draw: st.DrawFn) -> tuple[str, bytes]:
 @given(given_input=inputs(), reading=readings)
 @settings(max_examples=300, suppress_health_check=[HealthCheck.too_slow])
 def test_anything_gives_a_file_that_can_be_read_again_or_one_line(
-    given_input: tuple[str, bytes], reading: Reading
+    given_input: tuple[str, bytes], reading: ImportOptions
 ) -> None:
     kind, content = given_input
     try:
@@ -112,13 +112,13 @@ def test_what_is_built_is_written_and_read_again_in_every_format_that_can_carry_
     from taxonomy.leveling import from_table
 
     try:
-        built = from_table(rows, levels, Reading(ragged="fill", qualify=True))
+        built = from_table(rows, levels, ImportOptions(ragged="fill", qualify=True))
         content = formats.encode(built, kind)
     except HierarchyError:
         return
     carried = formats.FORMATS[kind].loses
     names = tuple(levels) if "level names" in carried else None
-    again = formats.decode(content, kind, Reading(levels=names, root=built.root))
+    again = formats.decode(content, kind, ImportOptions(levels=names, root=built.root))
     assert [level.name for level in again.levels] == [level.name for level in built.levels]
     expected = {(*built.lineage(name), "" if "class names" in carried else name) for name in built.classes}
     assert {(*again.lineage(name), "" if "class names" in carried else name) for name in again.classes} == expected
@@ -221,4 +221,4 @@ def test_an_array_that_claims_more_than_it_holds_is_refused() -> None:
     np.save(out, np.array([["a", "b"]]))
     claimed = out.getvalue().replace(b"(1, 2)", b"(9999999, 2)".ljust(6))
     with seconds(10), pytest.raises(HierarchyError):
-        formats.decode(claimed, "hiclass", Reading())
+        formats.decode(claimed, "hiclass", ImportOptions())

@@ -9,7 +9,7 @@ import pytest
 from scipy.io import savemat
 
 from taxonomy.errors import HiertaxError
-from taxonomy.leveling import Reading
+from taxonomy.leveling import ImportOptions
 from taxonomy.sources import aircraft, cars, curated, folder
 
 PLANES = {
@@ -145,7 +145,7 @@ def images(root: Path, *places: str) -> Path:
 def test_the_depth_of_nested_folders_is_the_level(tmp_path: Path) -> None:
     root = images(tmp_path / "pets", "cat/siamese", "cat/manx", "dog/beagle", ".git/hooks")
     (root / "README.txt").touch()
-    hierarchy = folder.build(root, Reading(levels=("animal", "breed"), root="pet"))
+    hierarchy = folder.build(root, ImportOptions(levels=("animal", "breed"), root="pet"))
     assert hierarchy.name == "pets"
     assert hierarchy.levels[0].labels == ("cat", "dog")
     assert hierarchy.classes == ("manx", "siamese", "beagle")
@@ -153,54 +153,54 @@ def test_the_depth_of_nested_folders_is_the_level(tmp_path: Path) -> None:
 
 
 def test_a_flat_folder_is_one_level(tmp_path: Path) -> None:
-    assert folder.build(images(tmp_path, "b", "a"), Reading()).classes == ("a", "b")
+    assert folder.build(images(tmp_path, "b", "a"), ImportOptions()).classes == ("a", "b")
 
 
 def test_splits_are_no_level(tmp_path: Path) -> None:
     root = images(tmp_path / "pets", "train/cat/manx", "train/dog/beagle", "test/cat/manx", "test/dog/beagle")
-    hierarchy = folder.build(root, Reading())
+    hierarchy = folder.build(root, ImportOptions())
     assert (hierarchy.name, hierarchy.sizes, hierarchy.classes) == ("pets", (2, 2), ("manx", "beagle"))
 
 
 def test_folders_of_uneven_depth_go_by_the_policy(tmp_path: Path) -> None:
     root = images(tmp_path, "cat/manx", "dog")
     with pytest.raises(HiertaxError, match="1 of 2 lineages have a gap"):
-        folder.build(root, Reading())
-    assert folder.build(root, Reading(ragged="fill")).lineage("dog") == ("dog (level 1)", "dog")
-    assert set(folder.build(root, Reading(ragged="collapse")).classes) == {"dog", "manx"}
+        folder.build(root, ImportOptions())
+    assert folder.build(root, ImportOptions(ragged="fill")).lineage("dog") == ("dog (level 1)", "dog")
+    assert set(folder.build(root, ImportOptions(ragged="collapse")).classes) == {"dog", "manx"}
 
 
 def test_folders_that_are_no_tree_of_classes_are_refused(tmp_path: Path) -> None:
     with pytest.raises(HiertaxError, match="there is no such folder"):
-        folder.build(tmp_path / "none", Reading())
+        folder.build(tmp_path / "none", ImportOptions())
     (tmp_path / "empty").mkdir()
     with pytest.raises(HiertaxError, match="no images of the dataset here; put images into"):
-        folder.build(tmp_path / "empty", Reading())
+        folder.build(tmp_path / "empty", ImportOptions())
     (tmp_path / "hollow" / "a").mkdir(parents=True)
     with pytest.raises(HiertaxError, match="no images of the dataset here, neither in"):
-        folder.build(tmp_path / "hollow", Reading())
+        folder.build(tmp_path / "hollow", ImportOptions())
     mixed = images(tmp_path / "mixed", "a", "a/b")
     with pytest.raises(HiertaxError, match="/mixed: folder 'a' holds both images and folders of images; move"):
-        folder.build(mixed, Reading())
+        folder.build(mixed, ImportOptions())
     variants = images(tmp_path / "variants", "train/Cat", "test/cat")
     with pytest.raises(HiertaxError, match="folders 'Cat', 'cat' differ in capitals only; give one class one name"):
-        folder.build(variants, Reading())
+        folder.build(variants, ImportOptions())
 
 
 def test_an_empty_folder_is_no_class(tmp_path: Path) -> None:
     root = images(tmp_path, "a", "b")
     (tmp_path / "c").mkdir()
-    assert folder.build(root, Reading()).classes == ("a", "b")
+    assert folder.build(root, ImportOptions()).classes == ("a", "b")
 
 
 def test_classes_are_those_of_all_splits(tmp_path: Path) -> None:
     root = images(tmp_path, "train/a", "train/b", "valid/a", "test/c")
-    assert folder.build(root, Reading()).classes == ("a", "b", "c")
+    assert folder.build(root, ImportOptions()).classes == ("a", "b", "c")
 
 
 def test_folders_that_share_a_name_are_told_apart_by_their_paths(tmp_path: Path) -> None:
     root = images(tmp_path, "a/apple/red", "a/pepper/red", "b/pepper/red", "b/pepper/green", "b/plum/blue")
-    hierarchy = folder.build(root, Reading())
+    hierarchy = folder.build(root, ImportOptions())
     assert hierarchy.classes == ("a/apple/red", "a/pepper/red", "green", "b/pepper/red", "blue")
     assert hierarchy.levels[2].labels == ("red (apple)", "red (a/pepper)", "green", "red (b/pepper)", "blue")
     assert hierarchy.levels[1].labels == ("apple", "pepper (a)", "pepper (b)", "plum")
@@ -208,7 +208,7 @@ def test_folders_that_share_a_name_are_told_apart_by_their_paths(tmp_path: Path)
 
 def test_a_class_may_be_called_like_the_folder_that_it_lies_in(tmp_path: Path) -> None:
     root = images(tmp_path, "A310/A310", "A320/A319", "A320/A320")
-    hierarchy = folder.build(root, Reading(levels=("family", "variant")))
+    hierarchy = folder.build(root, ImportOptions(levels=("family", "variant")))
     assert hierarchy.classes == ("A310", "A319", "A320")
     assert hierarchy.levels[0].labels == ("A310", "A320")
 
@@ -217,7 +217,7 @@ def test_links_are_followed_but_not_in_circles(tmp_path: Path) -> None:
     elsewhere = images(tmp_path / "elsewhere", "manx")
     root = images(tmp_path / "pets", "dog/beagle")
     (root / "cat").symlink_to(elsewhere)
-    assert folder.build(root, Reading()).lineage("manx") == ("cat", "manx")
+    assert folder.build(root, ImportOptions()).lineage("manx") == ("cat", "manx")
     (elsewhere / "again").symlink_to(root)
     with pytest.raises(HiertaxError, match="/pets/cat/again: a link leads back to a folder that it lies in; remove"):
-        folder.build(root, Reading())
+        folder.build(root, ImportOptions())

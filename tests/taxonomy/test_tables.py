@@ -11,7 +11,7 @@ import pytest
 from taxonomy import formats
 from taxonomy.errors import HierarchyError
 from taxonomy.hierarchy import Hierarchy
-from taxonomy.leveling import Reading
+from taxonomy.leveling import ImportOptions
 from taxonomy.ranks import PLACEHOLDERS, is_placeholder
 from taxonomy.validation import validate
 
@@ -20,7 +20,7 @@ BIRDS = [("O1", "F1", "a"), ("O1", "F1", "b"), ("O2", "F2", "c")]
 
 def read(content: str | bytes, kind: str = "lineage-csv", **settings: object) -> tuple[Hierarchy, str]:
     """Return the hierarchy of a file, and what was said about it."""
-    reading = Reading(**settings)  # type: ignore[arg-type]
+    reading = ImportOptions(**settings)  # type: ignore[arg-type]
     data = content if isinstance(content, bytes) else content.encode()
     hierarchy = formats.decode(data, kind, reading)
     return hierarchy, "; ".join(reading.notes)

@@ -10,13 +10,13 @@ from taxonomy import formats
 from taxonomy.errors import HierarchyError
 from taxonomy.formats import edges
 from taxonomy.hierarchy import Hierarchy
-from taxonomy.leveling import Reading
+from taxonomy.leveling import ImportOptions
 
 OWLS = [("Duck", "Mallard"), ("Duck", "Teal"), ("Owl", "Tawny")]
 
 
 def read(content: str, kind: str, **settings: object) -> tuple[Hierarchy, str]:
-    reading = Reading(**settings)  # type: ignore[arg-type]
+    reading = ImportOptions(**settings)  # type: ignore[arg-type]
     return formats.decode(content.encode(), kind, reading), "; ".join(reading.notes)
 
 

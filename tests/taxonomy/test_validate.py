@@ -289,7 +289,7 @@ def test_a_class_that_is_only_listed_is_named(tmp_path: Path) -> None:
         text = "".join(f"{i} {entry}\n" for i, entry in enumerate(entries, 1))
         (tmp_path / f"{name}.txt").write_text(text, encoding="utf-8-sig")
     report = validate(put(tmp_path, faults.as_json(faults.tree())), tmp_path)
-    assert report.counts == {"untrained-class": 1, "left-out": 1}
+    assert report.counts == {"untrained-class": 1, "left-out": 2}  # the class, and that no image is on disk
     assert "'00.class'" in report.findings[0].message
 
 

@@ -22,7 +22,7 @@ from taxonomy.datasets.listing import entries, is_folder
 from taxonomy.datasets.matching import Known, match
 from taxonomy.datasets.notes import counted, few
 from taxonomy.hierarchy import IntArray
-from taxonomy.leveling import Reading
+from taxonomy.leveling import ImportOptions
 from taxonomy.sources.folder import hierarchy_of
 from trainer.config import Config
 from trainer.data.datasets import ImageDataset, Split
@@ -194,7 +194,7 @@ def _split(found: Dataset, config: Config, run: Path | None) -> Dataset:
 def _hierarchy_of_folders(dataset: Dataset) -> Hierarchy:
     """Build the hierarchy of the folders that images lie in; folders of uneven depth are filled up."""
     command = f"hiertax build --dataset folder --root {shlex.quote(str(dataset.root))} --ragged fill"
-    return hierarchy_of(dataset, Reading(ragged="fill", source={"kind": "folder", "command": command}))
+    return hierarchy_of(dataset, ImportOptions(ragged="fill", source={"kind": "folder", "command": command}))
 
 
 def _remarks(built: Hierarchy) -> list[str]:

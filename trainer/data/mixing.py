@@ -58,7 +58,7 @@ def _draw_boxes(share: Tensor, size: int, generator: torch.Generator) -> Tensor:
 
 
 def mix(images: Tensor, draws: Mix) -> Tensor:
-    """Mix each image with its partner, the image as far from the batch's end as it is from the start.
+    """Mix image i of a batch of B with its partner, image B - 1 - i.
 
     Parameters
     ----------

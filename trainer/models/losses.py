@@ -24,7 +24,7 @@ def multi_level_loss(logits: list[Tensor], targets: Tensor, share: Tensor | None
     targets
         int64 ``[B, K]``; -1 where a label is unknown.
     share
-        float32 ``[B]``: the part each sample has in its own image; the rest is the sample's opposite in the batch,
+        float32 ``[B]``: the part each sample has in its own image; the rest is its partner's, sample B - 1 - i,
         whose labels count for that much (see `trainer.data.augment`).
     """
     known = (targets >= 0).sum(0).clamp(min=1)  # [K]

@@ -30,7 +30,7 @@ class Run:
         return (self.path / LAST).exists()
 
     def create(self, config: Config, hierarchy: Hierarchy) -> None:
-        """Start the folder, or take it over from a run that came to nothing.
+        """Create the folder, or reuse one in which no checkpoint was ever saved.
 
         Raises
         ------

@@ -44,7 +44,7 @@ class Compute:
         return torch.autocast(self.device.type, self.dtype, enabled=self.dtype != torch.float32)
 
     def place(self, network: M) -> M:
-        """Bring a network to the device, its filters laid out as convolutions like them best."""
+        """Move a network to the device, in the channels-last memory format, in which convolutions are fastest."""
         return network.to(self.device).to(memory_format=torch.channels_last)
 
     def memory(self) -> int:

@@ -65,7 +65,7 @@ class ProcessGroup:
 
     @contextmanager
     def one_by_one(self) -> Iterator[None]:
-        """Let one process of each machine do first what leaves files that the others will find."""
+        """Run a block on the first process of each machine, then on its others, which find the files it wrote."""
         if self.local_rank:
             self.barrier()
         yield

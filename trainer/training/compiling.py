@@ -54,7 +54,7 @@ def _try_out(
 ) -> Callable[[TrainingStep], None]:
     """Return what calls a step a few times as training will, on made-up inputs, and leaves no trace."""
     count = min(config.batch_size, images) // (group.size * config.accumulate)
-    inputs = _black(count, config, compute.device)
+    inputs = _black_images(count, config, compute.device)
     if config.freeze_backbone:
         with torch.no_grad():
             inputs = learner.network.eval().embed(inputs[:1]).repeat(count, 1)
@@ -73,7 +73,7 @@ def _try_out(
     return call
 
 
-def _black(count: int, config: Config, device: torch.device) -> Tensor:
+def _black_images(count: int, config: Config, device: torch.device) -> Tensor:
     """Return black images, ``[count, 3, S, S]``."""
     images = torch.zeros(count, 3, config.image_size, config.image_size, device=device)
     return images.contiguous(memory_format=torch.channels_last)
@@ -89,7 +89,7 @@ def warn_if_long(network: Network, config: Config, compute: Compute, images: flo
     """
     if compute.on_gpu or config.freeze_backbone:
         return
-    batch = _black(4, config, compute.device)
+    batch = _black_images(4, config, compute.device)
     start = time.perf_counter()
     with torch.inference_mode():
         levels = len(network.eval()(batch))

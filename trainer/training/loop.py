@@ -105,7 +105,7 @@ class Training:
                     saver.save(self._snapshot(rows), best=row is not None and self._is_best(rows))
                 if row is None:
                     saver.wait()
-                    self.group.barrier()  # the first to leave takes the others with it
+                    self.group.barrier()  # torchrun ends all processes once one has exited
                     raise _interrupted(run, learner, signalled())
                 self._tell(row, board, advance)
             saver.wait()
@@ -233,7 +233,7 @@ def _interrupted(run: Run, learner: Learner, signalled: int) -> Interrupted:
 
 @contextmanager
 def _explaining_interrupt(run: Run) -> Iterator[None]:
-    """Say after a second Ctrl-C, which does not wait for anything to be saved, what is on disk."""
+    """Turn a second Ctrl-C, which stops without saving, into one line that says what is on disk."""
     try:
         yield
     except KeyboardInterrupt:

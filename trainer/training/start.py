@@ -218,7 +218,7 @@ def train_or_resume(config: Config, path: Path, reporter: Reporter | None = None
 
 
 def _refuse_another(file: Path, header: Header) -> None:
-    """Refuse to go on where the hierarchy, on the classes that the run has, is not that of the checkpoint."""
+    """Refuse a hierarchy that differs from the checkpoint's on the classes of the run."""
     asked, own = Hierarchy.load(file), header.hierarchy
     if not set(own.classes) <= set(asked.classes) or asked.restrict(own.classes) != own:
         raise HiertaxError(

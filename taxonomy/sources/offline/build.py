@@ -13,7 +13,7 @@ import numpy as np
 
 from taxonomy.errors import HiertaxError
 from taxonomy.hierarchy import Hierarchy
-from taxonomy.leveling import Reading, from_table
+from taxonomy.leveling import ImportOptions, from_table
 from taxonomy.sources.offline import clements, dwca, ncbi
 from taxonomy.sources.offline.archive import fingerprint
 from taxonomy.sources.offline.checklist import Checklist
@@ -59,7 +59,7 @@ class Request:
     kind: str
     path: Path
     within: str | None
-    reading: Reading
+    reading: ImportOptions
     table: str
 
 

@@ -7,7 +7,7 @@ from typing import Final
 
 import click
 
-from taxonomy.leveling import Ragged, Reading
+from taxonomy.leveling import ImportOptions, Ragged
 from taxonomy.sources.offline.build import Request, build
 from taxonomy.sources.outcome import finish
 from taxonomy.sources.subjects import read_names
@@ -45,7 +45,7 @@ def run(
     HiertaxError
         If a file cannot be read, or a class has no undoubted place; then no hierarchy is written.
     """
-    reading = Reading(name, root_label, levels, ragged, {"command": command}, names.stem)
+    reading = ImportOptions(name, root_label, levels, ragged, {"command": command}, names.stem)
     request = Request(read_names(names, levels), levels, kind, archive, within, reading, names.name)
     outcome = build(request)
     if outcome.hierarchy and (done := outcome.hierarchy.source.get("ragged")):

@@ -1,0 +1,52 @@
+"""The ``categories`` of iNaturalist's JSON files: which ranks they state, and what their classes are called."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Mapping, Sequence
+from typing import Any, Final
+
+RANKS: Final = ("kingdom", "phylum", "class", "order", "family", "genus")
+_NAME, _SPECIES, _SUPER, _FOLDER = "name", "species", "supercategory", "image_dir_name"
+Category = Mapping[str, Any]
+
+
+def text_of(category: Category, field: str) -> str:
+    """Return a field of a category as text; blank where there is none."""
+    value = category.get(field)
+    return "" if value is None or isinstance(value, dict | list) else str(value).strip()
+
+
+def levels_of(categories: Sequence[Category]) -> tuple[str, ...]:
+    """Return the ranks that categories have and ``species``; without ranks the supercategory and the category."""
+    keys = {key for category in categories for key in category}
+    if ranks := [rank for rank in RANKS if rank in keys]:
+        return (*ranks, _SPECIES)
+    return (_SUPER, "category") if _SUPER in keys else ("category",)
+
+
+def lineages_of(categories: Sequence[Category], levels: Sequence[str]) -> list[tuple[str, ...]]:
+    """Return for each category its label at every level that `levels_of` names, the finest being its name."""
+    return [(*(text_of(category, level) for level in levels[:-1]), text_of(category, _NAME)) for category in categories]
+
+
+def class_names(categories: Sequence[Category], folders: Iterable[tuple[int, str]]) -> list[str]:
+    """Return what the classes are called: as the folders of their images, so that copies sorted so are the same.
+
+    That is by ``image_dir_name``; else as `folders` says, if it is one folder for each category and no other's; else
+    by name.
+
+    Parameters
+    ----------
+    folders
+        Pairs of a category's id and the folder of images of it.
+    """
+    names = [text_of(category, _FOLDER) for category in categories]
+    if all(names):
+        return names
+    pairs = set(folders)
+    of = dict(pairs)
+    if len(of) == len(pairs) == len(set(of.values())):
+        found = [of.get(category.get("id", -1), "") for category in categories]
+        if all(found):
+            return found
+    return [text_of(category, _NAME) for category in categories]
