@@ -94,7 +94,7 @@ def learner(net=None, compute=CPU, **changes):
     return Learner(net or network(), replace(CONFIG, **changes), compute, len(SIZES))
 
 
-def images(count=16, size=16):
+def images(count=16, size=32):
     """Return images of noise whose brightness tells the finest of four labels, and its parent."""
     fine = torch.arange(count) % 4
     noise = torch.randint(0, 64, (count, 3, size, size), dtype=torch.uint8, generator=generator(2))

@@ -200,7 +200,7 @@ def test_what_is_tried_out_is_what_training_calls(changes, recipe, frozen):
     graphs = counters["stats"]["unique_graphs"]
     assert graphs > 0
 
-    draws = None if frozen else lambda generator: draw_params(Recipe(**recipe), 16, 16, generator)
+    draws = None if frozen else lambda generator: draw_params(Recipe(**recipe), 16, 32, generator)
     if frozen:
         features = net.eval().embed(torch.randn(16, 3, 16, 16)).detach()
         samples = replace(samples, inputs=ArrayInputs(features))
@@ -215,7 +215,7 @@ def test_each_of_two_steps_is_compiled_and_moves_the_weights_as_the_eager_ones(p
     from torch._dynamo.utils import counters
 
     config, samples = replace(tiny.CONFIG, compile="on", accumulate=parts), tiny.images()
-    plan = plan_epoch(16, 0, batch_size=8, parts=parts, draw=lambda g: draw_params(Recipe(), 16, 16, g))
+    plan = plan_epoch(16, 0, batch_size=8, parts=parts, draw=lambda g: draw_params(Recipe(), 16, 32, g))
     eager, compiled = (tiny.learner(tiny.TwoSteps(), accumulate=parts) for _ in range(2))
     steps = faster_steps(compiled, config)
     assert len(steps) == 2

@@ -46,7 +46,7 @@ def learner(optimizer, schedule, net=None):
 
 def learn(learner, epochs):
     for _ in range(epochs):
-        plan = plan_epoch(16, learner.epoch, batch_size=8, draw=partial(draw_params, Recipe(), 16, 16))
+        plan = plan_epoch(16, learner.epoch, batch_size=8, draw=partial(draw_params, Recipe(), 16, 32))
         train_epoch(learner, tiny.images(), plan, tiny.CPU, seed=learner.epoch)
         learner.finish_epoch()
 
