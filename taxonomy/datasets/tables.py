@@ -116,7 +116,10 @@ def _delimited(file: Path, delimiter: str | None) -> DataFrame:
     table.columns = names
     table.index += 2  # lines; the header is the first
     table = table.fillna("")
-    return table[(table != "").any(axis=1)]
+    empty = (table.iloc[:, 0] == "").to_numpy()
+    if empty.any():
+        empty[empty] = (table[empty] == "").all(axis=1)
+    return table[~empty] if empty.any() else table
 
 
 def _json_lines(file: Path) -> DataFrame:
