@@ -11,6 +11,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any, Final
 
 import msgspec
+import numpy as np
 
 from taxonomy.datasets.notes import few
 from taxonomy.errors import HiertaxError
@@ -116,9 +117,9 @@ def _delimited(file: Path, delimiter: str | None) -> DataFrame:
     table.columns = names
     table.index += 2  # lines; the header is the first
     table = table.fillna("")
-    empty = (table.iloc[:, 0] == "").to_numpy()
+    empty = (table.iloc[:, 0] == "").to_numpy(dtype=np.bool_, copy=True)
     if empty.any():
-        empty[empty] = (table[empty] == "").all(axis=1)
+        empty[empty] = (table[empty] == "").all(axis=1).to_numpy()
     return table[~empty] if empty.any() else table
 
 
