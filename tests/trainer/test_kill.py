@@ -142,7 +142,7 @@ def test_ctrl_c_while_images_are_decoded_leaves_nothing_half_written(patches, tm
     assert process.err.splitlines()[-1] == "error: interrupted"
     assert "Traceback" not in process.err
     assert not run.exists()
-    assert [path for path in cache.iterdir() if path.suffix != ".lock"] == []
+    assert [path for path in cache.iterdir() if path.suffix != ".lock" and path.name != "digests"] == []
 
 
 @pytest.mark.parametrize("number", [signal.SIGINT, signal.SIGTERM], ids=["Ctrl-C", "SIGTERM"])
