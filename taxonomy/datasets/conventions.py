@@ -14,26 +14,10 @@ SPLITS: Final = {
     "test": ("test", "testing"),
 }  # each with all of its names, in lower case
 
-IMAGE_SUFFIXES: Final = frozenset(
-    {
-        *(
-            ".jpg",
-            ".jpeg",
-            ".jpe",
-            ".jfif",
-            ".png",
-            ".apng",
-            ".webp",
-            ".avif",
-            ".avifs",
-            ".gif",
-            ".bmp",
-            ".dib",
-            ".tga",
-        ),
-        *(".tga", ".tif", ".tiff", ".ppm", ".pgm", ".pbm", ".pnm", ".jp2", ".j2k", ".j2c", ".jpc", ".jpf", ".jpx"),
-    }
-)  # the raster formats of pictures that Pillow reads without other programs or plugins
+IMAGE_SUFFIXES: Final = frozenset((
+    ".jpg", ".jpeg", ".jpe", ".jfif", ".png", ".apng", ".webp", ".avif", ".avifs", ".gif", ".bmp", ".dib", ".tga",
+    ".tif", ".tiff", ".ppm", ".pgm", ".pbm", ".pnm", ".jp2", ".j2k", ".j2c", ".jpc", ".jpf", ".jpx",
+))  # fmt: skip  # the raster formats of pictures that Pillow reads without other programs or plugins
 
 _HIDDEN = frozenset({"thumbs.db", "desktop.ini", "__macosx", "@eadir"})
 _SPLIT_OF = {word: split for split, words in SPLITS.items() for word in words}
