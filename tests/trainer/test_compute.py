@@ -36,7 +36,7 @@ def test_left_open_it_is_what_the_device_is_fast_in(monkeypatch, able, dtype):
 
 @pytest.mark.parametrize("name", ["cuda:99", "gpu", "cpu:x"])
 def test_a_device_that_is_not_there_is_one_line(name):
-    with pytest.raises(HiertaxError, match=rf"^--device {name}: not on this machine \(.+\); try --device cpu$"):
+    with pytest.raises(HiertaxError, match=rf"^`device` {name}: not on this machine \(.+\); try `device` cpu$"):
         find_device(name)
 
 
@@ -66,7 +66,7 @@ def test_under_autocast_parameters_losses_and_counts_stay_exact(dtype):
 
 @tiny.each_dtype
 def test_every_precision_learns_what_is_plain_to_see(dtype):
-    compute, samples = tiny.on_cpu(dtype), tiny.images(32)
+    compute, samples = tiny.on_cpu(dtype), tiny.images(32, size=16)
     learner = tiny.learner(compute=compute, learning_rate=0.05, backbone_learning_rate=0.05)
     losses = []
     while learner.epoch < 12:
