@@ -175,7 +175,7 @@ def _find(config: Config, hierarchy: Hierarchy | None) -> Dataset:
                 f"{config.data_folder}: no sketchbirds here; draw them by `hiertrain draw --out {place}`"
             ) from None
         raise HiertaxError(
-            f"{error} by `data`; to try without images, `hierarchy` hierarchies/sketchbirds.json"
+            f"{error} by `data`; to try without, give `hierarchy` hierarchies/sketchbirds.json alone"
         ) from None
 
 
