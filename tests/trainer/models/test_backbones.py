@@ -19,7 +19,7 @@ from trainer.models.stored import WEIGHTS, strip_prefix
 from trainer.runs.checkpoint import Checkpoint
 
 SMALL = (2, 3, 5)
-PUBLISHED = Path(__file__).parents[2].parent / "shared/data/weights/mobilenet_v2_imagenet_features.safetensors"
+PUBLISHED = Path(__file__).parents[3].parent / "shared/data/weights/mobilenet_v2_imagenet_features.safetensors"
 
 
 def images(count=2, size=32):

@@ -22,7 +22,7 @@ from trainer.runs.checkpoint import Checkpoint
 
 NETWORK = "shufflenet_v2_x0_5"
 SMALL = ("--image-size", "32", "--device", "cpu")
-CUB50 = Path(__file__).parents[2].parent / "shared" / "data" / "cub50"
+CUB50 = Path(__file__).parents[3].parent / "shared" / "data" / "cub50"
 COLOURS = {"b red": (200, 40, 40), "a blue": (40, 60, 200), "c teal": (30, 160, 150)}  # in no particular order
 
 
@@ -290,7 +290,7 @@ def test_a_part_of_a_dataset_is_declared_as_such_all_the_way(world, tmp_path):
 
 @pytest.mark.skipif(not CUB50.is_dir(), reason="needs photographs of 50 species in CUB's layout")
 def test_trees_found_in_a_part_of_cub_pass_validation(capsys):
-    manual = Path(__file__).parents[2] / "hierarchies" / "cub_wiki.json"
+    manual = Path(__file__).parents[3] / "hierarchies" / "cub_wiki.json"
     where = ("--hierarchy", manual, "--data", CUB50, "--limit-per-class", 2)
     assert hiertrain("extract", *where, "--backbone", NETWORK, "--weights", "none", *SMALL) == 0
     for method in ("hc", "dft", "random"):

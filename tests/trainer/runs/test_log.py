@@ -17,7 +17,7 @@ from trainer.training.learner import Learner
 
 SHARES = [*(f"{part}_{level}" for part in ("train", "val", "test") for level in ("tone", "colour")), "waiting_for_data"]
 EPOCHS = 3
-REPO = Path(__file__).parents[2]
+REPO = Path(__file__).parents[3]
 
 
 @pytest.fixture(scope="module")

@@ -33,7 +33,7 @@ from trainer.training.learner import Learner
 TORCHRUN = [sys.executable, "-m", "torch.distributed.run", "--standalone", "--nproc-per-node", "2"]
 FILES = ["checkpoint.safetensors", "config.toml", "hierarchy.json", "log.csv", "log.jsonl"]
 SECONDS = 200  # for what takes ten: the machine may be busy
-REPO = Path(__file__).parents[2]
+REPO = Path(__file__).parents[3]
 TOLERANCE = 1e-5  # of numbers about 1; sums of parts are rounded in another order
 
 

@@ -296,7 +296,7 @@ def test_where_one_class_is_left_the_run_is_refused(hiertrain, patches, own_patc
 @pytest.fixture
 def birds(tmp_path, monkeypatch):
     """An empty folder to work in, and the hierarchy of the sketchbirds."""
-    hierarchy = Hierarchy.load(Path(__file__).parents[2] / "hierarchies" / "sketchbirds.json")
+    hierarchy = Hierarchy.load(Path(__file__).parents[3] / "hierarchies" / "sketchbirds.json")
     monkeypatch.chdir(tmp_path)
     monkeypatch.setattr("trainer.sketchbirds.draw_dataset", draw_two)
     return hierarchy

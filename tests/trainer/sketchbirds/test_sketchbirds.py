@@ -15,7 +15,7 @@ from trainer.sketchbirds import draw_bird, draw_dataset, draw_outline
 from trainer.sketchbirds.fauna import COATS, INKS, PLUMAGES, POSTURES, SHAPES, birds, field_marks
 
 NAMES = list(birds())
-TABLE = Path(__file__).parents[2] / "taxonomy" / "data" / "sketchbirds.csv"
+TABLE = Path(__file__).parents[3] / "taxonomy" / "data" / "sketchbirds.csv"
 TRAIN, TEST = 8, 4
 
 

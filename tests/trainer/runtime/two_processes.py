@@ -130,7 +130,7 @@ def draw_once(group, out):
         draw_dataset(folder, on_image=on_image, per_class_train=1, per_class_test=1, size=32)
 
     sketchbirds.draw_dataset = draw
-    hierarchy = Hierarchy.load(Path(__file__).parents[2] / "hierarchies" / "sketchbirds.json")
+    hierarchy = Hierarchy.load(Path(__file__).parents[3] / "hierarchies" / "sketchbirds.json")
     reporter = Reporter()
     reporter.console.quiet = True
     with chdir(out):  # nothing is drawn into a folder that was named

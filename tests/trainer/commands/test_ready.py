@@ -16,7 +16,7 @@ from trainer.runtime.stopwatch import Stopwatch
 from trainer.training import loop
 from trainer.training.start import train
 
-REPO = Path(__file__).parents[2]
+REPO = Path(__file__).parents[3]
 SCRIPT = Path(sys.executable).with_name("hiertrain")
 COMMAND = [SCRIPT] if SCRIPT.exists() else [sys.executable, "-m", "trainer"]
 SECONDS = 2.0  # of computing, whatever else the machine does; importing torch takes more than twice as much

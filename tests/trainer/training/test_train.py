@@ -22,7 +22,7 @@ COLUMNS = [
     *("epoch", "learning_rate", "backbone_learning_rate", "train_loss"),
     *("train_tone", "train_colour", "test_tone", "test_colour", *TIMED),
 ]
-REPO = Path(__file__).parents[2]
+REPO = Path(__file__).parents[3]
 SHARED = REPO.parent / "shared" / "data"
 
 
