@@ -10,8 +10,9 @@ from pathlib import Path
 import pytest
 from conftest import call
 from grocery import CLASSES, SPLIT_SIZES, draw_grocery
-from runs import log
+from runs import learned, log
 
+import trainer
 from taxonomy import Hierarchy
 from taxonomy.cli import main
 
@@ -96,6 +97,17 @@ def test_it_is_predicted_with_and_links_are_followed(hiertrain, shop, grocery):
     outcome = hiertrain("predict", shop[0], grocery / "test", "--json")
     assert len(json.loads(outcome.out)) == len(CLASSES) * SPLIT_SIZES["test"]
     assert any("Pear" in answer["image"] for answer in json.loads(outcome.out))
+
+
+def test_python_gives_the_same_numbers(hiertrain, shop, grocery, tmp_path):
+    settings = {"backbone": "shufflenet_v2_x0_5", "weights": "none", "image_size": 32, "device": "cpu"}
+    run = trainer.train(data=grocery, out=tmp_path / "run", batch_size=8, epochs=1, **settings)
+    assert learned(run.path) == learned(shop[0])
+    model = trainer.load(run, device="cpu")
+    told = json.loads(hiertrain("evaluate", shop[0], "--json", "--device", "cpu").out)
+    assert {**model.evaluate().to_json(), "run": told["run"]} == told
+    answers = hiertrain("predict", shop[0], grocery / "test", "--json", "--device", "cpu").out
+    assert model.predict(grocery / "test").to_json() == json.loads(answers)
 
 
 def test_it_is_resumed(hiertrain, shop):
