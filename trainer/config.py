@@ -21,6 +21,7 @@ from taxonomy.files import read_text, write_atomic
 
 Method = Literal["ours", "ours_single", "vanilla_single", "vanilla_multi"]
 METHODS: tuple[Method, ...] = get_args(Method)
+Pool = Literal["max", "avg", "token", "gem"]
 
 RUNTIME_FIELDS = (  # where and how, not what is learned
     "data", "device", "cache", "cache_limit", "workers", "compile", "tensorboard",
@@ -55,9 +56,13 @@ class Config:
     method_options: (
         Annotated[str, _text("Settings of the method's own, such as width=512; several by commas.")] | None
     ) = None
-    backbone: Annotated[str, _text("A torchvision network.")] = "resnet50"
+    backbone: Annotated[str, _text("A torchvision network, or timm/NAME for one of timm.")] = "resnet50"
     weights: Annotated[str, _text("imagenet, none, a file, or a run whose backbone to take.")] = "imagenet"
     freeze_backbone: Annotated[bool, _text("Train neck and heads alone, on features computed once.")] = False
+    train_blocks: Annotated[int, _int("Train so many last blocks of the backbone alone. [all]", 1)] | None = None
+    pool: Annotated[Pool, _text("What heads read: the largest or mean feature, a learned mean, the class token.")] = (
+        "max"
+    )
     image_size: Annotated[int, _int("Pixels per side that every image is resized to first.", 32)] = 224
 
     epochs: Annotated[int, _int("Passes over the training images.", 1)] = 100
@@ -86,7 +91,7 @@ class Config:
     mixup: Annotated[float, _float("Alpha of mixed images, such as 0.2; 0: none.")] = 0.0
     cutmix: Annotated[float, _float("Alpha of images with a part of another, such as 1; 0: none.")] = 0.0
 
-    device: Annotated[str, _text("cpu, cuda or auto.")] = "auto"
+    device: Annotated[str, _text("cpu, cuda, auto, or another that torch has, such as mps.")] = "auto"
     precision: Annotated[
         Literal["auto", "bf16", "fp16", "fp32"], _text("Of the network's arithmetic; auto: bf16 on a GPU, else fp32.")
     ] = "auto"
@@ -119,6 +124,11 @@ class Config:
             value = _plain(getattr(self, name))
             object.__setattr__(self, name, _accepted(name, value, f"`{name}` {value!r}"))
         check_batch(self)
+        if self.freeze_backbone and self.train_blocks is not None:
+            raise HiertaxError(
+                f"`train_blocks` {self.train_blocks}: no block of a frozen backbone learns; leave out one of the two, "
+                "it or `freeze_backbone`"
+            )
 
     @property
     def data_folder(self) -> Path:

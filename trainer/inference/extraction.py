@@ -18,7 +18,7 @@ from taxonomy import Hierarchy, HiertaxError
 from taxonomy.clustering.features import Features, write_features
 from taxonomy.files import read_bytes
 from taxonomy.hierarchy import IntArray
-from trainer.config import Config
+from trainer.config import Config, Pool
 from trainer.data.datasets import ImageDataset, Split
 from trainer.data.labelled import LabelledDataset
 from trainer.data.placement import open_split
@@ -27,21 +27,33 @@ from trainer.inference.features import check_image_size, features_of
 from trainer.inference.forward import predict_logits
 from trainer.models.backbones import build_backbone
 from trainer.models.backbones.interface import Backbone, Preprocessing
-from trainer.models.backbones.weights import weights_file
 from trainer.models.network import Network
+from trainer.models.pretrained import weights_file
 from trainer.runs.checkpoint import Checkpoint
 from trainer.runtime.device import choose
 from trainer.runtime.progress import Reporter
 
+POOL_NAMES = {
+    "avg": "global average", "max": "global maximum", "gem": "generalised mean", "token": "class token",
+}  # fmt: skip
 SPLITS = {"train": "training", "val": "validation", "test": "test", "all": "all"}  # and what their images are called
 
 
-class AveragePooled(nn.Module):
-    """A backbone under global average pooling, as features for clustering are usually taken (docs/clustering.md)."""
+def feature_pool(pool: Pool) -> Pool:
+    """Return how features are pooled of a network whose heads read features pooled in some way.
 
-    def __init__(self, backbone: Backbone) -> None:
+    As the heads' own, but that the mean, as features for clustering are usually taken (docs/clustering.md), stands for
+    the maximum.
+    """
+    return "avg" if pool == "max" else pool
+
+
+class Embedding(nn.Module):
+    """A backbone with a pooling, by which features are taken of its images."""
+
+    def __init__(self, backbone: Backbone, pool: Pool | None = None) -> None:
         super().__init__()
-        self.backbone = backbone
+        self.backbone, self.pool = backbone, pool or backbone.pool
 
     @property
     def preprocessing(self) -> Preprocessing:
@@ -49,9 +61,8 @@ class AveragePooled(nn.Module):
         return self.backbone.preprocessing
 
     def embed(self, images: Tensor) -> Tensor:
-        """Map normalised images ``[B, 3, S, S]`` to average-pooled features ``[B, W]``."""
-        pooled: Tensor = self.backbone(images).mean(dim=(2, 3))
-        return pooled
+        """Map normalised images ``[B, 3, S, S]`` to pooled features ``[B, W]``."""
+        return self.backbone.pooled(images, self.pool)
 
 
 @dataclass(frozen=True)
@@ -85,8 +96,8 @@ def extract(config: Config, out: Path, command: str, reporter: Reporter, *, spli
     """
     hierarchy = None if config.hierarchy is None else Hierarchy.load(config.hierarchy)
     torch.manual_seed(config.seed)  # decides an untrained network
-    backbone = build_backbone(config.backbone, config.weights)
-    check_image_size(AveragePooled(backbone), config)
+    backbone = build_backbone(config.backbone, config.weights, image_size=config.image_size, pool=config.pool)
+    check_image_size(Embedding(backbone), config)
     if config.weights == "none":
         reporter.say("warning: `weights` none: these will be features of a network that has learnt nothing")
     task = LabelledDataset.prepare(config, hierarchy, reporter)
@@ -113,7 +124,7 @@ def extract_from_run(
     hierarchy
         A hierarchy file of the dataset's classes, if not the run's own.
     config
-        The run's config, but for data, device and the like.
+        The run's config, but for data, device and the like, and for the pooling.
     out, command, split
         As of `extract`.
 
@@ -134,7 +145,8 @@ def extract_from_run(
         "checkpoint_sha256": hashlib.sha256(read_bytes(checkpoint.path)).hexdigest(), "command": command,
     }  # fmt: skip
     tables = _class_tables(network, checkpoint, config, task, reporter)
-    return _write(out, config, task, network.finest_backbone(), Extraction(split, images, about, tables), reporter)
+    backbone = network.finest_backbone().pool_by(config.pool)
+    return _write(out, config, task, backbone, Extraction(split, images, about, tables), reporter)
 
 
 def _class_tables(
@@ -175,7 +187,7 @@ def _write(
     chosen, what = extraction.images.limit_per_class(config.limit_per_class), SPLITS[extraction.split]
     compute = choose(config)
     images, kept = open_split(chosen, what, config, compute, reporter)
-    network = compute.place(AveragePooled(backbone))
+    network = compute.place(Embedding(backbone))
     start = time.perf_counter()
     features = features_of(images, what, network, config, compute, reporter)
     seconds = time.perf_counter() - start
@@ -217,6 +229,6 @@ def _facts(config: Config, task: LabelledDataset, split: str, left_out: int) -> 
         "left_out": left_out or None,
         "backbone": config.backbone,
         "image_size": config.image_size,
-        "pooling": "global average",
+        "pooling": POOL_NAMES[config.pool],
     }
     return {name: value for name, value in facts.items() if value is not None}

@@ -5,10 +5,10 @@ from __future__ import annotations
 import torch
 from torch import Tensor
 
-from taxonomy import HiertaxError
 from trainer.config import Config
 from trainer.data.inputs import Inputs
 from trainer.inference.forward import Embedder, embed
+from trainer.models.backbones import size_error
 from trainer.runtime.device import Compute
 from trainer.runtime.progress import Reporter
 
@@ -25,9 +25,7 @@ def check_image_size(network: Embedder, config: Config) -> None:
     try:
         network.eval().embed(torch.zeros(1, 3, config.image_size, config.image_size))
     except (RuntimeError, ValueError, AssertionError):
-        raise HiertaxError(
-            f"`image_size` {config.image_size}: does not suit {config.backbone}; try 224, or another `backbone`"
-        ) from None
+        raise size_error(config.backbone, config.image_size) from None
 
 
 def features_of(

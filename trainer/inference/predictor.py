@@ -19,7 +19,7 @@ from trainer.data.inputs import ArrayInputs, Inputs
 from trainer.inference.answers import Answers
 from trainer.inference.batches import Batch, Images, decoded_batches, refuse
 from trainer.inference.decoding import Decoded, decode
-from trainer.inference.extraction import AveragePooled
+from trainer.inference.extraction import Embedding, feature_pool
 from trainer.inference.forward import embed, predict_logits
 from trainer.models.methods import Network
 from trainer.runs.checkpoint import Checkpoint
@@ -66,7 +66,7 @@ class Predictor:
         Parameters
         ----------
         device
-            ``cpu``, ``cuda`` or ``auto``.
+            ``cpu``, ``cuda``, ``auto``, or another that torch has.
 
         Raises
         ------
@@ -132,9 +132,10 @@ class Predictor:
         return [torch.cat(level).numpy() for level in zip(nothing, *found, strict=True)]
 
     def features(self, images: Images, *, reporter: Reporter | bool | None = None) -> Array:
-        """Return the last feature map of images under global average pooling, float32 ``[N, W]``.
+        """Return the pooled last feature map of images, float32 ``[N, W]``.
 
-        It is that of the backbone below the finest head, as `hiertrain extract --run` writes it.
+        It is that of the backbone below the finest head, as `hiertrain extract --run` writes it: pooled as the run's
+        heads read it, but the mean stands for the maximum.
 
         Parameters
         ----------
@@ -146,7 +147,7 @@ class Predictor:
         HiertaxError
             As `predict`.
         """
-        pooled = AveragePooled(self.network.finest_backbone()).eval()
+        pooled = Embedding(self.network.finest_backbone(), feature_pool(self.config.pool)).eval()
         one_pass = partial(embed, pooled, batch_size=self.config.batch_size, compute=self.compute)
         found = (one_pass(ArrayInputs(batch.pixels)).cpu() for batch in self._batches(images, reporter))
         return torch.cat([torch.empty(0, pooled.backbone.width), *found]).numpy()

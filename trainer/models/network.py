@@ -40,7 +40,7 @@ class Network(nn.Module):
         return ()
 
     def embed(self, images: Tensor) -> Tensor:
-        """Map normalised images ``[B, 3, S, S]`` to pooled features ``[B, W]``, at any S."""
+        """Map normalised images ``[B, 3, S, S]`` to pooled features ``[B, W]``."""
         raise NotImplementedError
 
     def classify(self, pooled: Tensor) -> list[Tensor]:

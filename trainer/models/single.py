@@ -10,7 +10,7 @@ from msgspec import Meta
 from torch import Tensor, nn
 
 from taxonomy import HiertaxError
-from trainer.models.backbones.interface import Backbone, global_max_pool
+from trainer.models.backbones.interface import Backbone
 from trainer.models.heads import Classifier, Neck
 from trainer.models.network import Network
 
@@ -41,8 +41,8 @@ class SingleNetwork(Network):
         return (self.backbone,)
 
     def embed(self, images: Tensor) -> Tensor:
-        """Map normalised images ``[B, 3, S, S]`` to max-pooled features ``[B, W]``, at any S."""
-        return global_max_pool(self.backbone(images))
+        """Map normalised images ``[B, 3, S, S]`` to pooled features ``[B, W]``."""
+        return self.backbone.pooled(images)
 
     def classify(self, pooled: Tensor) -> list[Tensor]:
         """Map pooled features ``[B, W]`` to K logits ``[B, C_k]``."""

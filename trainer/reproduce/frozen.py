@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 import torch
 from torch import Tensor
@@ -16,25 +16,25 @@ from trainer.data.inputs import ArrayInputs
 from trainer.data.labelled import LabelledDataset
 from trainer.data.placement import open_split
 from trainer.data.samples import Samples
-from trainer.inference.extraction import AveragePooled
+from trainer.inference.extraction import Embedding
 from trainer.inference.features import check_image_size, features_of
 from trainer.inference.forward import predict_logits
 from trainer.models.backbones import build_backbone
-from trainer.models.backbones.interface import global_max_pool
-from trainer.models.methods import build_network
+from trainer.models.backbones.pooling import global_average_pool, global_max_pool
+from trainer.models.methods import network_of
 from trainer.runtime.device import Compute, choose
 from trainer.runtime.progress import Reporter
 from trainer.training.epoch import check_loss, diverged, plan_epoch, seed_from, train_epoch
 from trainer.training.learner import Learner
 
 
-class BothPoolings(AveragePooled):
+class BothPoolings(Embedding):
     """A backbone under average pooling, for clustering, and under max pooling, for the network (docs/methods.md)."""
 
     def embed(self, images: Tensor) -> Tensor:
         """Map normalised images ``[B, 3, S, S]`` to ``[B, 2W]``: averages, then maxima."""
         maps = self.backbone(images)
-        return torch.cat([maps.mean(dim=(2, 3)), global_max_pool(maps)], dim=1)
+        return torch.cat([global_average_pool(maps), global_max_pool(maps)], dim=1)
 
 
 @dataclass(frozen=True)
@@ -49,7 +49,7 @@ class FrozenFeatures:
 def look(config: Config, task: LabelledDataset, reporter: Reporter) -> tuple[FrozenFeatures, FrozenFeatures]:
     """Pass both splits, training and test, through the backbone once."""
     torch.manual_seed(config.seed)
-    backbone = build_backbone(config.backbone, config.weights)
+    backbone = build_backbone(config.backbone, config.weights, image_size=config.image_size)
     check_image_size(BothPoolings(backbone), config)
     compute = choose(config)
     network = compute.place(BothPoolings(backbone))
@@ -97,7 +97,7 @@ def train_heads(
     compute = choose(config)
     samples = Samples(ArrayInputs(train.maximum), torch.from_numpy(targets(tree, classes, train)).to(compute.device))
     torch.manual_seed(config.seed)
-    network = build_network(config.method, config.backbone, tree.sizes, frozen=True, options=config.method_options)
+    network = network_of(replace(config, freeze_backbone=True), tree.sizes)
     learner = Learner(network, config, compute, tree.depth)
     while learner.epoch < config.epochs:
         seed = seed_from(config.seed, learner.epoch)

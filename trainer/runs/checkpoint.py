@@ -19,7 +19,7 @@ from torch import Tensor
 from taxonomy import Hierarchy, HiertaxError
 from taxonomy.files import write_atomic
 from trainer.config import Config
-from trainer.models.methods import Network, build_network
+from trainer.models.methods import Network, network_of
 from trainer.models.stored import FORMAT, WEIGHTS, answering_weights, digest, read_checkpoint, strip_prefix
 from trainer.runs.header import Header, answering_checkpoint, last_checkpoint
 from trainer.runs.log import Row
@@ -133,11 +133,7 @@ class Checkpoint:
         return self._filled(answering_weights(self.tensors))
 
     def _filled(self, state: dict[str, Tensor]) -> Network:
-        config = self.config
-        network = build_network(
-            config.method, config.backbone, self.hierarchy.sizes,
-            frozen=config.freeze_backbone, options=config.method_options,
-        )  # fmt: skip
+        network = network_of(self.config, self.hierarchy.sizes)
         try:
             network.load_state_dict(state)
         except RuntimeError as error:

@@ -4,45 +4,31 @@ from __future__ import annotations
 
 from pathlib import Path
 
-from safetensors import SafetensorError, safe_open
-
 from taxonomy import HiertaxError
 from trainer.config import Config
-from trainer.models.stored import BEST, LAST
-from trainer.runs.header import Header, answering_checkpoint
+from trainer.models.pretrained import WITHOUT_FILE, check_backbone_of_run, check_file, weights_file
+from trainer.runs.header import Header
 from trainer.runtime.progress import Reporter
 from trainer.training.stopping import is_stale
 
 
 def check_weights(config: Config) -> None:
-    """Make sure that there is a file of weights where one was named.
+    """Make sure that there are weights where some were named.
 
     Raises
     ------
     HiertaxError
-        If it is not there, cannot be read, is empty, or is no safetensors where its name says so.
+        If the file or run is not there, cannot be read, is empty, is no safetensors where its name says so, or is a run
+        of another backbone.
     """
-    if config.weights in ("imagenet", "none"):
+    if config.weights in WITHOUT_FILE:
         return
-    file = Path(config.weights)
-    if file.is_dir():
-        _check_run(config, file)
-    elif not file.exists():
-        raise HiertaxError(f"`weights` {file}: no such file; name a file, `imagenet` or `none`")
-    try:
-        if file.is_file() and file.suffix == ".safetensors":
-            with safe_open(file, framework="np"):
-                pass
-    except (OSError, SafetensorError) as error:
-        raise HiertaxError(f"`weights` {file}: cannot be read ({error}); restore the file or name another") from None
-
-
-def _check_run(config: Config, run: Path) -> None:
-    if not any((run / name).is_file() for name in (BEST, LAST)):
-        raise HiertaxError(f"`weights` {run}: a folder without a checkpoint; name a run, a file, `imagenet` or `none`")
-    own = Header.read(answering_checkpoint(run)).config.backbone
-    if own != config.backbone:
-        raise HiertaxError(f"`weights` {run}: of a run with the `backbone` {own}, not {config.backbone}; name that")
+    place = Path(config.weights)
+    if place.is_dir():
+        own = Header.read(weights_file(config.weights)).config.backbone
+        check_backbone_of_run(place, own, config.backbone)
+    else:
+        check_file(place)
 
 
 def check_schedule(config: Config, header: Header, reporter: Reporter) -> None:

@@ -15,6 +15,7 @@ from typing import TYPE_CHECKING, Any
 from taxonomy import Hierarchy, HiertaxError
 from trainer.config import RESUMABLE, RUNTIME_FIELDS, Config, check_batch, check_names, make_config
 from trainer.data.labelled import LabelledDataset
+from trainer.models.pretrained import WITHOUT_FILE, check_library
 from trainer.runs.folder import Run
 from trainer.runs.header import Header, last_checkpoint
 from trainer.runs.lock import locked
@@ -106,15 +107,12 @@ def _from_scratch(
     import torch
 
     from trainer.inference.features import check_image_size
-    from trainer.models.methods import build_network
+    from trainer.models.methods import network_of
     from trainer.training.loop import Training
     from trainer.training.samples import UnlearnableError
 
     torch.manual_seed(config.seed)
-    network = build_network(
-        config.method, config.backbone, task.hierarchy.sizes,
-        weights=config.weights, frozen=config.freeze_backbone, options=config.method_options,
-    )  # fmt: skip
+    network = network_of(config, task.hierarchy.sizes, weights=config.weights)
     check_image_size(network, config)
     try:
         return task, Training.prepare(config, task, network, group, reporter)
@@ -254,13 +252,14 @@ def _check(config: Config, group: ProcessGroup, *, resumed: bool = False) -> Non
     if config.tensorboard:
         check_board()
     check_batch(config, group.size)
+    check_library(config.backbone)
     if not resumed:
         check_weights(config)
 
 
 def _resolved(config: Config) -> Config:
     """Return the config with its files' full paths, so that the run can be resumed from anywhere."""
-    weights = config.weights if config.weights in ("imagenet", "none") else str(Path(config.weights).resolve())
+    weights = config.weights if config.weights in WITHOUT_FILE else str(Path(config.weights).resolve())
     hierarchy, split = (
         None if file is None else str(Path(file).resolve()) for file in (config.hierarchy, config.split)
     )

@@ -13,8 +13,9 @@ from safetensors.torch import load_file
 from torch import Tensor
 
 from taxonomy import HiertaxError
-from trainer.models.backbones.interface import Backbone
-from trainer.models.stored import BEST, LAST, answering_weights, is_checkpoint, read_checkpoint, strip_prefix
+from trainer.models.backbones.interface import GEM, Backbone
+from trainer.models.pretrained import check_backbone_of_run, no_such_file, unreadable, weights_file
+from trainer.models.stored import answering_weights, is_checkpoint, read_checkpoint, strip_prefix
 
 
 def load_weights(backbone: Backbone, weights: str) -> None:
@@ -35,55 +36,48 @@ def load_weights(backbone: Backbone, weights: str) -> None:
     """
     if weights == "none":
         return
+    wanted = _tensors(backbone)
     state = backbone.published_weights() if weights == "imagenet" else _read_state(weights, backbone)
-    wanted = backbone.state_dict()
+    if _misfit(backbone, wanted, state):
+        state = backbone.adapted(state)
+    if misfit := _misfit(backbone, wanted, state):
+        raise HiertaxError(f"`weights` {weights}: {misfit}; name the `backbone` they belong to")
+    filled = {key: state.get(key, tensor) for key, tensor in wanted.items()}
+    backbone.library_network.load_state_dict(filled, strict=False)  # but for a pooling that learns
+
+
+def _tensors(backbone: Backbone) -> dict[str, Tensor]:
+    """Return what weights are needed for, by the library's names."""
+    state = backbone.library_network.state_dict()
+    return {key: tensor for key, tensor in state.items() if not key.startswith(f"{GEM}.")}
+
+
+def _misfit(backbone: Backbone, wanted: Mapping[str, Tensor], state: Mapping[str, Tensor]) -> str:
+    """Say why weights do not fit a backbone; nothing if they do."""
     missing = [key for key in wanted if key not in state and not key.endswith("num_batches_tracked")]
-    children = dict(backbone.named_children())
-    foreign = [key for key in state if key not in wanted and key.partition(".")[0] in children]
+    foreign = [key for key in state if key not in wanted and not backbone.is_classifiers(key)]
     if missing or foreign:
         odd = f"lacks {missing[0]!r}" if missing else f"has {foreign[0]!r}, which {backbone.name} lacks"
-        raise HiertaxError(
-            f"`weights` {weights}: not weights of {backbone.name}: {len(missing)} of its {len(wanted)} tensors are "
-            f"missing, {len(foreign)} are foreign; the file {odd}; name the `backbone` they belong to"
+        return (
+            f"not weights of {backbone.name}: {len(missing)} of its {len(wanted)} tensors are missing, "
+            f"{len(foreign)} are foreign; the file {odd}"
         )
     for key, tensor in wanted.items():
         if key in state and state[key].shape != tensor.shape:
-            raise HiertaxError(
-                f"`weights` {weights}: {key} has shape {list(state[key].shape)}, {backbone.name} needs "
-                f"{list(tensor.shape)}; name the `backbone` they belong to"
-            )
-    backbone.load_state_dict({key: state.get(key, tensor) for key, tensor in wanted.items()})
+            return f"{key} has shape {list(state[key].shape)}, {backbone.name} needs {list(tensor.shape)}"
+    return ""
 
 
-def weights_file(weights: str) -> Path:
-    """Return the file that weights are read from: of a run's folder the checkpoint that answers best.
-
-    Raises
-    ------
-    HiertaxError
-        If it is a folder without a checkpoint.
-    """
-    path = Path(weights)
-    if not path.is_dir():
-        return path
-    for name in (BEST, LAST):
-        if (path / name).is_file():
-            return path / name
-    raise HiertaxError(f"`weights` {path}: a folder without a checkpoint; name a run, a file, `imagenet` or `none`")
-
-
-def _read_state(weights: str, backbone: Backbone) -> dict[str, Tensor]:
+def _read_state(weights: str, backbone: Backbone) -> Mapping[str, Tensor]:
     file = weights_file(weights)
     return _of_run(file, backbone) if is_checkpoint(file) else _of_file(file)
 
 
 def _of_run(file: Path, backbone: Backbone) -> dict[str, Tensor]:
     header, tensors = read_checkpoint(file)
-    name = msgspec.json.decode(header["config"])["backbone"]
-    if name != backbone.name:
-        raise HiertaxError(f"`weights` {file}: of a run with the `backbone` {name}, not {backbone.name}; name that")
+    check_backbone_of_run(file, msgspec.json.decode(header["config"])["backbone"], backbone.name)
     state = answering_weights(tensors)
-    *_, prefix = ["", *_prefixes(state, backbone.state_dict())]
+    *_, prefix = ["", *_prefixes(state, _tensors(backbone))]
     return strip_prefix(prefix, state)
 
 
@@ -100,9 +94,9 @@ def _of_file(path: Path) -> dict[str, Tensor]:
     try:
         state = load_file(path) if path.suffix == ".safetensors" else _load_without_code(path)
     except FileNotFoundError:
-        raise HiertaxError(f"`weights` {path}: no such file; name a file, `imagenet` or `none`") from None
+        raise no_such_file(path) from None
     except (OSError, SafetensorError) as error:
-        raise HiertaxError(f"`weights` {path}: cannot be read ({error}); restore the file or name another") from None
+        raise unreadable(path, error) from None
     state = state.get("state_dict", state) if isinstance(state, dict) else state
     if not isinstance(state, dict):
         raise HiertaxError(f"`weights` {path}: holds no state dict; save the network's state_dict()")

@@ -12,11 +12,12 @@ from typing import Any, Protocol, cast
 import msgspec
 
 from taxonomy import HiertaxError
+from trainer.config import Config, Pool
 from trainer.models.backbones import build_backbone
 from trainer.models.backbones.interface import Backbone
 from trainer.models.network import Network
 
-__all__ = ["Method", "Network", "build_network", "method_of"]
+__all__ = ["Method", "Network", "build_network", "method_of", "network_of"]
 
 
 class Method(Protocol):
@@ -53,9 +54,31 @@ def method_of(name: str) -> Method:
     return cast(Method, import_module(f"{__name__}.{name}"))
 
 
+def network_of(config: Config, sizes: Sequence[int], *, weights: str = "none") -> Network:
+    """Build the network that a run's settings ask for.
+
+    Parameters
+    ----------
+    sizes
+        The number of labels of each level, coarsest first.
+    weights
+        Those to start from: the config's own, or none where others are filled in.
+
+    Raises
+    ------
+    HiertaxError
+        As `build_network`.
+    """
+    return build_network(
+        config.method, config.backbone, sizes, weights=weights, frozen=config.freeze_backbone,
+        options=config.method_options, image_size=config.image_size, pool=config.pool, train_blocks=config.train_blocks,
+    )  # fmt: skip
+
+
 def build_network(
     method: str, backbone: str, sizes: Sequence[int], *,
     weights: str = "none", frozen: bool = False, options: str | None = None,
+    image_size: int = 224, pool: Pool = "max", train_blocks: int | None = None,
 ) -> Network:  # fmt: skip
     """Build the network of a method.
 
@@ -73,6 +96,8 @@ def build_network(
         Whether the backbone stays as it is.
     options
         Of the method's own, those that are not left at their defaults: ``width=512,depth=2``.
+    image_size, pool, train_blocks
+        See `trainer.models.backbones.build_backbone`.
 
     Raises
     ------
@@ -81,7 +106,8 @@ def build_network(
     """
 
     def new_backbone() -> Backbone:
-        return build_backbone(backbone, weights).requires_grad_(not frozen)
+        made = build_backbone(backbone, weights, image_size=image_size, pool=pool, train_blocks=train_blocks)
+        return made.requires_grad_(False) if frozen else made
 
     made = method_of(method)
     network = made.build(sizes, new_backbone, read_options(method, options), frozen=frozen)

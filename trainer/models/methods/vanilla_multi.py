@@ -8,7 +8,7 @@ from typing import cast
 import torch
 from torch import Tensor, nn
 
-from trainer.models.backbones.interface import Backbone, global_max_pool
+from trainer.models.backbones.interface import Backbone
 from trainer.models.heads import Classifier, SharedHeads
 from trainer.models.network import Network
 from trainer.models.single import NeckOptions, build_classifier
@@ -29,8 +29,8 @@ class MultiNetwork(Network):
         return cast(Sequence[Backbone], tuple(self.backbones))
 
     def embed(self, images: Tensor) -> Tensor:
-        """Map normalised images ``[B, 3, S, S]`` to max-pooled features ``[B, W]`` of each backbone, side by side."""
-        return torch.cat([global_max_pool(backbone(images)) for backbone in self.backbones], dim=1)
+        """Map normalised images ``[B, 3, S, S]`` to pooled features ``[B, W]`` of each backbone, side by side."""
+        return torch.cat([backbone.pooled(images) for backbone in self.trunks()], dim=1)
 
     def classify(self, pooled: Tensor) -> list[Tensor]:
         """Map what `embed` returns to K logits ``[B, C_k]``, each from its own backbone's features."""
