@@ -48,18 +48,34 @@ class Compute:
         return network.to(self.device).to(memory_format=torch.channels_last)
 
     def memory(self) -> int:
-        """Return how many bytes it takes: on a GPU the most that torch allocated, on a CPU what the process holds."""
-        return torch.cuda.max_memory_allocated(self.device) if self.on_gpu else psutil.Process().memory_info().rss
+        """Return how many bytes it takes: the most that torch allocated where it counts that, else the process."""
+        counted = getattr(torch.get_device_module(self.device), "max_memory_allocated", None)
+        return counted(self.device) if self.on_gpu and counted else psutil.Process().memory_info().rss
 
     @property
     def on_gpu(self) -> bool:
         """Whether the device is one that computes while the program goes on."""
+        return self.device.type != "cpu"
+
+    @property
+    def on_cuda(self) -> bool:
+        """Whether the device is CUDA's, which alone records graphs of what it computes."""
         return self.device.type == "cuda"
+
+    def synchronize(self) -> None:
+        """Wait until all that the device was told to compute is computed."""
+        if self.on_gpu:
+            torch.accelerator.synchronize(self.device)
 
     def __str__(self) -> str:
         precision = next(name for name, dtype in PRECISIONS.items() if dtype == self.dtype)
-        place = torch.cuda.get_device_name(self.device) if self.on_gpu else f"CPU, {torch.get_num_threads()} threads"
-        return f"{place}, {precision}"
+        return f"{self._place()}, {precision}"
+
+    def _place(self) -> str:
+        if not self.on_gpu:
+            return f"CPU, {torch.get_num_threads()} threads"
+        named = getattr(torch.get_device_module(self.device), "get_device_name", None)
+        return str(named(self.device) if named else self.device)
 
 
 def choose(config: Config, local_rank: int = 0) -> Compute:
@@ -83,7 +99,7 @@ def choose(config: Config, local_rank: int = 0) -> Compute:
 
 
 def find_device(name: str, local_rank: int = 0) -> torch.device:
-    """Return the device of that name; ``auto`` is the GPU if there is one.
+    """Return the device of that name; ``auto`` is CUDA's if there is one, else the CPU.
 
     Raises
     ------
@@ -97,8 +113,8 @@ def find_device(name: str, local_rank: int = 0) -> torch.device:
         if device.type == "cuda" and device.index is None:
             device = torch.device("cuda", local_rank)
         torch.zeros(1, device=device).item()
-    except (RuntimeError, AssertionError) as error:
-        reason = str(error).splitlines()[0]
+    except (RuntimeError, AssertionError, ImportError, AttributeError) as error:
+        reason, _, _ = str(error).partition(". ")[0].partition("\n")  # torch has long lists to tell
         raise HiertaxError(f"`device` {name}: not on this machine ({reason}); try `device` cpu") from None
     return device
 
@@ -154,7 +170,7 @@ def compile_step(
     except torch.OutOfMemoryError:
         raise  # not compiling would not help
     except Exception as error:  # whatever a compiler's many parts raise
-        reason = next(iter(str(error).splitlines()), type(error).__name__)
+        reason, _, _ = str(error).partition(". ")[0].partition("\n")  # torch has long lists to tell
         raise HiertaxError(f"`compile`: compiling failed ({reason}); try `compile` off") from None
     return fresh
 

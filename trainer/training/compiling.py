@@ -37,7 +37,7 @@ def faster_steps(
     pays = compute.on_gpu and not config.freeze_backbone and images * config.epochs >= WORTH_COMPILING
     if config.compile == "off" or (config.compile == "auto" and not pays):
         return learner.steps
-    graphs = compute.on_gpu and group.size == config.accumulate == 1
+    graphs = compute.on_cuda and group.size == config.accumulate == 1
     reporter.say("compiling the training step; this takes a minute or so")
     try_out = _try_out(learner, config, compute, group, images)
     try:
@@ -114,5 +114,7 @@ def announce(config: Config, compute: Compute, group: ProcessGroup, counts: dict
     rates = f"learning rate {config.learning_rate:g}"
     if not config.freeze_backbone:
         rates += f", backbone {config.backbone_learning_rate:g}"
+    if config.train_blocks is not None:
+        rates += f" (its last {config.train_blocks} blocks)"
     images = ", ".join(f"{count} {what}" for what, count in counts.items())
     reporter.say(f"{config.method}, {config.backbone} on {compute}; {images} images; {batch}; {rates}")

@@ -129,8 +129,7 @@ def train_epoch(
         on_batch(plan.indices[at].numel() * group.size)
         if group.any(stopping()):
             break
-    if compute.on_gpu:
-        torch.cuda.synchronize(compute.device)
+    compute.synchronize()
     return EpochTiming(time.perf_counter() - begin, waiting)
 
 

@@ -136,7 +136,8 @@ class Learner:
 
         The accuracy of a level that no image knows is not a number.
         """
-        loss, right = self.sums[0].double() / self.seen, self.sums[1:].double() / self.known
+        sums = self.sums.cpu().double()  # which some devices do not have
+        loss, right = sums[0] / self.seen, sums[1:] / self.known.cpu()
         self.epoch, self.step, self.seen, self.timing = self.epoch + 1, 0, 0, EpochTiming()
         self.sums.zero_()
         self.known.zero_()
@@ -189,5 +190,6 @@ class Learner:
 
 
 def _floats(network: nn.Module) -> list[Tensor]:
-    """Return parameters and running statistics, to be changed in place."""
-    return [tensor for tensor in network.state_dict().values() if tensor.is_floating_point()]
+    """Return parameters and running statistics, to be changed in place, each once however many names it has."""
+    tensors = chain(network.parameters(), network.buffers())
+    return [tensor.detach() for tensor in tensors if tensor.is_floating_point()]

@@ -21,11 +21,13 @@ def parts_of(modules: Iterable[nn.Module]) -> Iterator[nn.Module]:
             yield module
 
 
-def group_by_block(network: nn.Module, parts: Iterable[nn.Module]) -> list[list[str]]:
+def group_by_block(named: Iterable[tuple[str, nn.Parameter]], parts: Iterable[nn.Module]) -> list[list[str]]:
     """Return the names of the parameters of each block, from the first that images pass to the last.
 
     Parameters
     ----------
+    named
+        The parameters of the network with their names.
     parts
         The parts of the network in the order in which images pass them.
 
@@ -34,7 +36,7 @@ def group_by_block(network: nn.Module, parts: Iterable[nn.Module]) -> list[list[
     One list for each part with parameters. A part that has vectors only, as a normalisation has, belongs to the block
     before it; parameters of no part, such as position embeddings, belong to the first.
     """
-    names = {id(parameter): name for name, parameter in network.named_parameters()}
+    names = {id(parameter): name for name, parameter in named}
     blocks: list[list[str]] = []
     for part in parts:
         parameters = list(part.parameters())

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 from itertools import chain
 from typing import Self
@@ -130,7 +130,11 @@ class Backbone(nn.Module):
     def parameter_blocks(self) -> list[list[str]]:
         """Return the names of the parameters of each block, from the first that images pass to the last."""
         parts = (child for name, child in self.named_children() if name != GEM)
-        return group_by_block(self, parts_of(parts))
+        return group_by_block(self.named_network_parameters(), parts_of(parts))
+
+    def named_network_parameters(self) -> Iterator[tuple[str, nn.Parameter]]:
+        """Yield the parameters and their names, but for those of a pooling."""
+        return (pair for pair in self.named_parameters() if not pair[0].startswith(f"{GEM}."))
 
     def learn_last(self, count: int) -> Self:
         """Let only the last blocks, and the pooling, learn; those before keep weights and running statistics.

@@ -28,7 +28,9 @@ def probe(module: nn.Module, method: Callable[[Tensor], Any], size: int) -> Any:
 
 
 def unused_parameters(module: nn.Module, result: Tensor) -> list[nn.Parameter]:
-    """Return the parameters of a module that have no part in a result of it."""
+    """Return the parameters of a module that have no part in a result of it; of one without values, none."""
+    if result.is_meta:
+        return []
     parameters = list(module.parameters())
     gradients = torch.autograd.grad(result.sum(), parameters, allow_unused=True)
     return [parameter for parameter, gradient in zip(parameters, gradients, strict=True) if gradient is None]
@@ -74,7 +76,7 @@ def _nearest(make: Callable[[int], Backbone], size: int) -> list[int]:
 def _working(make: Callable[[int], Backbone], sizes: list[int]) -> Iterator[int]:
     for size in sizes:
         try:
-            with torch.device("meta"), torch.no_grad():  # shapes alone: nothing is computed, nothing drawn
+            with torch.device("meta"):  # shapes alone: nothing is computed, nothing drawn
                 backbone = make(size)
                 if probe(backbone, backbone, size).dim() == 4:
                     yield size

@@ -6,6 +6,7 @@ import difflib
 import itertools
 import math
 import sys
+import warnings
 from collections.abc import Callable, Mapping, Sequence
 from functools import partial
 from typing import Any
@@ -77,7 +78,7 @@ class TimmBackbone(Backbone):
         """Find in what form the network gives its last features; return these, as a map."""
         last = probe(self, self.network.forward_features, self.image_size)
         # A few give no features of places here, but lists, or the class token alone; these have inner maps at least.
-        self.inner_only = not isinstance(last, Tensor) or last.dim() not in (3, 4) or last.shape[1] == 1
+        self.inner_only = not isinstance(last, Tensor) or (last.dim() == 3 and last.shape[1] == 1)
         if self.inner_only:
             last = probe(self, self._features, self.image_size)
         width = self.network.num_features
@@ -126,7 +127,7 @@ class TimmBackbone(Backbone):
     def parameter_blocks(self) -> list[list[str]]:
         """Return the names of the parameters of each block, as timm groups them for learning rates by layer."""
         if not hasattr(self.network, "group_matcher"):
-            return group_by_block(self, parts_of(self.network.children()))
+            return group_by_block(self.named_network_parameters(), parts_of(self.network.children()))
         groups: dict[int, list[str]] = group_parameters(self.network, self.network.group_matcher(coarse=False))
         return [[f"network.{name}" for name in groups[i]] for i in sorted(groups)]
 
@@ -160,7 +161,8 @@ class TimmBackbone(Backbone):
         if convert is None:
             return state
         try:
-            converted: Mapping[str, Tensor] = convert(dict(state), self.network)
+            with warnings.catch_warnings(action="ignore"):  # of timm's to itself
+                converted: Mapping[str, Tensor] = convert(dict(state), self.network)
         except Exception:  # of weights of another network anything may be missing
             return state
         return converted

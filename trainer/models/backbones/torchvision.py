@@ -172,7 +172,9 @@ class VisionTransformerBackbone(TorchvisionBackbone):
     def parameter_blocks(self) -> list[list[str]]:
         """Return the names of the parameters of each block: the patches' embedding, then one layer each."""
         encoder = self.get_submodule("encoder")
-        return group_by_block(self, parts_of((self.get_submodule("conv_proj"), *encoder.children())))
+        return group_by_block(
+            self.named_network_parameters(), parts_of((self.get_submodule("conv_proj"), *encoder.children()))
+        )
 
     def adapted(self, state: Mapping[str, Tensor]) -> Mapping[str, Tensor]:
         """Return weights with position embeddings resized to the grid of this network's patches."""
@@ -194,7 +196,7 @@ class VisionTransformerBackbone(TorchvisionBackbone):
 
 def _network(name: str, image_size: int) -> nn.Module:
     if name == "resnet10":
-        return ResNet(BasicBlock, [1, 1, 1, 1])
+        return cast(nn.Module, ResNet(BasicBlock, [1, 1, 1, 1]))
     settings = next((make(image_size) for start, make in SETTINGS.items() if name.startswith(start)), {})
     return cast(nn.Module, get_model(name, weights=None, **settings))
 
