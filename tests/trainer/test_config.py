@@ -42,9 +42,10 @@ def values(kind):
     raise AssertionError(kind)
 
 
-def built(accumulate, each, **settings):
-    """A config whose batches come out even."""
-    return Config(**settings, accumulate=accumulate, batch_size=accumulate * each)
+def built(accumulate, each, train_blocks, **settings):
+    """A config whose batches come out even, and of whose frozen backbone no block is to learn."""
+    blocks = None if settings["freeze_backbone"] else train_blocks
+    return Config(**settings, accumulate=accumulate, batch_size=accumulate * each, train_blocks=blocks)
 
 
 CONFIGS = st.builds(

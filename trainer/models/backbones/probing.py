@@ -61,7 +61,9 @@ def unsuited_size(make: Callable[[int], Backbone], name: str, size: int) -> Hier
         return HiertaxError(
             f"`image_size` {size}: does not suit {name}; try {' or '.join(map(str, works))}, or another `backbone`"
         )
-    return HiertaxError(f"`backbone` {name}: it yields no feature map; try resnet50, mobilenet_v2 or convnext_tiny")
+    return HiertaxError(
+        f"`backbone` {name}: gives no feature map of images of {size} px; try `image_size` 224, or another network"
+    )
 
 
 def _nearest(make: Callable[[int], Backbone], size: int) -> list[int]:
