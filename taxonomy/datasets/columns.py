@@ -91,6 +91,11 @@ def columns_of(names: Sequence[str], levels: Sequence[str] | None = None, values
     return Columns(path, label, split, taken, boxes, tuple(name for name in names if name not in used))
 
 
+def is_level(name: str) -> bool:
+    """Tell whether a column is called as a level by its number, such as ``level 1``."""
+    return _LEVEL.fullmatch(name) is not None
+
+
 def _known_levels(names: Sequence[str]) -> tuple[str, ...]:
     numbered = {name: int(match[1]) for name in names if (match := _LEVEL.fullmatch(name))}
     if len(numbered) > 1:

@@ -19,12 +19,15 @@ from taxonomy.datasets import (
     inat,
     manifest,
     nabirds,
+    parquet_images,
     pets,
+    webdataset,
 )
 from taxonomy.datasets.class_lists import class_list
 from taxonomy.datasets.dataset import Dataset
 from taxonomy.datasets.listing import entries, is_folder
 from taxonomy.datasets.presence import NoImagesError, without_absent
+from taxonomy.datasets.shards import is_shard
 from taxonomy.datasets.splits import apply_split, draw_split
 from taxonomy.errors import HiertaxError
 
@@ -54,9 +57,12 @@ LAYOUTS: Final = {
         f"image folders with a table ({', '.join(imagefolder.TABLES)})", imagefolder.recognises, imagefolder.read
     ),
     "folders": Layout("folders of splits (train, test)", folders.recognises, folders.read_splits),
+    "webdataset": Layout("WebDataset's shards (*.tar)", webdataset.recognises, webdataset.read),
+    "parquet": Layout("Parquet files with images (*.parquet)", parquet_images.recognises, parquet_images.read),
 }  # class folders without a split are what is left where no other layout is there
 
 _LISTING_FOLDERS: Final = {"imagefolder", "inat"}  # whose images lie in folders of splits that they list
+_SHARDS: Final = {"webdataset": webdataset.read, "parquet": parquet_images.read}
 _USUAL_FOLDERS: Final = {
     "cub": ("CUB_200_2011", "cub"),
     "aircraft": ("fgvc-aircraft-2013b", "aircraft"),
@@ -127,10 +133,17 @@ def read_dataset(
     return found if found.splits or not test_fraction else draw_split(found, test_fraction, seed)
 
 
-def find_dataset(root: str | Path, dataset: str | None = None, levels: Sequence[str] | None = None) -> Dataset:
+def find_dataset(
+    root: str | Path, dataset: str | None = None, levels: Sequence[str] | None = None, *, skip_broken: bool = False
+) -> Dataset:
     """Read the dataset at `root`, or in its usual folder under `root`, as it lies there: no split is drawn.
 
     Images that are listed but not on disk are left out, which a note says.
+
+    Parameters
+    ----------
+    skip_broken
+        Whether to leave out shards that cannot be read to their end, which a note says.
 
     Raises
     ------
@@ -140,6 +153,8 @@ def find_dataset(root: str | Path, dataset: str | None = None, levels: Sequence[
         If there are two layouts in one place, or what is there cannot be read.
     """
     root = Path(root)
+    if root.suffix.casefold() == ".parquet" and is_shard(root):
+        return parquet_images.read(root, levels, skip_broken=skip_broken)
     if manifest.recognises(root):
         return without_absent(manifest.read(root, levels), f"see to the paths in {root}")
     if os.path.lexists(root) and not is_folder(root):
@@ -147,6 +162,9 @@ def find_dataset(root: str | Path, dataset: str | None = None, levels: Sequence[
         raise HiertaxError(f"{root}: {what}; name the folder of the dataset, or {manifest.SHAPE}")
     if (found := recognised(root, dataset)) is not None:
         place, layout = found
+        for name, read_shards in _SHARDS.items():
+            if layout is LAYOUTS[name]:
+                return read_shards(place, levels, skip_broken=skip_broken)
         read = imagefolder.read(place, levels) if layout is LAYOUTS["imagefolder"] else layout.read(place)
         return without_absent(read, _FETCH.get(read.layout, _WHERE_LISTED).format(root=root))
     for place in reversed(list(_places(root, dataset))):  # the folder named as the dataset first
@@ -167,6 +185,8 @@ def recognised(root: Path, dataset: str | None = None) -> tuple[Path, Layout] | 
         found = {name: layout for name, layout in LAYOUTS.items() if layout.recognises(place)}
         if _LISTING_FOLDERS & found.keys():
             found.pop("folders", None)
+        if found.keys() - _SHARDS.keys():  # what else lies there is no matter of shards, such as archives
+            found = {name: layout for name, layout in found.items() if name not in _SHARDS}
         if len(found) > 1:
             both = " and ".join(layout.what for layout in found.values())
             raise HiertaxError(f"{place}: holds both {both}, two layouts in one place; move one of the two elsewhere")

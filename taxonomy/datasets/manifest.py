@@ -65,6 +65,8 @@ class Rows:
         The tables.
     of_file, lines
         int64 ``[N]``: for each row its table and its line there.
+    unit
+        What a row of such a table is called.
     """
 
     frame: DataFrame
@@ -72,10 +74,11 @@ class Rows:
     files: tuple[Path, ...]
     of_file: IntArray
     lines: IntArray
+    unit: str = "line"
 
     def where(self, row: int) -> str:
         """Return where a row stands, for a message."""
-        return f"{self.files[int(self.of_file[row])]}, line {int(self.lines[row])}"
+        return f"{self.files[int(self.of_file[row])]}, {self.unit} {int(self.lines[row])}"
 
 
 def read_rows(file: Path, levels: Sequence[str] | None = None) -> Rows:
@@ -154,7 +157,7 @@ def _distinct(frame: DataFrame, rows: Rows) -> tuple[DataFrame, list[str]]:
         row = int(other.argmax())
         first = int((frame[path] == frame[path][row]).to_numpy().argmax())
         raise HiertaxError(
-            f"{rows.where(row)}: {frame[path][row]!r} has another label or split than in line "
+            f"{rows.where(row)}: {frame[path][row]!r} has another label or split than in {rows.unit} "
             f"{int(rows.lines[first])}; keep one of the two"
         )
     return frame[~again], [f"{counted(int(again.sum()), 'row')} that repeat another left out"]

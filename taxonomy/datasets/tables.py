@@ -137,7 +137,7 @@ def _json_lines(file: Path) -> DataFrame:
         except (msgspec.DecodeError, UnicodeDecodeError, RecursionError) as error:
             raise HiertaxError(f"{file}, line {number}: no JSON object ({error}); mend the line") from None
     names = list(dict.fromkeys(name for record in records.values() for name in record))
-    columns = {name: [_text(record.get(name)) for record in records.values()] for name in names}
+    columns = {name: [cell(record.get(name)) for record in records.values()] for name in names}
     return pd.DataFrame(columns, index=list(records), dtype="str")
 
 
@@ -146,34 +146,46 @@ def _parquet(file: Path) -> DataFrame:
 
     source = _opened(file)
     try:
-        plain = [field.name for field in source.schema_arrow if not _holds_more(field.type)]
+        plain = [field.name for field in source.schema_arrow if not holds_more(field.type)]
         table = source.read(columns=plain).to_pydict()
     except (OSError, ValueError) as error:  # pyarrow's own are of these
         raise unreadable(file, error) from None
-    cells = {name: [_text(value) for value in values] for name, values in table.items()}
+    cells = {name: [cell(value) for value in values] for name, values in table.items()}
     return pd.DataFrame(cells, index=range(1, source.metadata.num_rows + 1), dtype="str")
 
 
 def _opened(file: Path) -> Any:
     """Open a Parquet file, whose rows are not read."""
-    try:
-        from pyarrow import parquet  # type: ignore[import-untyped]
-    except ModuleNotFoundError:
-        raise HiertaxError(f"{file}: Parquet needs pyarrow: pip install 'hiertax[tables]'") from None
+    parquet = reader_of_parquet(file)
     try:
         return parquet.ParquetFile(file)
     except (OSError, ValueError) as error:
         raise unreadable(file, error) from None
 
 
-def _holds_more(kind: Any) -> bool:
+def reader_of_parquet(file: Path | str) -> Any:
+    """Return `pyarrow.parquet`, which a file needs.
+
+    Raises
+    ------
+    HiertaxError
+        If it is not there.
+    """
+    try:
+        from pyarrow import parquet  # type: ignore[import-untyped]
+    except ModuleNotFoundError:
+        raise HiertaxError(f"{file}: Parquet needs pyarrow: pip install 'hiertax[tables]'") from None
+    return parquet
+
+
+def holds_more(kind: Any) -> bool:
     """Tell whether a column holds more than a text or number in a cell, such as an image."""
     from pyarrow import types
 
     return bool(types.is_nested(kind) or types.is_binary(kind) or types.is_large_binary(kind))
 
 
-def _text(value: Any) -> str:
+def cell(value: Any) -> str:
     """Return a cell as text; a number is written as an integer where it is one."""
     if value is None or value != value:  # not a number
         return ""

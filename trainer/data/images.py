@@ -18,6 +18,7 @@ from PIL import Image
 from torch import Tensor
 
 from taxonomy import HiertaxError
+from taxonomy.datasets.shards import open_image
 from trainer.data.pixels import as_shown
 
 Item = TypeVar("Item")
@@ -45,7 +46,7 @@ def decode(path: Path, size: int) -> NDArray[np.uint8]:
         If it cannot be read or decoded: the file and the reason.
     """
     try:
-        with Image.open(path) as image:
+        with Image.open(open_image(path)) as image:
             return to_pixels(image, size)
     except UNREADABLE as error:
         raise UndecodableImageError(f"{path}: cannot be decoded ({error}); replace the file") from None

@@ -167,7 +167,7 @@ def _find(config: Config, hierarchy: Hierarchy | None) -> Dataset:
         raise HiertaxError("there is neither a hierarchy nor a folder to build one from; name `hierarchy` or `data`")
     name = None if hierarchy is None else hierarchy.dataset
     try:
-        return find_dataset(config.data_folder, name)
+        return find_dataset(config.data_folder, name, skip_broken=config.skip_bad_images)
     except NoImagesError as error:
         if name == "sketchbirds":
             place = config.data_folder / "sketchbirds"

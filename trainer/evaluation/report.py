@@ -16,6 +16,7 @@ from matplotlib.figure import Figure
 from PIL import Image
 
 from taxonomy import Hierarchy, HiertaxError
+from taxonomy.datasets.shards import open_image
 from taxonomy.files import write_atomic
 from trainer.evaluation.scoring import evaluate
 from trainer.inference.answers import Answer, percent
@@ -93,7 +94,7 @@ def _shown(runs: Mapping[str, Predictor], images: Sequence[Path], hierarchy: Hie
 
 
 def _data_url(path: Path) -> str:
-    with Image.open(path) as image:
+    with Image.open(open_image(path)) as image:
         small = image.convert("RGB")
     small.thumbnail((THUMBNAIL, THUMBNAIL), Image.Resampling.LANCZOS)
     buffer = io.BytesIO()

@@ -11,6 +11,7 @@ from taxonomy import Hierarchy, HiertaxError
 from taxonomy.errors import Interrupted
 from trainer.config import Config
 from trainer.data.augment import Recipe, draw_params
+from trainer.data.inputs import FileInputs
 from trainer.data.labelled import LabelledDataset
 from trainer.data.samples import Samples
 from trainer.inference.forward import count_right
@@ -150,6 +151,7 @@ class Training:
         plan = plan_epoch(
             count, seed, batch_size=config.batch_size, parts=config.accumulate, group=self.group,
             draw=None if config.freeze_backbone else lambda g: draw_params(recipe, count, config.image_size, g),
+            chunks=self.train.inputs.chunks if isinstance(self.train.inputs, FileInputs) else None,
         )  # fmt: skip
         learner.timing += train_epoch(
             learner, self.train, plan, self.compute, seed=seed, group=self.group, steps=self.steps,
