@@ -13,7 +13,6 @@ import msgspec
 import platformdirs
 
 from taxonomy.errors import HiertaxError
-from taxonomy.files import write_atomic
 
 MOST: Final = 1 << 30  # bytes of one image
 _SETTLED: Final = 2.0  # seconds after which a change of a file shows in its times, on whatever file system
@@ -70,8 +69,12 @@ def remembered(state: State, kind: type[Kept]) -> Kept | None:
 def remember(state: State, value: object) -> None:
     """Remember something of a file in this state; where that cannot be, or it has just changed, it is found again."""
     if max(state.modified, state.changed) < (time.time() - _SETTLED) * 1e9:
-        with suppress(HiertaxError):
-            write_atomic(_place(state), msgspec.msgpack.encode((state, value)))
+        place = _place(state)
+        part = place.with_name(f".{place.name}.{os.getpid()}.part")
+        with suppress(OSError):  # nothing waits for the disk: what is damaged is as good as none
+            place.parent.mkdir(parents=True, exist_ok=True)
+            part.write_bytes(msgspec.msgpack.encode((state, value)))
+            part.replace(place)
 
 
 def _place(state: State) -> Path:

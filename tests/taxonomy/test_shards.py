@@ -14,8 +14,8 @@ import pyarrow as pa
 import pyarrow.parquet as pq
 import pytest
 from published import touch
-
 from shards import CLASSES, SIZES, WRITERS, parquet_table, samples, truncate, write_webdataset
+
 from taxonomy import HiertaxError
 from taxonomy.datasets import find_dataset, find_images, read_dataset
 from taxonomy.datasets.shards import address, chunks_of, open_image

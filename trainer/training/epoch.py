@@ -71,12 +71,13 @@ def plan_epoch(
         Their order is that of `trainer.training.order`, and each part of the batches has shards of its own.
     """
     generator = torch.Generator().manual_seed(seed)
-    order = torch.randperm(count, generator=generator) if chunks is None else shard_order(chunks, generator)
+    lanes = parts * group.size
+    order = torch.randperm(count, generator=generator) if chunks is None else shard_order(chunks, generator, lanes)
     size = min(batch_size, count) // (parts * group.size)  # of one part
     shape = (count // (size * parts * group.size), group.size, parts, size)
     whole = math.prod(shape)
     if chunks is not None:
-        order = in_lanes(order[:whole], parts * group.size, size)
+        order = in_lanes(order[:whole], lanes, size)
     offsets = torch.arange(0, whole, size).view(shape[:3])[:, group.rank]
     indices = order[:whole].view(shape)[:, group.rank]
     return EpochPlan(indices, offsets, draw(generator) if draw else None)

@@ -15,23 +15,32 @@ SHARDS: Final = 4  # whose parts are mixed
 PARTS: Final = 8  # whose images are mixed; as many row groups as a process keeps
 
 
-def shard_order(chunks: Tensor, generator: torch.Generator) -> Tensor:
+def shard_order(chunks: Tensor, generator: torch.Generator, lanes: int = 1) -> Tensor:
     """Draw the order of an epoch.
 
     Parameters
     ----------
     chunks
         int64 ``[N, 2]``: of each image its shard and the part of it that it lies in.
+    lanes
+        Among how many readers the shards are shared out: nothing is mixed across what one of them reads.
 
     Returns
     -------
-    int64 ``[N]``: the images' positions, each once.
+    int64 ``[N]``: the images' positions, each once, those of the first reader first.
     """
     parts, part_of_image = chunks.unique(dim=0, return_inverse=True)
     shards, shard_of_part = parts[:, 0].unique(return_inverse=True)
     turn = torch.randperm(len(shards), generator=generator)
-    order = _mixed((turn // SHARDS)[shard_of_part], generator)
-    return _mixed((order.argsort() // PARTS)[part_of_image], generator)
+    lane = turn * lanes // len(shards)
+    order = _mixed(_windows(turn, lane, SHARDS)[shard_of_part], generator)
+    return _mixed(_windows(order.argsort(), lane[shard_of_part], PARTS)[part_of_image], generator)
+
+
+def _windows(turn: Tensor, lane: Tensor, size: int) -> Tensor:
+    """Number windows of `size` that follow one another in turn, none of them in two lanes."""
+    sizes = lane.bincount()
+    return lane * len(lane) + (turn - (sizes.cumsum(0) - sizes)[lane]) // size
 
 
 def _mixed(groups: Tensor, generator: torch.Generator) -> Tensor:
