@@ -88,6 +88,7 @@ def read_dataset(
     test_fraction: float = 0.2,
     seed: int = 0,
     levels: Sequence[str] | None = None,
+    skip_broken: bool = False,
 ) -> Dataset:
     """Read a dataset of images, with a split to train on and one to score.
 
@@ -105,6 +106,8 @@ def read_dataset(
     levels
         Of a table of images: the columns of taxa, coarsest first, as far as they are there. Columns that are called as
         ranks, where not given.
+    skip_broken
+        Whether to leave out shards that cannot be read to their end, which a note says.
 
     Raises
     ------
@@ -127,7 +130,7 @@ def read_dataset(
     ['train/cat/1.jpg', 'train/dog/2.jpg', 'test/dog/3.jpg']
     >>> folder.cleanup()
     """
-    found = find_dataset(root, dataset, levels)
+    found = find_dataset(root, dataset, levels, skip_broken=skip_broken)
     if split is not None:
         return apply_split(found, split)
     return found if found.splits or not test_fraction else draw_split(found, test_fraction, seed)

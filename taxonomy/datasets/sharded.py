@@ -24,6 +24,7 @@ if TYPE_CHECKING:
 
 ADDRESS: Final = "(address)"
 _SPLIT: Final = "(shard)"
+_HIDDEN: Final = "-1"  # in place of a number that is kept secret
 Read = TypeVar("Read")
 
 
@@ -76,7 +77,7 @@ def read_all(
             parts.append(read(root, shard))
         except BrokenShardError as error:
             if not skip_broken:
-                raise HiertaxError(f"{error}, or go on without such by `skip_bad_images`") from None
+                raise
             broken.append(error)
     if broken and not any(len(part.images) for part in parts):
         raise broken[0]
@@ -150,7 +151,8 @@ def _frame(parts: Sequence[Part]) -> DataFrame:
 def _is_numbers(frame: DataFrame, name: str) -> bool:
     import pandas as pd
 
-    return all(text.isdecimal() for text in pd.unique(frame[name].to_numpy()) if text)
+    said = {text for text in pd.unique(frame[name].to_numpy()) if text}
+    return bool(said - {_HIDDEN}) and all(text.isdecimal() or text == _HIDDEN for text in said)
 
 
 def _named(root: Path, frame: DataFrame, columns: Columns) -> tuple[DataFrame, list[str]]:
@@ -159,7 +161,7 @@ def _named(root: Path, frame: DataFrame, columns: Columns) -> tuple[DataFrame, l
     if name is None or not _is_numbers(frame, name):
         return frame, []
     codes = frame[name].to_numpy()
-    highest = max((int(code) for code in set(codes) if code), default=-1)
+    highest = max(int(code) for code in set(codes) if code)
     listed = names_of_numbers(root)
     if listed is None:
         raise HiertaxError(
@@ -171,9 +173,8 @@ def _named(root: Path, frame: DataFrame, columns: Columns) -> tuple[DataFrame, l
             f"{listed.where}: names {counted(len(listed.names), 'class', 'classes')}, and images are labelled by "
             f"numbers up to {highest}, from 0; mend the list"
         )
-    known = {str(i): text for i, text in enumerate(listed.names)} | {"": ""}
-    short = {code: known[str(int(code)) if code else ""] for code in set(codes)}
-    return frame.assign(**{name: frame[name].map(short)}), [f"numbers of classes named by {listed.where.name}"]
+    names = {code: listed.names[int(code)] if code.isdecimal() else "" for code in set(codes)}
+    return frame.assign(**{name: frame[name].map(names)}), [f"numbers of classes named by {listed.where.name}"]
 
 
 def _split(

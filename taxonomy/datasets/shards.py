@@ -44,9 +44,18 @@ def address(path: str | os.PathLike[str]) -> Address | None:
     return None
 
 
-@lru_cache(maxsize=4096)
 def _is_file(path: str) -> bool:
-    return Path(path).is_file()
+    try:
+        return _known_file(path)
+    except FileNotFoundError:
+        return False
+
+
+@lru_cache(maxsize=4096)
+def _known_file(path: str) -> bool:
+    if not Path(path).is_file():
+        raise FileNotFoundError(path)  # which is not remembered: it may come
+    return True
 
 
 def open_image(path: Path) -> Path | io.BytesIO:

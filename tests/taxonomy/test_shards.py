@@ -131,6 +131,14 @@ def test_numbers_without_names_are_refused(tmp_path):
     assert "no list of class names" in refusal(tmp_path)
 
 
+def test_secret_numbers_are_left_out_and_counted(tmp_path):
+    write_tar(tmp_path / "a.tar", {"1.jpg": b"1", "1.cls": b"01", "2.jpg": b"2", "2.cls": b"-1"})
+    (tmp_path / "classes.txt").write_text("gull\ntern\n")
+    found = find_dataset(tmp_path)
+    assert list(found.table["label"]) == ["tern"]
+    assert "1 image without any label left out" in found.notes
+
+
 def test_secret_labels_are_left_out_and_counted(tmp_path):
     rows = [(1, 0, b"a"), (2, 1, b"b"), (3, -1, b"c")]
     pq.write_table(parquet_table(rows), tmp_path / "x.parquet")
@@ -201,7 +209,7 @@ def test_a_truncated_tar_is_named_wherever_it_ends(tmp_path, size):
     shard = truncate(tar_of_two(tmp_path), size)
     said = refusal(tmp_path)
     assert said.startswith(f"{shard}: ")
-    assert "`skip_bad_images`" in said
+    assert said.endswith("fetch or write this shard again")
     rest = find_dataset(tmp_path, skip_broken=True)
     assert list(rest.table["path"]) == ["a.tar/1.jpg", "a.tar/2.jpg"]
     assert f"1 of 2 shards is broken: {shard}" in rest.notes[0]

@@ -21,6 +21,7 @@ from taxonomy.datasets.find import recognised
 from taxonomy.datasets.listing import entries, is_folder
 from taxonomy.datasets.matching import Known, match
 from taxonomy.datasets.notes import counted, few
+from taxonomy.datasets.shard_files import BrokenShardError
 from taxonomy.hierarchy import IntArray
 from taxonomy.leveling import ImportOptions
 from taxonomy.sources.folder import hierarchy_of
@@ -168,6 +169,8 @@ def _find(config: Config, hierarchy: Hierarchy | None) -> Dataset:
     name = None if hierarchy is None else hierarchy.dataset
     try:
         return find_dataset(config.data_folder, name, skip_broken=config.skip_bad_images)
+    except BrokenShardError as error:
+        raise HiertaxError(f"{error}, or go on without such by `skip_bad_images`") from None
     except NoImagesError as error:
         if name == "sketchbirds":
             place = config.data_folder / "sketchbirds"

@@ -38,7 +38,7 @@ def shard_order(chunks: Tensor, generator: torch.Generator, lanes: int = 1) -> T
 
 
 def _windows(turn: Tensor, lane: Tensor, size: int) -> Tensor:
-    """Number windows of `size` that follow one another in turn, none of them in two lanes."""
+    """Return the numbers of windows of `size` that follow one another in turn, none of them in two lanes."""
     sizes = lane.bincount()
     return lane * len(lane) + (turn - (sizes.cumsum(0) - sizes)[lane]) // size
 
