@@ -4,19 +4,24 @@ from __future__ import annotations
 
 import csv
 import io
+from collections import Counter
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
+from itertools import islice
 from pathlib import Path
 from typing import Final
 
 import numpy as np
+from numpy.typing import NDArray
 
 from taxonomy.datasets import Dataset
-from taxonomy.datasets.notes import counted, few
+from taxonomy.datasets.notes import counted
 from taxonomy.files import write_atomic
 from taxonomy.inspection.files import FileFacts
 from taxonomy.inspection.places import LevelCounts, Places
 from taxonomy.inspection.repeats import Repeat
+
+NAMED: Final = 3  # places of an image that are named beside its own
 
 
 @dataclass(frozen=True)
@@ -136,22 +141,35 @@ def _finding(kind: str, path: str, detail: str) -> Finding:
 
 
 def _repeated(dataset: Dataset, repeats: Sequence[Repeat]) -> Iterator[Finding]:
-    paths, labels = dataset.table["path"], dataset.table["label"]
-    splits = dataset.table["split"].astype(object).where(dataset.table["split"].notna(), "")
+    paths = dataset.table["path"].to_numpy(dtype=object)
+    labels = dataset.table["label"].astype(object).to_numpy()
+    splits = dataset.table["split"].astype(object).to_numpy()
     for repeat in repeats:
-        for row in repeat.rows:
-            others = [i for i in repeat.rows if i != row]
-            if repeat.is_leak and (away := [i for i in others if splits.iloc[i] != splits.iloc[row]]):
-                where = few([paths.iloc[i] for i in away], 3)
-                of = " and ".join(dict.fromkeys(splits.iloc[i] for i in away))
-                yield _finding("leak", paths.iloc[row], f"in {splits.iloc[row]}, has {repeat.same} as {where} in {of}")
-            if repeat.is_contradicted and (away := [i for i in others if labels.iloc[i] != labels.iloc[row]]):
-                where = ", ".join(f"{paths.iloc[i]!r} ({labels.iloc[i]})" for i in away[:3])
-                detail = f"labelled {labels.iloc[row]}, has {repeat.same} as {where}"
-                yield _finding("contradicting-labels", paths.iloc[row], detail)
+        rows = np.array(repeat.rows)
+        if repeat.is_leak:
+            for row, where in _elsewhere(paths[rows], splits[rows]):
+                detail = f"in {splits[rows[row]]}, has {repeat.same} as {where}"
+                yield _finding("leak", paths[rows[row]], detail)
+        if repeat.is_contradicted:
+            for row, where in _elsewhere(paths[rows], labels[rows]):
+                detail = f"labelled {labels[rows[row]]!r}, has {repeat.same} as {where}"
+                yield _finding("contradicting-labels", paths[rows[row]], detail)
         if not repeat.is_leak and not repeat.is_contradicted:
-            for row in repeat.rows[1:]:
-                yield _finding("repeated", paths.iloc[row], f"has {repeat.same} as {paths.iloc[repeat.rows[0]]!r}")
+            for row in rows[1:]:
+                yield _finding("repeated", paths[row], f"has {repeat.same} as {paths[rows[0]]!r}")
+
+
+def _elsewhere(paths: NDArray[np.object_], marks: NDArray[np.object_]) -> Iterator[tuple[int, str]]:
+    """Yield each position and which paths have another mark, a split or a label: the first few, with theirs."""
+    often = Counter(marks)
+    told: dict[str, str] = {}
+    for i, mark in enumerate(marks):
+        if mark not in told:
+            first = islice((j for j, other in enumerate(marks) if other != mark), NAMED)
+            more = len(marks) - often[mark] - NAMED
+            named = ", ".join(f"{paths[j]!r} ({marks[j]})" for j in first)
+            told[mark] = named + (f" and {more:,} more" if more > 0 else "")
+        yield i, told[mark]
 
 
 def _strangers(dataset: Dataset, places: Places) -> Iterator[Finding]:

@@ -153,8 +153,8 @@ def test_an_image_of_train_that_is_in_test_too_is_named_loudly_with_the_pair(bir
     )
     found = inspect_dataset(birds)
     assert details(found, "leak") == {
-        "train/ducks/Teal/0.jpg": "in train, has the same bytes as 'test/ducks/Teal/copy.jpg' in test",
-        "test/ducks/Teal/copy.jpg": "in test, has the same bytes as 'train/ducks/Teal/0.jpg' in train",
+        "train/ducks/Teal/0.jpg": "in train, has the same bytes as 'test/ducks/Teal/copy.jpg' (test)",
+        "test/ducks/Teal/copy.jpg": "in test, has the same bytes as 'train/ducks/Teal/0.jpg' (train)",
     }
     assert found.to_json()["repeats"] == {"again": 1, "in_several_splits": 1, "contradicting_labels": 0}
 
@@ -177,9 +177,9 @@ def test_an_image_under_two_labels_is_a_fault_and_under_one_it_is_not(birds: Pat
     found = inspect_dataset(birds)
     assert not found.is_sound
     assert details(found, "contradicting-labels") == {
-        "train/ducks/Teal/1.jpg": "labelled ducks/Teal, has the same bytes as 'train/gulls/Kittiwake/copy.jpg' "
+        "train/ducks/Teal/1.jpg": "labelled 'ducks/Teal', has the same bytes as 'train/gulls/Kittiwake/copy.jpg' "
         "(gulls/Kittiwake)",
-        "train/gulls/Kittiwake/copy.jpg": "labelled gulls/Kittiwake, has the same bytes as 'train/ducks/Teal/1.jpg' "
+        "train/gulls/Kittiwake/copy.jpg": "labelled 'gulls/Kittiwake', has the same bytes as 'train/ducks/Teal/1.jpg' "
         "(ducks/Teal)",
     }
 
@@ -199,6 +199,18 @@ def test_a_label_that_says_less_does_not_contradict_one_that_says_more(birds: Pa
     }  # fmt: skip
     known = next(line.split() for line in inspect(birds / "images.csv").stdout.splitlines() if "family  " in line)
     assert known[-1] == "2"
+
+
+def test_an_image_that_is_everywhere_is_told_in_short(birds: Path) -> None:
+    for split, name in (("train", "Herring gull"), ("test", "Kittiwake")):
+        for i in range(1000):
+            (birds / split / "gulls" / name / f"same{i}.jpg").hardlink_to(birds / "train/ducks/Teal/0.jpg")
+    found = inspect_dataset(birds)
+    assert found.counts == {"leak": 2001, "contradicting-labels": 2001}
+    assert details(found, "leak")["train/ducks/Teal/0.jpg"] == (
+        "in train, has the same bytes as 'test/gulls/Kittiwake/same0.jpg' (test), 'test/gulls/Kittiwake/same1.jpg' "
+        "(test), 'test/gulls/Kittiwake/same10.jpg' (test) and 997 more"
+    )
 
 
 # ---------------------------------------------------------------- files
