@@ -118,9 +118,14 @@ def look_at_files(files: Sequence[Path], progress: Progress) -> FileFacts:
     return FileFacts(table, dict(modes.most_common()), dict(formats.most_common()), bad)
 
 
+def _content(file: Path) -> bytes:
+    """Return the bytes of an image; everything here reads images by this alone."""
+    return file.read_bytes()
+
+
 def _look(file: Path) -> _Look:
     try:
-        content = file.read_bytes()
+        content = _content(file)
     except OSError as error:
         return _Look((b"", b"", 0, 0, 0, False, False, False), problem=f"cannot be read: {error.strerror or error}")
     digest, size = blake2b(content, digest_size=_DIGEST).digest(), len(content)
@@ -182,7 +187,7 @@ def time_decoding(files: Sequence[Path], size: int, progress: Progress) -> Timin
 def _decodes(file: Path, size: int) -> bool:
     """Decode and resize an image as for training; tell whether that can be done."""
     try:
-        with Image.open(file) as image:
+        with Image.open(io.BytesIO(_content(file))) as image:
             np.ascontiguousarray(as_shown(image).resize((size, size), Image.Resampling.BILINEAR)).transpose(2, 0, 1)
     except UNREADABLE:
         return False

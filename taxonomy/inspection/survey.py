@@ -11,7 +11,7 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from taxonomy.datasets import Dataset
+from taxonomy.datasets import Dataset, NoImagesError
 from taxonomy.datasets.find import Found, find_listed
 from taxonomy.datasets.presence import present, without_absent
 from taxonomy.hierarchy import Hierarchy, IntArray
@@ -200,6 +200,8 @@ def _on_disk(found: Found) -> tuple[Dataset, list[str]]:
     if found.fetch is None:
         return dataset, []
     there = present(dataset.root, dataset.table["path"])
+    if not len(there):
+        raise NoImagesError(f"{dataset.root}: no image is listed here; restore the lists")
     if not there.any():
         without_absent(dataset, found.fetch)  # which refuses it
     return dataset.select(there), dataset.table["path"][~there].tolist()

@@ -234,6 +234,23 @@ def test_files_that_cannot_be_decoded_are_named_with_the_reason(birds: Path) -> 
     assert found.decoded_bytes == 18 * 3 * 224 * 224
 
 
+def test_a_dataset_of_which_nothing_can_be_decoded_is_told_all_the_same(tmp_path: Path) -> None:
+    done = inspect(published.touch(tmp_path, "a/1.jpg", "b/2.jpg"))
+    assert done.exit_code == 1
+    assert "  unreadable: 2 images cannot be decoded; replace or remove it" in done.stdout
+    assert "  formats: none" in done.stdout.splitlines()
+    assert json.loads(inspect(tmp_path, "--json").stdout)["decoding"]["seconds"] is None
+
+
+def test_lists_without_any_image_are_refused(tmp_path: Path) -> None:
+    for name in ("train.json", "val.json"):
+        (tmp_path / name).write_text('{"images": [], "annotations": [], "categories": []}')
+    done = inspect(tmp_path)
+    assert done.exit_code == 1
+    assert len(done.stderr.splitlines()) == 1
+    assert done.stderr.startswith(f"error: {tmp_path}")
+
+
 def test_sizes_modes_and_what_lies_on_its_side_are_counted(birds: Path) -> None:
     folder = birds / "train/ducks/Teal"
     turned = Image.Exif()
