@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Final
 
@@ -78,7 +78,7 @@ def _sections(found: Inspection) -> Iterator[tuple[str, Sequence[Any]]]:
     yield "Images", [_split_table(finest), *_without_split(found)]
     yield "Levels", [_level_table(found.levels)]
     yield "Images per class", [_histogram_table(histogram(finest.total))]
-    yield _extremes(finest)
+    yield _extremes(finest, _spoken(found))
     yield "Files", list(_files(found))
     yield "Decoding", list(_decoding(found))
 
@@ -137,7 +137,15 @@ def _histogram_table(bins: Sequence[Bin]) -> Table:
     return table
 
 
-def _extremes(finest: LevelCounts) -> tuple[str, Sequence[Any]]:
+def _spoken(found: Inspection) -> Mapping[str, str]:
+    """Return the label of each class that is called by a number."""
+    if found.places.hierarchy is None:
+        return {}
+    labels = zip(found.places.hierarchy.classes, found.places.hierarchy.levels[-1].labels, strict=True)
+    return {name: f"{name} ({label})" for name, label in labels if name.isdigit() and name != label}
+
+
+def _extremes(finest: LevelCounts, spoken: Mapping[str, str]) -> tuple[str, Sequence[Any]]:
     ordered = by_images(finest)
     table = _table("class", *finest.images)
     if len(ordered) <= 2 * EXTREMES:
@@ -147,7 +155,7 @@ def _extremes(finest: LevelCounts) -> tuple[str, Sequence[Any]]:
     for i, (name, images) in enumerate(shown):
         if i == EXTREMES and len(shown) < len(ordered):
             table.add_row("...")
-        table.add_row(visible(name, 60), *(f"{number:,}" for number in images.values()))
+        table.add_row(visible(spoken.get(name, name), 60), *(f"{number:,}" for number in images.values()))
     return title, [table]
 
 

@@ -243,12 +243,11 @@ def test_a_dataset_of_which_nothing_can_be_decoded_is_told_all_the_same(tmp_path
 
 
 def test_lists_without_any_image_are_refused(tmp_path: Path) -> None:
-    for name in ("train.json", "val.json"):
-        (tmp_path / name).write_text('{"images": [], "annotations": [], "categories": []}')
+    (tmp_path / "annotations").mkdir()
+    for name in ("trainval.txt", "test.txt"):
+        (tmp_path / "annotations" / name).touch()
     done = inspect(tmp_path)
-    assert done.exit_code == 1
-    assert len(done.stderr.splitlines()) == 1
-    assert done.stderr.startswith(f"error: {tmp_path}")
+    assert (done.exit_code, done.stderr) == (1, f"error: {tmp_path}: no image is listed here; restore the lists\n")
 
 
 def test_sizes_modes_and_what_lies_on_its_side_are_counted(birds: Path) -> None:
@@ -319,6 +318,12 @@ def test_folders_that_make_no_hierarchy_are_told_why(birds: Path) -> None:
     assert "folder 'gulls' holds both images and folders of images" in details(found, "no-hierarchy")[str(birds)]
     assert [level.name for level in found.levels] == ["class"]
     assert inspect(birds).exit_code == 1
+
+
+def test_classes_that_are_called_by_numbers_are_shown_with_their_labels(tmp_path: Path) -> None:
+    done = inspect(published.paint(published.inat(tmp_path, "2018")))
+    assert done.exit_code == 0
+    assert ["1", "(Morus", "alba)", "3", "1"] in [line.split() for line in done.stdout.splitlines()]
 
 
 # ---------------------------------------------------------------- histogram

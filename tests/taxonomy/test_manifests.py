@@ -111,7 +111,7 @@ def test_numbered_labels_give_way_to_their_names(root: Path) -> None:
 
 
 def test_a_spreadsheet_as_people_have_it_is_read_right(root: Path) -> None:
-    """Twelve columns, commas in quotes, absolute and relative paths, a missing file, `validation`, numbers and names."""
+    """Twelve columns, commas in quotes, absolute and relative paths, a missing file, validation, numbers and names."""
     lines(
         root / "sheet.csv",
         "id,Path,photographer,label,label_name,split,width,height,licence,taken,latitude,remarks",
