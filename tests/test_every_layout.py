@@ -27,7 +27,8 @@ from taxonomy.datasets import join
 pytestmark = pytest.mark.slow
 
 SETTINGS = {
-    "device": "cpu", "backbone": "resnet10", "weights": "none", "image_size": 32, "batch_size": 4, "epochs": 1,
+    "device": "cpu", "backbone": "resnet10", "weights": "none", "image_size": 32, "batch_size": 4,
+    "epochs": 1, "cache": "ram",
 }  # fmt: skip
 Labels = dict[str, tuple[str, str]]  # the label and the split of each image, by its path from the dataset's root
 
@@ -299,26 +300,35 @@ def test_a_hierarchy_is_built_and_agrees_with_the_images(drawn: Drawn) -> None:
     assert inspected.code == drawn.layout.inspected, inspected.out
 
 
-def test_the_commands_train_score_and_predict(drawn: Drawn, run: Path, hiertrain: Callable[..., Any]) -> None:
-    model = trainer.load(run, device="cpu")
+@pytest.fixture(scope="module")
+def model(run: Path) -> trainer.Model:
+    return trainer.load(run, device="cpu")
+
+
+@pytest.fixture(scope="module")
+def scores(run: Path, hiertrain: Callable[..., Any]) -> dict[str, Any]:
+    """Score the run by the command."""
+    done = hiertrain("evaluate", run, "--device", "cpu", "--json")
+    assert done.code == 0, done.err
+    return json.loads(done.out)
+
+
+def test_the_commands_train_score_and_predict(
+    drawn: Drawn, run: Path, model: trainer.Model, scores: dict[str, Any], hiertrain: Callable[..., Any]
+) -> None:
     assert labels(drawn, model.hierarchy) == {path: label for path, (label, _) in drawn.expected.items()}
-    scored = hiertrain("evaluate", run, "--device", "cpu", "--json")
-    assert scored.code == 0, scored.err
-    assert json.loads(scored.out)["n"] == drawn.tested
+    assert scores["n"] == drawn.tested
     image = read_dataset(drawn.data).files()[0]
     answered = hiertrain("predict", run, image, "--device", "cpu", "--json")
     assert answered.code == 0, answered.err
     assert answered.out.count(model.hierarchy.levels[-1].name) >= 1
 
 
-def test_from_python_the_same_run_is_had(drawn: Drawn, run: Path) -> None:
-    made = trainer.train(data=str(drawn.data), out=drawn.out / "python", **SETTINGS)
-    model = trainer.load(made, device="cpu")
-    assert model.hierarchy == trainer.load(run, device="cpu").hierarchy
-    scores = model.evaluate()
-    assert scores.n == drawn.tested
-    assert scores.to_json()["levels"] == trainer.evaluate(run, device="cpu").to_json()["levels"]
-    assert len(model.predict(read_dataset(drawn.data).files()[:2])) == 2
+def test_from_python_the_same_run_is_had(drawn: Drawn, model: trainer.Model, scores: dict[str, Any]) -> None:
+    made = trainer.load(trainer.train(data=str(drawn.data), out=drawn.out / "python", **SETTINGS), device="cpu")
+    assert made.hierarchy == model.hierarchy
+    assert made.evaluate().to_json()["levels"] == scores["levels"]
+    assert len(made.predict(read_dataset(drawn.data).files()[:2])) == 2
 
 
 def labels(drawn: Drawn, hierarchy: Hierarchy) -> dict[str, str]:
