@@ -73,6 +73,11 @@ KINDS: Final = {
         ("class has no images to train on", "classes have no images to train on"),
         "add images of it; training leaves it out",
     ),
+    "absent-class": Kind(
+        ("class of the hierarchy has no images here", "classes of the hierarchy have no images here"),
+        "add images of it, or leave it so: training leaves it out",
+        is_fault=False,
+    ),
     "unscored-class": Kind(
         ("class has no images to score", "classes have no images to score"), "add images of it", is_fault=False
     ),
@@ -186,8 +191,11 @@ def _without_images(dataset: Dataset, classes: LevelCounts) -> Iterator[Finding]
     scored = dataset.scored_split
     total = classes.total
     for i in np.flatnonzero(training == 0).tolist():
-        elsewhere = f"{counted(int(total[i]), 'image')}, none to train on" if total[i] else "no images at all"
-        yield _finding("untrained-class", classes.taxa[i], elsewhere)
+        if total[i]:
+            elsewhere = f"{counted(int(total[i]), 'image')}, none to train on"
+            yield _finding("untrained-class", classes.taxa[i], elsewhere)
+        else:
+            yield _finding("absent-class", classes.taxa[i], "no images")
     if scored is not None:
         for i in np.flatnonzero((training > 0) & (classes.images[scored] == 0)).tolist():
             yield _finding("unscored-class", classes.taxa[i], f"{counted(int(total[i]), 'image')}, none in {scored}")

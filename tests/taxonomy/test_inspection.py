@@ -297,6 +297,14 @@ def test_classes_that_only_one_side_has_are_named(birds: Path, tree: Path) -> No
     assert not found.is_sound
 
 
+def test_a_part_of_a_dataset_is_sound(birds: Path, tree: Path) -> None:
+    for split in ("train", "test"):
+        shutil.rmtree(birds / split / "ducks")
+    found = inspect_dataset(birds, Hierarchy.load(tree))
+    assert details(found, "absent-class") == {"Teal": "no images"}
+    assert found.is_sound
+
+
 def test_a_class_without_images_to_score_alone_is_no_fault(birds: Path, tree: Path) -> None:
     shutil.rmtree(birds / "test/gulls/Kittiwake")
     done = inspect(birds, "--hierarchy", tree)
