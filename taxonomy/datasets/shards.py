@@ -76,6 +76,18 @@ def open_image(path: Path) -> Path | io.BytesIO:
         raise OSError(str(error)) from None
 
 
+def image_bytes(path: Path) -> bytes:
+    """Return the bytes of an image, in a file of its own or in a shard.
+
+    Raises
+    ------
+    OSError, ValueError
+        As `open_image`.
+    """
+    found = open_image(path)
+    return found.getvalue() if isinstance(found, io.BytesIO) else found.read_bytes()
+
+
 def is_shard(path: Path) -> bool:
     """Tell whether a path is that of a file that holds images: a tar file, or Parquet with a column of images.
 

@@ -18,7 +18,8 @@ from torch.utils.data import DataLoader, Dataset
 
 from taxonomy import HiertaxError
 from taxonomy.datasets.shards import chunks_of
-from trainer.data.images import UndecodableImageError, decode, in_threads
+from taxonomy.threads import in_threads
+from trainer.data.images import UndecodableImageError, decode
 from trainer.runtime.signals import SIGNALS
 
 

@@ -19,7 +19,9 @@ from torch import Tensor
 from taxonomy import HiertaxError
 from taxonomy.datasets import find_images
 from taxonomy.datasets.shards import is_shard
-from trainer.data.images import UNREADABLE, UndecodableImageError, decode, on_all_cores, to_pixels
+from taxonomy.pixels import UNREADABLE
+from taxonomy.threads import on_all_cores
+from trainer.data.images import UndecodableImageError, decode, to_pixels
 
 ImageLike: TypeAlias = str | os.PathLike[str] | Image.Image | NDArray[np.uint8]
 Images: TypeAlias = ImageLike | Iterable[ImageLike]
