@@ -27,7 +27,6 @@ from taxonomy.datasets.class_lists import class_list
 from taxonomy.datasets.dataset import Dataset
 from taxonomy.datasets.listing import entries, is_folder
 from taxonomy.datasets.presence import NoImagesError, without_absent
-from taxonomy.datasets.shards import is_shard
 from taxonomy.datasets.splits import apply_split, draw_split
 from taxonomy.errors import HiertaxError
 
@@ -189,7 +188,7 @@ def find_listed(
         As `find_dataset`.
     """
     root = Path(root)
-    if root.suffix.casefold() == ".parquet" and is_shard(root):
+    if root.is_file() and parquet_images.recognises(root):
         return Found(parquet_images.read(root, levels, skip_broken=skip_broken), LAYOUTS["parquet"].what)
     if manifest.recognises(root):
         return Found(manifest.read(root, levels), "a table of images", f"see to the paths in {root}")
@@ -218,11 +217,12 @@ def recognised(root: Path, dataset: str | None = None) -> tuple[Path, Layout] | 
         If two layouts lie in one place.
     """
     for place in _places(root, dataset):
-        found = {name: layout for name, layout in LAYOUTS.items() if layout.recognises(place)}
+        others = {name: layout for name, layout in LAYOUTS.items() if name not in _SHARDS}
+        found = {name: layout for name, layout in others.items() if layout.recognises(place)}
         if _LISTING_FOLDERS & found.keys():
             found.pop("folders", None)
-        if found.keys() - _SHARDS.keys():  # what else lies there is no matter of shards, such as archives
-            found = {name: layout for name, layout in found.items() if name not in _SHARDS}
+        if not found:  # beside another layout, shards may be archives of it
+            found = {name: LAYOUTS[name] for name in _SHARDS if LAYOUTS[name].recognises(place)}
         if len(found) > 1:
             both = " and ".join(layout.what for layout in found.values())
             raise HiertaxError(f"{place}: holds both {both}, two layouts in one place; move one of the two elsewhere")

@@ -10,6 +10,7 @@ from pathlib import Path
 from typing import Any, Final
 
 from taxonomy.datasets.columns import LABELS
+from taxonomy.datasets.conventions import suffix
 from taxonomy.datasets.dataset import Dataset
 from taxonomy.datasets.listing import has_image
 from taxonomy.datasets.notes import few
@@ -25,12 +26,13 @@ _LABEL: Final = LABELS[0]
 
 
 def recognises(root: Path) -> bool:
-    """Tell whether a folder holds Parquet files with images, and no image outside of these.
+    """Tell whether a path is of a Parquet file with images, or of a folder with such and no image outside of these.
 
-    Where pyarrow is not there, any Parquet files will do: reading them says what is missing.
+    Where pyarrow is not there, any Parquet file will do: reading it says what is missing.
     """
-    shards = find_shards(root, _SUFFIX)
-    return bool(shards) and not has_image(root) and any(_may_hold_images(root / shard) for shard in shards)
+    if root.is_file():
+        return suffix(root.name) == _SUFFIX and _may_hold_images(root)
+    return not has_image(root) and any(_may_hold_images(root / shard) for shard in find_shards(root, _SUFFIX))
 
 
 def _may_hold_images(file: Path) -> bool:

@@ -22,7 +22,7 @@ _LABEL: Final = LABELS[0]
 
 def recognises(root: Path) -> bool:
     """Tell whether a folder holds tar files, and no image outside of these."""
-    return bool(find_shards(root, ".tar")) and not has_image(root)
+    return not has_image(root) and bool(find_shards(root, ".tar"))
 
 
 def read(root: Path, levels: Sequence[str] | None = None, *, skip_broken: bool = False) -> Dataset:
