@@ -201,7 +201,8 @@ def find_listed(
             if layout is LAYOUTS[name]:
                 return Found(read_shards(place, levels, skip_broken=skip_broken), layout.what)
         read = imagefolder.read(place, levels) if layout is LAYOUTS["imagefolder"] else layout.read(place)
-        return Found(read, layout.what, _FETCH.get(read.layout, _WHERE_LISTED).format(root=root))
+        listed = read.layout != "folders"  # which say of no image that does not lie there
+        return Found(read, layout.what, _FETCH.get(read.layout, _WHERE_LISTED).format(root=root) if listed else None)
     for place in reversed(list(_places(root, dataset))):  # the folder named as the dataset first
         if not _has_lists_alone(place) and (plain := folders.read_plain(place)) is not None:
             return Found(plain, "class folders, and no folders of splits")

@@ -25,6 +25,7 @@ from taxonomy.datasets.tables import cell
 
 CHUNK: Final = 512  # images that are read one after another
 _KEY: Final = re.compile(r"((?:.*/|)[^./][^.]*)\.([^/]+)")  # a member's key, and what it holds of the sample
+_PLAIN: Final = re.compile(r"[^/.][^/]*(?:/[^/.][^/]*)*")
 _TEXTS: Final = frozenset(("cls", "txt", *LABELS, *RANKS, *SPLITS))
 _LONGEST: Final = 256  # characters of a cell; longer ones, such as captions, are nobody's label
 _MOST_TEXT: Final = 1 << 20  # bytes of a member of text
@@ -161,6 +162,8 @@ def _scan(shard: str) -> TarIndex:
 
 def _plain_name(name: str) -> str | None:
     """Return a member's name as an address has it; None for one that leads elsewhere or is no Unicode text."""
+    if name.isascii() and _PLAIN.fullmatch(name):
+        return name
     path = PurePosixPath(name)
     try:
         name.encode()
