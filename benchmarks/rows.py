@@ -97,7 +97,7 @@ class Ours:
         whole = plan_epoch(
             count, self.learner.epoch, batch_size=self.job.batch, draw=lambda g: draw_params(Recipe(), count, size, g)
         )
-        plan = EpochPlan(whole.indices[:steps], whole.offsets[:steps], whole.params)
+        plan = EpochPlan(whole.indices[:steps], whole.offsets[:steps], whole.batches[:steps], whole.params)
         train_epoch(self.learner, self.samples, plan, self.compute, steps=self.steps)
         return self.learner.finish_epoch()[0]
 

@@ -60,6 +60,11 @@ class Config:
     freeze_backbone: Annotated[bool, _text("Train neck and heads alone, on features computed once.")] = False
     image_size: Annotated[int, _int("Pixels per side that every image is resized to first.", 32)] = 224
 
+    partial_labels: Annotated[
+        Literal["mask", "marginal"],
+        _text("Where an image is known to a level only: leave finer heads out, or let them answer for its taxon."),
+    ] = "mask"
+
     epochs: Annotated[int, _int("Passes over the training images.", 1)] = 100
     batch_size: Annotated[int, _int("Images per step of the optimiser, over all processes.", 2)] = 64
     accumulate: Annotated[int, _int("Parts that a batch is computed in, to save memory.", 1)] = 1

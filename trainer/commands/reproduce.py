@@ -91,3 +91,25 @@ def hierarchy_ablation(hierarchy: Path, seeds: int, out: Path | None, as_json: b
     from trainer.reproduce import hierarchy_ablation as experiment
 
     _run_experiment(experiment, Config(hierarchy=str(hierarchy), freeze_backbone=True, **settings), seeds, out, as_json)
+
+
+@reproduce.command("partial-labels")
+@_on_frozen_features
+@options("method")
+def partial_labels(hierarchy: Path, seeds: int, out: Path | None, as_json: bool, **settings: Any) -> None:
+    """Compare what can be done with images whose finest label is not known.
+
+    The finest labels of 30, 60 and 90 % of the training images of each class are hidden, all others stay. Then these
+    images are left out; or kept for the levels that they know (mask); or kept, and answer at the finest level for
+    their taxon too (marginal). Backbone frozen, all else the same, and as many steps of the optimiser. Every way is
+    scored on all levels of all test images, each head answering for itself and along one path. Mean ± standard
+    deviation over seeds, in percent, as Markdown.
+
+    \b
+    Example:
+      hiertrain reproduce partial-labels --hierarchy hierarchies/cub_wiki.json --data CUB_200_2011
+    """
+    check_places()
+    from trainer.reproduce import partial_labels as experiment
+
+    _run_experiment(experiment, Config(hierarchy=str(hierarchy), freeze_backbone=True, **settings), seeds, out, as_json)

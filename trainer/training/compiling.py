@@ -11,6 +11,7 @@ from torch import Tensor
 
 from taxonomy import HiertaxError
 from trainer.config import Config
+from trainer.models.losses import PartialLabels
 from trainer.models.network import Network, TrainingStep
 from trainer.runtime.device import Compute, compile_step, unchanged
 from trainer.runtime.processes import ProcessGroup
@@ -60,13 +61,14 @@ def _try_out(
             inputs = learner.network.eval().embed(inputs[:1]).repeat(count, 1)
     targets = torch.zeros(count, len(learner.known), dtype=torch.int64, device=compute.device)
     share = torch.ones(count, device=compute.device) if config.mixup or config.cutmix else None
+    partial = PartialLabels(torch.ones(len(learner.known), device=compute.device), learner.ancestors)
 
     def call(step: TrainingStep) -> None:
         learner.network.train()
         with unchanged(learner.network):
             for _ in range(3):  # the first warms up, the second records a CUDA graph, the third replays it
                 with compute.autocast():
-                    loss, _ = step(inputs, targets, share)
+                    loss, _ = step(inputs, targets, share, partial)
                 loss.backward()
                 learner.network.zero_grad(set_to_none=True)
 
@@ -94,7 +96,7 @@ def warn_if_long(network: Network, config: Config, compute: Compute, images: flo
         levels = len(network.eval()(batch))
     start = time.perf_counter()
     for step in network.training_steps():
-        loss, _ = step(batch, torch.zeros(len(batch), levels, dtype=torch.int64), None)
+        loss, _ = step(batch, torch.zeros(len(batch), levels, dtype=torch.int64), None, None)
         loss.backward()
     network.zero_grad(set_to_none=True)
     per_image = (time.perf_counter() - start) / len(batch)

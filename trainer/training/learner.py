@@ -30,6 +30,7 @@ from trainer.training.optimizer import (
     optimizer_values,
     restore_optimizer,
 )
+from trainer.training.partial import Ancestors
 
 
 @dataclass(frozen=True)
@@ -54,6 +55,8 @@ class Learner:
         The network's training steps as one module, under DistributedDataParallel where several processes learn.
     steps
         The training steps, called through `model`.
+    ancestors
+        Those of `trainer.training.partial.ancestors_of`, where unknown labels enter the loss by the taxa above them.
     average
         The same network with the moving average of its weights and running statistics, or None.
     epoch, step
@@ -71,9 +74,10 @@ class Learner:
 
     def __init__(
         self, network: Network, config: Config, compute: Compute, levels: int, group: ProcessGroup = SINGLE, *,
+        ancestors: Ancestors | None = None,
         optimizer: MakeOptimizer = make_optimizer, schedule: MakeSchedule = make_schedule,
     ) -> None:  # fmt: skip
-        self.config, self.group = config, group
+        self.config, self.group, self.ancestors = config, group, ancestors
         self.network = compute.place(network)
         self.average, self.decay = deepcopy(network) if config.ema else None, config.ema
         self.model: Any = Steps(network)

@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import AbstractContextManager, closing, contextmanager, nullcontext
 from dataclasses import dataclass
+from math import isnan
 from signal import SIGTERM
 
 from taxonomy import Hierarchy, HiertaxError
@@ -26,6 +27,7 @@ from trainer.runtime.signals import listening
 from trainer.training.compiling import announce, faster_steps, warn_if_long
 from trainer.training.epoch import check_loss, diverged, plan_epoch, seed_from, train_epoch
 from trainer.training.learner import Learner
+from trainer.training.partial import ancestors_of
 from trainer.training.samples import load_samples
 from trainer.training.stopping import is_stale, since_best
 
@@ -55,7 +57,8 @@ class Training:
     ) -> Training:
         """Load what there is to learn, and make the network ready for it."""
         compute = choose(config, group.local_rank)
-        learner = Learner(network, config, compute, task.hierarchy.depth, group)
+        ancestors = ancestors_of(task.hierarchy, compute.device) if config.partial_labels == "marginal" else None
+        learner = Learner(network, config, compute, task.hierarchy.depth, group, ancestors=ancestors)
         train, val = task.dataset.to_learn(config.limit_per_class, config.val_fraction)
         warn_if_long(network, config, compute, len(train) + (len(val) + len(task.dataset.test)) / 3, reporter)
         splits = {"training": train, "validation": val, task.dataset.scored: task.dataset.test}
@@ -180,7 +183,7 @@ class Training:
             "backbone_learning_rate": rates[1] if len(rates) > 1 else 0.0,
             "train_loss": round(loss, 6),
             **{
-                f"{part}_{name}": round(value, 6)
+                f"{part}_{name}": None if isnan(value) else round(value, 6)  # where no image knows the level
                 for part, found in scores.items()
                 for name, value in zip(names, found, strict=True)
             },
@@ -243,5 +246,6 @@ def _explaining_interrupt(run: Run) -> Iterator[None]:
 
 
 def _note(row: Row, epochs: int, hierarchy: Hierarchy, scored: str) -> str:
-    scores = "  ".join(f"{level.name} {100 * row[f'{scored}_{level.name}']:.1f}" for level in hierarchy.levels)
+    found = {level.name: row[f"{scored}_{level.name}"] for level in hierarchy.levels}
+    scores = "  ".join(f"{name} {'-' if share is None else f'{100 * share:.1f}'}" for name, share in found.items())
     return f"epoch {row['epoch']}/{epochs}  loss {row['train_loss']:.3f}  {scored} % {scores}"

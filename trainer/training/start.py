@@ -95,7 +95,7 @@ def _train(
             task, training = _from_scratch(_resolved(config), task, group, own)
             if group.is_main:
                 run.create(training.config, task.hierarchy)
-                task.save_split(run.path)
+                task.save(run.path)
             return training.run(run, [], stop_on_signals=stop_on_signals)
 
 
