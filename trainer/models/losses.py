@@ -100,9 +100,9 @@ def marginal_loss(logits: Tensor, targets: Tensor, ancestors: Tensor) -> Tensor:
     levels = torch.arange(len(ancestors), device=targets.device)
     level = torch.where(known, levels, -1).amax(1)  # [B], of the finest taxon that is known
     at = level.clamp(min=0)
-    inside = ancestors.index_select(0, at) == targets.gather(1, at[:, None])  # [B, C]
-    inside = inside | known[:, -1:] | (level < 0)[:, None]
-    scores = logits.float()
+    settled = (known[:, -1] | (level < 0))[:, None]  # [B, 1], nothing to answer for
+    inside = settled | (ancestors.index_select(0, at) == targets.gather(1, at[:, None]))  # [B, C]
+    scores = logits.float().masked_fill(settled, 0.0)  # so that no rounding of a gradient comes from there
     return scores.logsumexp(1) - scores.masked_fill(~inside, -torch.inf).logsumexp(1)
 
 
