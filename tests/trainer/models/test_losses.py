@@ -15,9 +15,8 @@ from torch.nn.functional import cross_entropy
 from taxonomy import Hierarchy
 from trainer.data.augment import Recipe, draw_params
 from trainer.inference.forward import count_right, predict_logits
-from trainer.models.losses import PartialLabels, count_hits, loss_and_hits, marginal_loss, multi_level_loss
+from trainer.models.losses import ancestors_of, count_hits, loss_and_hits, marginal_loss, multi_level_loss
 from trainer.training.epoch import plan_epoch, train_epoch
-from trainer.training.partial import ancestors_of, partial_labels
 
 SIZES = (3, 7)
 
@@ -60,12 +59,11 @@ def test_where_all_labels_are_known_loss_and_gradient_are_the_plain_ones_to_the_
 
 
 @given(known=st.lists(st.tuples(st.booleans(), st.booleans()), min_size=1, max_size=9))
-def test_the_mean_of_a_level_is_over_the_images_that_know_it(known):
+def test_an_image_has_no_part_in_a_level_that_it_does_not_know(known):
     logits, targets, _ = drawn(len(known))
     mask = torch.tensor(known)
-    expected = sum(
-        cross_entropy(z[mask[:, k]], targets[mask[:, k], k]) if mask[:, k].any() else 0.0 for k, z in enumerate(logits)
-    )
+    each = [cross_entropy(z, targets[:, k], reduction="none") for k, z in enumerate(logits)]
+    expected = sum((loss * mask[:, k]).mean() for k, loss in enumerate(each))
     loss = multi_level_loss(logits, torch.where(mask, targets, -1))
     torch.testing.assert_close(loss, torch.as_tensor(expected), atol=1e-6, rtol=1e-5)
 
@@ -95,7 +93,7 @@ def test_a_mixed_image_answers_for_the_labels_that_are_known_of_it_by_their_shar
         + share[1] * p[1, b] + (1 - share[1]) * p[1, c]
         + share[2] * p[2, c] + (1 - share[2]) * p[2, b]
         + share[3] * p[3, d]
-    ) / 3  # fmt: skip
+    ) / 4  # fmt: skip
     loss = multi_level_loss([coarse, fine], targets, share) - multi_level_loss([coarse], targets[:, :1], share)
     torch.testing.assert_close(loss, expected)
 
@@ -132,11 +130,6 @@ ANCESTORS = ancestors_of(TREE, torch.device("cpu"))
 PROBABILITIES = ([0.45, 0.55], [0.5, 0.3, 0.2], [0.35, 0.05, 0.10, 0.30, 0.20])
 
 
-def whole(targets, *, marginal=True):
-    """How a batch that is computed at once enters the loss."""
-    return partial_labels(torch.arange(len(targets))[None], 1, targets, ANCESTORS if marginal else None)[0]
-
-
 def test_ancestors_are_the_labels_above_each_label():
     assert [level.tolist() for level in ANCESTORS] == [
         [[0, 1]], [[0, 0, 1], [0, 1, 2]], [[0, 0, 0, 1, 1], [0, 0, 1, 2, 2], [0, 1, 2, 3, 4]],
@@ -160,7 +153,7 @@ def test_a_finer_head_answers_for_the_taxon_that_is_known(target, expected, dtyp
     logits = [torch.tensor([p]).log() + 1 for p in PROBABILITIES]
     targets = torch.tensor([target])
     with tiny.on_cpu(dtype).autocast():
-        loss = multi_level_loss(logits, targets, None, whole(targets))
+        loss = multi_level_loss(logits, targets, None, ANCESTORS)
     assert loss.item() == pytest.approx(expected, abs=1e-6)
 
 
@@ -177,7 +170,6 @@ def drawn_in_tree(count, seed):
 @given(count=st.integers(1, 30), seed=st.integers(0, 99))
 def test_it_is_minus_the_log_of_the_summed_softmax_image_by_image(mixed, count, seed):
     logits, targets, share = drawn_in_tree(count, seed)
-    known = whole(targets)
 
     def term(k, i, path):
         depth = next((j for j in range(k, -1, -1) if path[j] >= 0), None)
@@ -191,8 +183,8 @@ def test_it_is_minus_the_log_of_the_summed_softmax_image_by_image(mixed, count, 
         own = [term(k, i, targets[i].tolist()) for i in range(count)]
         others = [term(k, i, targets[count - 1 - i].tolist()) for i in range(count)]
         parts = [s * a + (1 - s) * b for s, a, b in zip(share.tolist(), own, others, strict=True)] if mixed else own
-        total += sum(parts) / max(1, int((targets[:, 0] >= 0).sum()))
-    loss = multi_level_loss(logits, targets, share if mixed else None, known)
+        total += sum(parts) / count
+    loss = multi_level_loss(logits, targets, share if mixed else None, ANCESTORS)
     assert loss.item() == pytest.approx(total, abs=1e-5)
 
 
@@ -203,9 +195,8 @@ def test_where_all_labels_are_known_it_changes_no_bit(mixed, count, seed):
     targets = PATHS[torch.arange(count) % 5]
     share = share if mixed else None
     plain = loss_and_gradients(multi_level_loss(logits, targets, share), logits)
-    for marginal in (False, True):
-        found = multi_level_loss(logits, targets, share, whole(targets, marginal=marginal))
-        assert all(torch.equal(a, b) for a, b in zip(loss_and_gradients(found, logits), plain, strict=True))
+    found = loss_and_gradients(multi_level_loss(logits, targets, share, ANCESTORS), logits)
+    assert all(torch.equal(a, b) for a, b in zip(found, plain, strict=True))
 
 
 def test_labels_outside_what_is_known_are_pushed_down_and_those_inside_keep_their_proportions():
@@ -231,7 +222,7 @@ def test_it_compiles_as_one_graph(mixed):
     compiled = torch.compile(multi_level_loss, backend="aot_eager", fullgraph=True)
     for seed in range(3):
         logits, targets, share = drawn_in_tree(12, seed)
-        arguments = (logits, targets, share if mixed else None, whole(targets))
+        arguments = (logits, targets, share if mixed else None, ANCESTORS)
         ours = loss_and_gradients(compiled(*arguments), logits)
         for a, b in zip(ours, loss_and_gradients(multi_level_loss(*arguments), logits), strict=True):
             torch.testing.assert_close(a, b)
@@ -241,25 +232,16 @@ def test_it_compiles_as_one_graph(mixed):
 # Parts of a batch
 
 
-@pytest.mark.parametrize("marginal", [False, True], ids=["mask", "marginal"])
+@pytest.mark.parametrize("ancestors", [None, ANCESTORS], ids=["mask", "marginal"])
 @given(seed=st.integers(0, 99), parts=st.sampled_from([1, 2, 4, 12]))
-def test_the_mean_over_parts_is_that_of_the_whole_batch_whatever_each_part_knows(marginal, seed, parts):
+def test_the_mean_over_parts_is_that_of_the_whole_batch_whatever_each_part_knows(ancestors, seed, parts):
     logits, targets, _ = drawn_in_tree(12, seed)
-    ancestors = ANCESTORS if marginal else None
-    at_once = loss_and_gradients(multi_level_loss(logits, targets, None, whole(targets, marginal=marginal)), logits)
-    (shared,) = partial_labels(torch.arange(12)[None], parts, targets, ancestors)
+    at_once = loss_and_gradients(multi_level_loss(logits, targets, None, ancestors), logits)
     pieces = zip(*(z.chunk(parts) for z in logits), targets.chunk(parts), strict=True)
-    losses = [multi_level_loss(list(piece[:-1]), piece[-1], None, shared) for piece in pieces]
+    losses = [multi_level_loss(list(piece[:-1]), piece[-1], None, ancestors) for piece in pieces]
     together = loss_and_gradients(torch.stack(losses).mean(), logits)
     for a, b in zip(at_once, together, strict=True):
         torch.testing.assert_close(a, b, atol=1e-6, rtol=1e-5)
-
-
-def test_where_all_is_known_the_count_of_a_part_is_its_number_of_images():
-    targets = PATHS[torch.arange(12) % 5]
-    (shared,) = partial_labels(torch.arange(12)[None], 4, targets, None)
-    assert shared == PartialLabels(shared.counts, None)
-    assert shared.counts.tolist() == [3, 3, 3]
 
 
 # A whole epoch

@@ -15,9 +15,10 @@ SMALL = ("--backbone", "resnet10", "--weights", "none", "--image-size", 32, "--b
 
 
 @given(
-    labels=st.lists(st.integers(0, 6), min_size=1, max_size=80), shares=st.tuples(st.floats(0, 0.99), st.floats(0, 0.99)),
+    labels=st.lists(st.integers(0, 6), min_size=1, max_size=80),
+    shares=st.tuples(st.floats(0, 0.99), st.floats(0, 0.99)),
     seed=st.integers(0, 99),
-)  # fmt: skip
+)
 def test_a_share_of_each_class_is_hidden_and_never_its_last_label(labels, shares, seed):
     labels = np.array(labels)
     few, many = (hide(labels, share, seed) for share in sorted(shares))

@@ -329,8 +329,8 @@ def test_a_compiled_epoch_of_mixed_batches_is_one_graph_and_learns_as_the_eager_
     torch.compiler.reset()
     samples = tiny.images(24)
     plan = plan_epoch(24, 0, batch_size=8, draw=partial(draw_params, Recipe(mixup=0.2), 24, 32))
-    samples.targets[plan.batches[0], 1] = -1
-    samples.targets[plan.batches[2, ::3], 1] = -1
+    samples.targets[plan.indices[0, 0], 1] = -1
+    samples.targets[plan.indices[2, 0, ::3], 1] = -1
     ancestors = (torch.tensor([[0, 1]]), torch.tensor([[0, 0, 1, 1], [0, 1, 2, 3]]))
     eager, compiled = (Learner(tiny.network(), tiny.CONFIG, tiny.CPU, 2, ancestors=ancestors) for _ in range(2))
     steps = [torch.compile(step, backend="aot_eager") for step in compiled.steps]
