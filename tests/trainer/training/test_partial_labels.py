@@ -265,6 +265,26 @@ def test_images_of_a_taxon_without_a_class_to_learn_are_known_as_before_when_a_r
     assert [level["known"] for level in scores["levels"]] == [18, 12, 8]
 
 
+def test_where_no_image_of_a_class_can_be_decoded_those_of_its_taxon_are_known_by_the_levels_above(
+    hiertrain, world, tmp_path
+):
+    root, rows = world
+    shutil.copytree(root, tmp_path / "own")
+    for row in rows:
+        if row["split"] == "train" and row["known"] == LINEAGES["Auk"]:
+            (tmp_path / "own" / row["path"]).write_bytes(b"no picture")
+    run = tmp_path / "run"
+    more = ("--skip-bad-images", "--freeze-backbone", "--out", run)
+    outcome = hiertrain(*options(tmp_path / "own", "columns.csv", *more, epochs=1))
+    assert outcome.code == 0, outcome
+    assert Hierarchy.load(run / "hierarchy.json").sizes == (2, 2, 4)
+    scores = json.loads(hiertrain("evaluate", run, "--json").out)
+    assert [level["known"] for level in scores["levels"]] == [18, 12, 8]
+    assert [round(level["accuracy"], 6) for level in scores["levels"]] == [
+        log(run)[-1][f"test_{level}"] for level in LEVELS
+    ]
+
+
 # Errors
 
 
