@@ -115,6 +115,7 @@ def networks():
         yield f"{method} {'frozen' if frozen else 'whole'}", maker(method, frozen), CONFIG, frozen
     yield "ours in parts", maker("ours", True), replace(CONFIG, accumulate=2), True
     yield "ours averaged", maker("ours", False), replace(CONFIG, ema=0.9), False
+    yield "heads first", maker("ours", False), replace(CONFIG, heads_first=1), True
     yield "with dropout", forgetful, CONFIG, True
     yield "two steps", TwoSteps, CONFIG, False
     yield "two steps in parts", TwoSteps, replace(CONFIG, accumulate=2), False
