@@ -91,6 +91,7 @@ class Config:
     limit_per_class: Annotated[int, _int("Train on the first so many images of each class.", 1)] | None = None
     val_fraction: Annotated[float, _float("Share of the training images to validate on instead.", 0.0, 0.9)] = 0.0
     patience: Annotated[int, _int("Stop after so many epochs without a better validation.", 1)] | None = None
+    crop_to_box: Annotated[bool, _text("Crop images to the box that the dataset has of their object.")] = False
     skip_bad_images: Annotated[bool, _text("Count images that cannot be decoded, and go on without them.")] = False
 
     crop: Annotated[

@@ -24,7 +24,7 @@ def _on_frozen_features(command: Callable[..., None]) -> Callable[..., None]:
     """Give a command the options of an experiment on a frozen backbone."""
     decorators = (
         option("hierarchy", type=FILE, required=True),
-        options("data", "backbone", "weights", "image_size", "batch_size", "epochs"),
+        options("data", "backbone", "weights", "image_size", "batch_size", "epochs", "crop_to_box"),
         click.option("--seeds", type=click.IntRange(1), default=3, show_default=True, help="How many seeds, from 0."),
         options(*IMAGE_OPTIONS),
         click.option("--out", type=click.Path(dir_okay=False, path_type=Path), help="Write the scores to a JSON file."),

@@ -18,6 +18,7 @@ from PIL import Image
 from torch import Tensor
 
 from taxonomy import HiertaxError
+from trainer.data.boxes import OutsideError, cut_out
 from trainer.data.pixels import as_shown
 
 Item = TypeVar("Item")
@@ -46,14 +47,19 @@ def decode(path: Path, size: int) -> NDArray[np.uint8]:
     """
     try:
         with Image.open(path) as image:
-            return to_pixels(image, size)
+            return to_pixels(image, size, path)
+    except OutsideError as error:
+        raise UndecodableImageError(f"{path}: {error}") from None
     except UNREADABLE as error:
         raise UndecodableImageError(f"{path}: cannot be decoded ({error}); replace the file") from None
 
 
-def to_pixels(image: Image.Image, size: int) -> NDArray[np.uint8]:
-    """Return an open image, which stays as it is, as RGB at exactly ``size x size``, uint8 ``[3, size, size]``."""
-    pixels = np.asarray(as_shown(image).resize((size, size), Image.Resampling.BILINEAR))
+def to_pixels(image: Image.Image, size: int, path: Path | None = None) -> NDArray[np.uint8]:
+    """Return an open image, which stays as it is, as RGB at exactly ``size x size``, uint8 ``[3, size, size]``.
+
+    Of a path with a box it is what lies in the box.
+    """
+    pixels = np.asarray(cut_out(as_shown(image), path).resize((size, size), Image.Resampling.BILINEAR))
     return np.ascontiguousarray(pixels.transpose(2, 0, 1))
 
 

@@ -55,6 +55,8 @@ class LabelledDataset:
         Whether a run keeps which images are whose, because the dataset's folder does not say so.
     is_fixed
         Whether the labels are those of a run that is there already, and stay as they are.
+    crop
+        Whether images are cropped to their boxes.
     """
 
     hierarchy: Hierarchy
@@ -63,6 +65,7 @@ class LabelledDataset:
     joined: Joined
     is_kept: bool = False
     is_fixed: bool = False
+    crop: bool = False
 
     @classmethod
     def prepare(
@@ -104,7 +107,11 @@ class LabelledDataset:
         joined = join(split, labels) if run is None else _joined_again(split, labels, run)
         remarks = _remarks(labels, split) if hierarchy is None else []
         _tell((*joined.dataset.notes, *remarks, *joined.notes), joined, reporter)
-        task = _labelled(joined, split.scored_split, is_kept=split is not found, is_fixed=run is not None)
+        if config.crop_to_box:
+            _check_boxes(joined.dataset, reporter)
+        task = _labelled(
+            joined, split.scored_split, is_kept=split is not found, is_fixed=run is not None, crop=config.crop_to_box
+        )
         if run is None:
             _check_validation(task, config, reporter)
         return task
@@ -117,7 +124,7 @@ class LabelledDataset:
         files = self.joined.dataset.files()
         joined = self.joined.keep(np.array([file not in bad for file in files]))
         _tell([note for note in joined.notes if note not in self.joined.notes], joined, reporter)
-        return _labelled(joined, self.dataset.scored, is_kept=True, is_fixed=False)
+        return _labelled(joined, self.dataset.scored, is_kept=True, is_fixed=False, crop=self.crop)
 
     def save(self, run: Path) -> None:
         """Keep in a run folder what it takes to prepare the same again: the split, where the dataset does not say it.
@@ -246,21 +253,37 @@ def _tell(notes: Iterable[str], joined: Joined, reporter: Reporter) -> None:
         reporter.say(f"{joined.dataset.root}: {note}")
 
 
-def _labelled(joined: Joined, scored: str | None, *, is_kept: bool, is_fixed: bool) -> LabelledDataset:
+def _labelled(joined: Joined, scored: str | None, *, is_kept: bool, is_fixed: bool, crop: bool) -> LabelledDataset:
     """Take the images to train on, to validate on and to score out of the table."""
     dataset = joined.dataset
     scored = scored or "test"
     names = {"train": "train", "test": scored} | ({"val": "val"} if scored == "test" else {})
-    splits = {part: _images(dataset, name) for part, name in names.items()}
+    splits = {part: _images(dataset, name, crop=crop) for part, name in names.items()}
     if not splits["test"]:
         raise HiertaxError(f"{dataset.root}: no {scored} image is of a class that is trained; add some")
     images = ImageDataset(dataset.root, joined.hierarchy.classes, scored=scored, **splits)
-    return LabelledDataset(joined.hierarchy, images, joined.label_paths, joined, is_kept, is_fixed)
+    return LabelledDataset(joined.hierarchy, images, joined.label_paths, joined, is_kept, is_fixed, crop)
 
 
-def _images(dataset: Dataset, split: str) -> Split:
+def _images(dataset: Dataset, split: str, *, crop: bool) -> Split:
     rows = dataset.rows(split)
-    return Split(tuple(dataset.files(rows)), dataset.labels[rows])
+    files, boxes = dataset.files(rows), dataset.boxes
+    if crop and boxes is not None:
+        from trainer.data.boxes import with_boxes  # it needs Pillow
+
+        files = with_boxes(files, boxes[rows])
+    return Split(tuple(files), dataset.labels[rows])
+
+
+def _check_boxes(dataset: Dataset, reporter: Reporter) -> None:
+    """Refuse to crop images where no box is known, and say how many have none."""
+    boxes = dataset.boxes
+    without = len(dataset) if boxes is None else int(np.isnan(boxes).any(axis=1).sum())
+    if without == len(dataset):
+        raise HiertaxError(f"{dataset.root}: of no image a box is known; leave out `crop_to_box`")
+    if without:
+        whole = "has no box and is" if without == 1 else "have no box and are"
+        reporter.say(f"{dataset.root}: {without:,} of {counted(len(dataset), 'image')} {whole} taken whole")
 
 
 def _check_validation(task: LabelledDataset, config: Config, reporter: Reporter) -> None:

@@ -225,5 +225,6 @@ def _facts(config: Config, task: LabelledDataset, split: str, left_out: int) -> 
         "backbone": config.backbone,
         "image_size": config.image_size,
         "pooling": "global average",
+        "cropped_to_box": True if task.crop else None,
     }
     return {name: value for name, value in facts.items() if value is not None}

@@ -3,42 +3,29 @@
 from __future__ import annotations
 
 from collections.abc import Callable
-from typing import NamedTuple
 
+import numpy as np
 import torch
 from torch import Tensor
 from torch.nn.functional import cross_entropy
 
+from taxonomy import Hierarchy
+
 UNKNOWN = -1
 
 
-class PartialLabels(NamedTuple):
-    """How labels that are known in part enter the loss; the same for all parts of a batch.
-
-    Attributes
-    ----------
-    counts
-        float32 ``[K]``: what the sum of each level's terms is divided by: how many images of the whole batch have such
-        a term, over the number of parts that it is computed in, on all processes. The mean over parts and processes
-        is then the mean over those images, however they are shared out.
-    ancestors
-        int64 ``[k + 1, C_k]`` for each level k: the label at levels 0 to k of each of its labels. An image whose label
-        is unknown at level k answers there for its taxon above, by the sum of the probabilities of the labels in it.
-        None where such an image has no term.
-    """
-
-    counts: Tensor
-    ancestors: tuple[Tensor, ...] | None = None
+# For each level k int64 ``[k + 1, C_k]``: the label at levels 0 to k of each of its labels; see `ancestors_of`.
+Ancestors = tuple[Tensor, ...]
 
 
 def multi_level_loss(
-    logits: list[Tensor], targets: Tensor, share: Tensor | None = None, partial: PartialLabels | None = None
+    logits: list[Tensor], targets: Tensor, share: Tensor | None = None, ancestors: Ancestors | None = None
 ) -> Tensor:
-    """Return the sum over levels of the mean loss, weights 1 (the paper, section 4; docs/methods.md).
+    """Return the sum over levels of the loss, mean over the images, weights 1 (the paper, section 4; docs/methods.md).
 
-    The loss of an image at a level is the cross-entropy, or zero where its label is unknown there; or else, with
-    `partial.ancestors`, the marginal likelihood of the taxon that is known. The mean is over the images that have such
-    a term; a level of which nothing is known adds zero, and its gradient is exactly zero.
+    The loss of an image at a level is the cross-entropy. Where its label is unknown there it is zero; or, with
+    `ancestors`, how unlikely the head finds the taxon above that is known. A level of which nothing is known adds zero,
+    and its gradient is exactly zero.
 
     Parameters
     ----------
@@ -49,30 +36,27 @@ def multi_level_loss(
     share
         float32 ``[B]``: the part each sample has in its own image; the rest is its partner's, sample B - 1 - i,
         whose labels count for that much (see `trainer.data.augment`).
-    partial
-        How unknown labels enter where this is a part of a batch; without it they have no term, and the mean is over
-        these images alone.
+    ancestors
+        What it takes for finer heads to answer for a taxon above them, where they are to.
     """
-    counts = (targets >= 0).sum(0) if partial is None else partial.counts
-    counts = torch.where(counts > 0, counts, 1)  # [K]
-    ancestors = None if partial is None else partial.ancestors
+    levels = range(len(logits))
     if share is None:
-        return (torch.stack([_sum(logits, targets, k, ancestors) for k in range(len(logits))]) / counts).sum()
+        return (torch.stack([_sum(logits, targets, k, ancestors) for k in levels]) / len(targets)).sum()
     partners = targets.flip(0)
     mixed = [
         share * _each(logits, targets, k, ancestors) + (1 - share) * _each(logits, partners, k, ancestors)
-        for k in range(len(logits))
+        for k in levels
     ]
-    return (torch.stack(mixed).mean(dim=1) / (counts / len(targets))).sum()
+    return torch.stack(mixed).mean(dim=1).sum()
 
 
-def _sum(logits: list[Tensor], targets: Tensor, k: int, ancestors: tuple[Tensor, ...] | None) -> Tensor:
+def _sum(logits: list[Tensor], targets: Tensor, k: int, ancestors: Ancestors | None) -> Tensor:
     """Return the loss of a level, summed over the images."""
     known = cross_entropy(logits[k], targets[:, k], ignore_index=UNKNOWN, reduction="sum")
     return known if ancestors is None or k == 0 else known + marginal_loss(logits[k], targets, ancestors[k]).sum()
 
 
-def _each(logits: list[Tensor], targets: Tensor, k: int, ancestors: tuple[Tensor, ...] | None) -> Tensor:
+def _each(logits: list[Tensor], targets: Tensor, k: int, ancestors: Ancestors | None) -> Tensor:
     """Return the loss of each image at a level, ``[B]``."""
     known = cross_entropy(logits[k], targets[:, k], ignore_index=UNKNOWN, reduction="none")
     return known if ancestors is None or k == 0 else known + marginal_loss(logits[k], targets, ancestors[k])
@@ -100,16 +84,16 @@ def marginal_loss(logits: Tensor, targets: Tensor, ancestors: Tensor) -> Tensor:
     levels = torch.arange(len(ancestors), device=targets.device)
     level = torch.where(known, levels, -1).amax(1)  # [B], of the finest taxon that is known
     at = level.clamp(min=0)
-    inside = ancestors.index_select(0, at) == targets.gather(1, at[:, None])  # [B, C]
-    inside = inside | known[:, -1:] | (level < 0)[:, None]
-    scores = logits.float()
+    settled = (known[:, -1] | (level < 0))[:, None]  # [B, 1], nothing to answer for
+    inside = settled | (ancestors.index_select(0, at) == targets.gather(1, at[:, None]))  # [B, C]
+    scores = logits.float().masked_fill(settled, 0.0)  # so that no rounding of a gradient comes from there
     return scores.logsumexp(1) - scores.masked_fill(~inside, -torch.inf).logsumexp(1)
 
 
-def has_term(targets: Tensor, *, marginal: bool) -> Tensor:
-    """Tell which images have a term in the loss of each level, bool of the shape of `targets` ``[..., K]``."""
-    known = targets >= 0
-    return known.cumsum(-1) > 0 if marginal else known
+def ancestors_of(hierarchy: Hierarchy, device: torch.device) -> Ancestors:
+    """Return for each level the labels above each of its labels, and themselves, coarsest first."""
+    first = (np.unique(column, return_index=True)[1] for column in hierarchy.paths.T)
+    return tuple(torch.tensor(hierarchy.paths[rows, : k + 1].T.tolist(), device=device) for k, rows in enumerate(first))
 
 
 def count_hits(logits: list[Tensor], targets: Tensor) -> Tensor:
@@ -122,8 +106,8 @@ def loss_and_hits(
     inputs: Tensor,
     targets: Tensor,
     share: Tensor | None,
-    partial: PartialLabels | None = None,
+    ancestors: Ancestors | None = None,
 ) -> tuple[Tensor, Tensor]:
     """Return the loss and the number of right answers of every level, ``[K]``: what a plain training step computes."""
     logits = network(inputs)
-    return multi_level_loss(logits, targets, share, partial), count_hits(logits, targets)
+    return multi_level_loss(logits, targets, share, ancestors), count_hits(logits, targets)

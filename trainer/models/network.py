@@ -10,12 +10,12 @@ from torch import Tensor, nn
 
 from trainer.config import Config
 from trainer.models.backbones.interface import IMAGENET, Backbone, Preprocessing
-from trainer.models.losses import PartialLabels, loss_and_hits
+from trainer.models.losses import Ancestors, loss_and_hits
 
 # From a batch to its loss and the right answers of every level ``[K]``. The arguments are normalised images
-# ``[B, 3, S, S]`` or what `Network.embed` makes of them, targets int64 ``[B, K]``, of mixed images their share, and how
-# labels that are known in part enter the loss.
-TrainingStep = Callable[[Tensor, Tensor, "Tensor | None", "PartialLabels | None"], tuple[Tensor, Tensor]]
+# ``[B, 3, S, S]`` or what `Network.embed` makes of them, targets int64 ``[B, K]``, of mixed images their share, and
+# what it takes for heads to answer for a taxon above them, where they are to.
+TrainingStep = Callable[[Tensor, Tensor, "Tensor | None", "Ancestors | None"], tuple[Tensor, Tensor]]
 
 HEADS, BACKBONE = "heads", "backbone"  # what a group of parameters is part of
 
@@ -103,7 +103,7 @@ class Steps(nn.Module):
         self.network = network
 
     def forward(
-        self, number: int, inputs: Tensor, targets: Tensor, share: Tensor | None, partial: PartialLabels | None
+        self, number: int, inputs: Tensor, targets: Tensor, share: Tensor | None, ancestors: Ancestors | None
     ) -> tuple[Tensor, Tensor]:
         """Return what the step of that number does."""
-        return self.network.training_steps()[number](inputs, targets, share, partial)
+        return self.network.training_steps()[number](inputs, targets, share, ancestors)

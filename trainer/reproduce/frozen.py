@@ -22,12 +22,12 @@ from trainer.inference.features import check_image_size, features_of
 from trainer.inference.forward import predict_logits
 from trainer.models.backbones import build_backbone
 from trainer.models.backbones.interface import global_max_pool
+from trainer.models.losses import ancestors_of
 from trainer.models.methods import build_network
 from trainer.runtime.device import Compute, choose
 from trainer.runtime.progress import Reporter
 from trainer.training.epoch import check_loss, diverged, plan_epoch, seed_from, train_epoch
 from trainer.training.learner import Learner
-from trainer.training.partial import ancestors_of
 
 
 class BothPoolings(AveragePooled):

@@ -1,8 +1,8 @@
 """What images are worth that are known to the level above the finest only.
 
-The finest labels of a share of the training images are hidden, and the images then left out, or kept for the levels that
-they know (`partial_labels` ``mask``), or kept to answer for their taxon at the finest level too (``marginal``). The
-backbone is frozen, so one pass over the images serves all; test images keep all labels.
+The finest labels of a share of the training images are hidden, and the images then left out, or kept for the levels
+that they know (`partial_labels` ``mask``), or kept to answer for their taxon at the finest level too (``marginal``).
+The backbone is frozen, so one pass over the images serves all; test images keep all labels.
 """
 
 from __future__ import annotations
@@ -128,10 +128,11 @@ def _train(
             )  # fmt: skip
             logits = train_heads(setting, task.hierarchy, samples_of(*samples), test.maximum, advance)
             scores = score_logits(task.hierarchy, truth, logits)
+            head, path = (100 * scores.of(rule).levels[-1].accuracy for rule in RULES)
             trials[case].append(scores)
             reporter.say(
-                f"seed {seed}, {100 * case.share:.0f} % hidden, {WAYS[case.way]}: {finest} "
-                f"{100 * scores.heads.levels[-1].accuracy:.2f} %, one path {100 * scores.path.levels[-1].accuracy:.2f} %"
+                f"seed {seed}, {100 * case.share:.0f} % hidden, {WAYS[case.way]}: {finest} {head:.2f} %, one path "
+                f"{path:.2f} %"
             )
     return trials
 

@@ -11,7 +11,6 @@ from torch import Tensor
 
 from taxonomy import HiertaxError
 from trainer.config import Config
-from trainer.models.losses import PartialLabels
 from trainer.models.network import Network, TrainingStep
 from trainer.runtime.device import Compute, compile_step, unchanged
 from trainer.runtime.processes import ProcessGroup
@@ -61,14 +60,13 @@ def _try_out(
             inputs = learner.network.eval().embed(inputs[:1]).repeat(count, 1)
     targets = torch.zeros(count, len(learner.known), dtype=torch.int64, device=compute.device)
     share = torch.ones(count, device=compute.device) if config.mixup or config.cutmix else None
-    partial = PartialLabels(torch.ones(len(learner.known), device=compute.device), learner.ancestors)
 
     def call(step: TrainingStep) -> None:
         learner.network.train()
         with unchanged(learner.network):
             for _ in range(3):  # the first warms up, the second records a CUDA graph, the third replays it
                 with compute.autocast():
-                    loss, _ = step(inputs, targets, share, partial)
+                    loss, _ = step(inputs, targets, share, learner.ancestors)
                 loss.backward()
                 learner.network.zero_grad(set_to_none=True)
 

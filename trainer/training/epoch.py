@@ -22,7 +22,6 @@ from trainer.models.network import TrainingStep
 from trainer.runtime.device import Compute
 from trainer.runtime.processes import SINGLE, ProcessGroup
 from trainer.training.learner import EpochTiming, Learner
-from trainer.training.partial import partial_labels
 
 
 @dataclass(frozen=True)
@@ -35,15 +34,12 @@ class EpochPlan:
         int64 ``[steps, parts, B]``: which samples this process learns from, in each part of each step.
     offsets
         int64 ``[steps, parts]``: where a part starts among all samples of the epoch.
-    batches
-        int64 ``[steps, B of all parts and processes]``: which samples all processes learn from in each step.
     params
         The augmentation of each place, or None for features.
     """
 
     indices: Tensor
     offsets: Tensor
-    batches: Tensor
     params: AugmentationParams | None
 
 
@@ -72,8 +68,8 @@ def plan_epoch(
     shape = (count // (size * parts * group.size), group.size, parts, size)
     whole = math.prod(shape)
     offsets = torch.arange(0, whole, size).view(shape[:3])[:, group.rank]
-    drawn = order[:whole].view(shape)
-    return EpochPlan(drawn[:, group.rank], offsets, drawn.flatten(1), draw(generator) if draw else None)
+    indices = order[:whole].view(shape)[:, group.rank]
+    return EpochPlan(indices, offsets, draw(generator) if draw else None)
 
 
 def train_epoch(
@@ -107,7 +103,6 @@ def train_epoch(
     steps, parts = steps or learner.steps, plan.indices.shape[1]
     params = None if plan.params is None else plan.params.to(compute.device)
     indices, offsets = plan.indices.to(compute.device), plan.offsets.tolist()
-    partial = partial_labels(plan.batches, parts * group.size, samples.targets, learner.ancestors)
     batches = samples.inputs.batches(list(plan.indices[learner.step :].flatten(0, 1)), compute.device)
     begin, waiting = time.perf_counter(), 0.0
     for at in range(learner.step, len(indices)):
@@ -124,7 +119,7 @@ def train_epoch(
                 images = inputs if drawn is None else augment(inputs, drawn, learner.network.preprocessing)
                 with _exchange_gradients(learner.model, now=part == parts - 1):
                     with compute.autocast():
-                        loss, hits = step(images, targets, drawn.share if drawn else None, partial[at])
+                        loss, hits = step(images, targets, drawn.share if drawn else None, learner.ancestors)
                     learner.backward(loss / parts)
                 learner.add_loss(loss.detach(), len(inputs))
                 if number == len(steps) - 1:

@@ -16,6 +16,7 @@ from torch.amp.grad_scaler import GradScaler
 from torch.nn.parallel import DistributedDataParallel
 
 from trainer.config import Config
+from trainer.models.losses import Ancestors
 from trainer.models.network import Network, Steps, TrainingStep
 from trainer.models.stored import AVERAGE, WEIGHTS, strip_prefix
 from trainer.runs.checkpoint import KNOWN, OPTIMIZER, SUMS
@@ -30,7 +31,6 @@ from trainer.training.optimizer import (
     optimizer_values,
     restore_optimizer,
 )
-from trainer.training.partial import Ancestors
 
 
 @dataclass(frozen=True)
@@ -56,7 +56,7 @@ class Learner:
     steps
         The training steps, called through `model`.
     ancestors
-        Those of `trainer.training.partial.ancestors_of`, where unknown labels enter the loss by the taxa above them.
+        Those of `trainer.models.losses.ancestors_of`, where finer heads answer for taxa above them; else None.
     average
         The same network with the moving average of its weights and running statistics, or None.
     epoch, step

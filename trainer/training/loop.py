@@ -19,6 +19,7 @@ from trainer.data.labelled import LabelledDataset
 from trainer.data.samples import Samples
 from trainer.inference.features import features_of
 from trainer.inference.forward import count_right
+from trainer.models.losses import ancestors_of
 from trainer.models.network import BACKBONE, HEADS, Network, TrainingStep
 from trainer.models.stored import LAST
 from trainer.runs.checkpoint import Snapshot
@@ -31,7 +32,6 @@ from trainer.runtime.signals import listening
 from trainer.training.compiling import announce, faster_steps, warn_if_long
 from trainer.training.epoch import check_loss, diverged, plan_epoch, seed_from, train_epoch
 from trainer.training.learner import Learner
-from trainer.training.partial import ancestors_of
 from trainer.training.samples import load_samples
 from trainer.training.stopping import is_stale, since_best
 
