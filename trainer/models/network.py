@@ -17,6 +17,8 @@ from trainer.models.losses import Ancestors, loss_and_hits
 # what it takes for heads to answer for a taxon above them, where they are to.
 TrainingStep = Callable[[Tensor, Tensor, "Tensor | None", "Ancestors | None"], tuple[Tensor, Tensor]]
 
+HEADS, BACKBONE = "heads", "backbone"  # what a group of parameters is part of
+
 
 class Network(nn.Module):
     """A network that answers at every level; each method's is a subclass.
@@ -71,13 +73,17 @@ class Network(nn.Module):
     def parameter_groups(self, config: Config) -> list[dict[str, Any]]:
         """Return what an optimiser takes: named parameters in groups, each with its peak learning rate ``lr``.
 
-        Backbones have a lower rate of their own (the paper, section 5); frozen ones are left out.
+        Backbones have a lower rate of their own (the paper, section 5), which their groups say by ``part``; frozen ones
+        are left out.
         """
         low = {id(parameter) for trunk in self.trunks() for parameter in trunk.parameters()}
         named = [(name, parameter) for name, parameter in self.named_parameters() if parameter.requires_grad]
         backbone = [pair for pair in named if id(pair[1]) in low]
-        groups = [{"params": [pair for pair in named if id(pair[1]) not in low], "lr": config.learning_rate}]
-        return groups + ([{"params": backbone, "lr": config.backbone_learning_rate}] if backbone else [])
+        rest = [pair for pair in named if id(pair[1]) not in low]
+        groups = [{"params": rest, "lr": config.learning_rate, "part": HEADS}]
+        return groups + (
+            [{"params": backbone, "lr": config.backbone_learning_rate, "part": BACKBONE}] if backbone else []
+        )
 
     @property
     def preprocessing(self) -> Preprocessing:

@@ -82,7 +82,8 @@ class Learner:
         self.average, self.decay = deepcopy(network) if config.ema else None, config.ema
         self.model: Any = Steps(network)
         if group.size > 1:
-            self.model = DistributedDataParallel(self.model, find_unused_parameters=not network.uses_all_parameters)
+            unused = config.heads_first > 0 or not network.uses_all_parameters
+            self.model = DistributedDataParallel(self.model, find_unused_parameters=unused)
             # Running statistics are averaged over the processes when an epoch ends (`pool`), not sent in every step.
             self.model.broadcast_buffers = False
         self.steps: Sequence[TrainingStep] = [

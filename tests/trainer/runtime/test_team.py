@@ -189,7 +189,7 @@ def test_of_two_processes_one_draws_the_embedded_dataset_and_both_find_it(facts)
 
 
 NETWORKS = [f"{method} {how}" for method in METHODS for how in ("whole", "frozen")]
-NETWORKS += ["ours in parts", "ours averaged", "with dropout", "two steps", "two steps in parts"]
+NETWORKS += ["ours in parts", "ours averaged", "heads first", "with dropout", "two steps", "two steps in parts"]
 NETWORKS += [f"{known} finest labels known" for known in (0, 1, 5)]
 NETWORKS += ["one finest label known, marginal", "in parts, marginal"]
 

@@ -122,6 +122,7 @@ def networks():
         yield f"{method} {'frozen' if frozen else 'whole'}", maker(method, frozen), CONFIG, frozen, None
     yield "ours in parts", maker("ours", True), replace(CONFIG, accumulate=2), True, None
     yield "ours averaged", maker("ours", False), replace(CONFIG, ema=0.9), False, None
+    yield "heads first", maker("ours", False), replace(CONFIG, heads_first=1), True, None
     yield "with dropout", forgetful, CONFIG, True, None
     yield "two steps", TwoSteps, CONFIG, False, None
     yield "two steps in parts", TwoSteps, replace(CONFIG, accumulate=2), False, None
