@@ -27,7 +27,7 @@ import numpy as np
 from taxonomy.document import shown
 from taxonomy.errors import HierarchyError
 from taxonomy.hierarchy import Hierarchy, IntArray, Level
-from taxonomy.homonyms import prefix_tree, qualified
+from taxonomy.homonyms import prefix_tree, qualified, refuse_shared
 from taxonomy.parents import MOST_LEVELS, Parents, depths, levels_of, lineage
 from taxonomy.ranks import is_placeholder, out_of_order
 
@@ -146,7 +146,8 @@ def _merged(
     """Return the lineages and classes of different rows; a row per image is usual."""
     rows = list(dict.fromkeys(zip(lines, classes or [""] * len(lines), strict=True)))
     if len(rows) < len(lines):
-        reading.notes.append(f"equal rows are one class: {len(lines)} rows, {len(rows)} classes")
+        classes_of = "1 class" if len(rows) == 1 else f"{len(rows)} classes"
+        reading.notes.append(f"equal rows are one class: {len(lines)} rows, {classes_of}")
     return [line for line, _ in rows], None if classes is None else [name for _, name in rows]
 
 
@@ -183,6 +184,7 @@ def _qualified(
         if own:
             finest = zip(classes, plain[-1].labels, levels[-1].labels, strict=True)
             classes = [new if name == old else name for name, old, new in finest]
+    refuse_shared(levels)
     return Hierarchy(levels=levels, classes=tuple(classes), **about)
 
 

@@ -208,7 +208,7 @@ def _of_text(content: bytes, *, tabular: bool) -> str | None:
     try:
         text, _ = text_of(content)
         start = text[: 2**16]
-        if edges.looks_like(start.rpartition("\n")[0] or start):
+        if edges.looks_like(text):
             return "edges"
         if not tabular and outline.looks_like(start):
             return "outline"

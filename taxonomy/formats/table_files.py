@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING, Any
 from taxonomy.document import shown
 from taxonomy.errors import HierarchyError
 from taxonomy.formats import lineage_csv, parent_child_csv
-from taxonomy.formats.table import Row, Table, checked, tidied
+from taxonomy.formats.table import Row, Table, tidied
 from taxonomy.hierarchy import Hierarchy
 from taxonomy.leveling import MOST_CELLS, ImportOptions
 
@@ -26,8 +26,7 @@ _EPOCH = (1980, 1, 1, 0, 0, 0)  # so that equal hierarchies give equal workbooks
 def of_table(table: Table, reading: ImportOptions) -> Hierarchy:
     """Build a hierarchy from a table of lineages, or of child and parent where its header says so."""
     if parent_child_csv.columns(table.header):
-        reading.notes.extend(table.notes)
-        return parent_child_csv.of_table(checked(table), reading)
+        return parent_child_csv.of_table(table, reading)
     return lineage_csv.of_table(table, reading)
 
 

@@ -9,7 +9,7 @@ from functools import cache
 from msgspec import UNSET
 
 from taxonomy.document import Document, Place, lineage, shown
-from taxonomy.ranks import PLACE, PLACEHOLDERS
+from taxonomy.ranks import PLACEHOLDERS, rank_of
 from taxonomy.rules import Finding
 
 SPELLINGS = PLACEHOLDERS | {word.replace(" ", "_") for word in PLACEHOLDERS}
@@ -25,12 +25,12 @@ def misplaced(document: Document, folded: Sequence[Sequence[str]], place: Place)
         The labels of each level in one case.
     """
     yield from _placeholders(document, folded, place)
-    ranks = [level.name.strip().casefold() for level in document.levels]
+    ranks = [rank_of(level.name) for level in document.levels]
     wrong: set[str] = set()
     if any(rank in ("order", "family") for rank in ranks):
         known = reviewed_ranks()
         for i, rank in enumerate(ranks):
-            for name in set(known).intersection(folded[i]) if rank in PLACE else ():
+            for name in set(known).intersection(folded[i]) if rank else ():
                 if known[name] != rank:
                     wrong.add(name)
                     j = folded[i].index(name)
