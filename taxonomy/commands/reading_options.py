@@ -95,7 +95,7 @@ def refuse_meaningless(ctx: click.Context, kinds: Sequence[str]) -> None:
     Parameters
     ----------
     kinds
-        What the input may be: keys of `taxonomy.formats.FORMATS`, ``folders``, or none.
+        What the input may be: keys of `taxonomy.formats.FORMATS`, ``folders``, ``names`` to look up, or none.
 
     Raises
     ------

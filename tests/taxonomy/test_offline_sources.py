@@ -174,8 +174,18 @@ def test_two_genera_of_one_name_in_one_list_are_refused(ncbi):
     outcome = ask("ncbi", ncbi, ["Prunella modularis", "Prunella vulgaris"])
     assert outcome.refused == ["Prunella modularis", "Prunella vulgaris"]
     assert "the genus Prunella is two taxa: " in outcome.remarks[0]
+    assert "as `hiertax build --qualify` does" in outcome.remarks[0]
     whole = ask("ncbi", ncbi, ["Prunella modularis", "Prunella vulgaris"], ("order", "family", "species"))
     assert whole.hierarchy.sizes == (2, 2, 2)
+
+
+def test_two_genera_of_one_name_are_told_apart_by_their_families_on_request(ncbi):
+    names = ["Prunella modularis", "Prunella vulgaris"]
+    outcome = ask("ncbi", ncbi, names, qualify=True)
+    assert outcome.hierarchy.levels[2].labels == ("Prunella (Prunellidae)", "Prunella (Lamiaceae)")
+    alike = ask("ncbi", ncbi, names, ("genus", "species"), qualify=True)
+    assert alike.refused == names
+    assert "add a level above that tells the two apart" in alike.remarks[0]
 
 
 def test_a_synonym_of_two_taxa_is_refused(ncbi):
@@ -507,3 +517,17 @@ def test_wrong_usage_is_told_in_one_line(line, message, tmp_path, monkeypatch):
     assert done.exit_code == 2
     assert message in done.stderr
     assert done.stderr.count("\n") == 1
+
+
+def test_the_command_takes_qualify_and_says_what_it_did(ncbi, tmp_path):
+    names, out = tmp_path / "names.txt", tmp_path / "out.json"
+    names.write_text("Prunella modularis\nPrunella vulgaris\n")
+    args = ("--names", names, "--levels", ",".join(RANKS), "--source", "ncbi", "--archive", ncbi, "--out", out)
+    refused = hiertax(*args)
+    assert refused.exit_code == 1
+    assert "--qualify" in refused.stderr
+    done = hiertax(*args, "--qualify")
+    assert done.exit_code == 0, done.stderr
+    assert "names told apart by their parents: 2" in done.stderr
+    assert Hierarchy.load(out).sizes == (2, 2, 2, 2)
+    assert "--parents goes with" in hiertax(*args, "--parents", "first").stderr
