@@ -316,3 +316,23 @@ def test_children_under_another_key_or_in_plain_lists_are_not_lost(content: Tree
 def test_quotes_of_other_kinds_make_no_other_name(sign: str, tmp_path: Path) -> None:
     report = checked(tmp_path, f"genus,species\nRosa,Rosa 'Peace'\nRosa,Rosa {sign}Peace{sign}\n")
     assert {"spelling-variant", "look-alike"} & set(report.counts)
+
+
+# ---------------------------------------------------------------- data frames in Parquet
+
+
+def test_the_index_of_a_data_frame_in_parquet_stands_first(tmp_path: Path) -> None:
+    rows = pd.DataFrame({"order": ["O", "O", "P"], "species": ["a", "b", "c"], "image": ["1", "2", "3"]})
+    rows.groupby(["order", "species"]).count().to_parquet(tmp_path / "counts.parquet")
+    assert formats.load(tmp_path / "counts.parquet").sizes == (2, 3)
+    rows[["order", "species"]].set_index(pd.Index([7, 3, 5])).to_parquet(tmp_path / "rows.parquet")
+    reading = ImportOptions()
+    assert formats.load(tmp_path / "rows.parquet", reading).sizes == (2, 3)
+    assert reading.notes == ["columns without a name that number the rows passed over: 1"]
+
+
+def test_columns_of_images_in_parquet_are_passed_over_and_named(tmp_path: Path) -> None:
+    pd.DataFrame({"order": ["O", "P"], "image": [b"1", b"2"], "species": ["a", "b"]}).to_parquet(tmp_path / "t.parquet")
+    reading = ImportOptions()
+    assert formats.load(tmp_path / "t.parquet", reading).sizes == (2, 2)
+    assert reading.notes == ["columns that hold neither text nor numbers passed over: image"]
