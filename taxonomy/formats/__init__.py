@@ -106,8 +106,8 @@ def load(path: str | Path, reading: ImportOptions | None = None, kind: str | Non
         If the file cannot be read or breaks a rule: the file, the place, the reason and the cure.
     """
     path, reading = Path(path), reading or ImportOptions()
+    content = read_limited(path)
     try:
-        content = read_limited(path)
         kind = kind or guess(path, content)
         if kind is not None:
             return decode(content, kind, replace(reading, fallback=path.stem or reading.fallback))
@@ -128,10 +128,25 @@ def read_limited(path: Path) -> bytes:
         with path.open("rb") as file:
             content = file.read(MOST_BYTES + 1)
     except (OSError, ValueError) as error:
-        raise HierarchyError(f"{getattr(error, 'strerror', None) or error}; check the path") from None
+        raise HierarchyError(f"{path}: {getattr(error, 'strerror', None) or error}; check the path") from None
     if len(content) > MOST_BYTES:
-        raise HierarchyError(f"more than {MOST_BYTES // 2**20} MB; cut the file down to what names the taxa")
+        raise HierarchyError(f"{path}: more than {MOST_BYTES // 2**20} MB; cut the file down to what names the taxa")
     return content
+
+
+def read_text(path: Path) -> str:
+    """Return the text of a file of names, in the encoding that is found.
+
+    Raises
+    ------
+    HierarchyError
+        If it cannot be read, is too large, or is no text.
+    """
+    content = read_limited(path)
+    try:
+        return text_of(content)[0]
+    except HierarchyError as error:
+        raise HierarchyError(f"{path}: {error}") from None
 
 
 def decode(content: bytes, kind: str, reading: ImportOptions) -> Hierarchy:

@@ -40,10 +40,11 @@ def expanded(table: Table, reading: ImportOptions) -> Table:
     HierarchyError
         If the lineages cannot be split, with the line.
     """
-    table = _with_its_header(table)
-    column, mark = _column(table)
+    whole = _with_its_header(table)
+    column, mark = _column(whole)
     if column is None:
         return table
+    table = whole
     kept = [row for row in table.rows if not is_placeholder(row.cells[column]) and row.cells[column]]
     parts = _trimmed([[part.strip() for part in row.cells[column].split(mark)] for row in kept])
     valued = parts and all(_CONFIDENCE.fullmatch(part) for line in parts for part in line if part)
