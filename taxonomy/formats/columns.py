@@ -135,8 +135,9 @@ def class_is_rank(table: Table, column: int) -> bool:
     """Tell whether a column called ``class`` is the rank rather than the class names of a dataset.
 
     Other ranks must stand on its right sides, coarser ones before and finer ones after it. Where one value has several
-    lineages that is enough. Else its values must be such as taxa have (no digits, underscores or slashes), and each
-    one capitalised word, like Mammalia, unless it stands between two ranks.
+    lineages, and each taxon of the next rank one value, that is enough. Else its values must be such as taxa have (no
+    digits, underscores or slashes); and between two ranks, or where one has several lineages, that is enough, else
+    each must be one capitalised word, like Mammalia.
     """
     ranks = [(k, PLACE[rank]) for k, name in enumerate(table.header) if (rank := rank_of(name))]
     before = [place for k, place in ranks if k < column]
@@ -145,11 +146,18 @@ def class_is_rank(table: Table, column: int) -> bool:
         return False
     cells = [row.cells[column] for row in table.rows if row.cells[column]]
     others = [k for k, _ in ranks if k != column]
-    if len({tuple([row.cells[k] for k in others]) for row in table.rows if row.cells[column]}) > len(set(cells)):
+    several = len({tuple([row.cells[k] for k in others]) for row in table.rows if row.cells[column]}) > len(set(cells))
+    if several and after and _is_above(table, column, min(k for k in others if k > column)):
         return True
     if not cells or any(_NO_TAXON.search(cell) for cell in cells):
         return False
-    return bool(before and after) or all(cell.isalpha() and cell.istitle() for cell in cells)
+    return bool(before and after) or several or all(cell.isalpha() and cell.istitle() for cell in cells)
+
+
+def _is_above(table: Table, column: int, finer: int) -> bool:
+    """Tell whether all that has one name in the finer column has one in the other."""
+    above: dict[str, str] = {}
+    return all(above.setdefault(row.cells[finer], row.cells[column]) == row.cells[column] for row in table.rows)
 
 
 def _taxon_in_header(table: Table) -> str | None:

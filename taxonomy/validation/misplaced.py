@@ -16,13 +16,15 @@ SPELLINGS = PLACEHOLDERS | {word.replace(" ", "_") for word in PLACEHOLDERS}
 Spot = tuple[int, int]  # level, label
 
 
-def misplaced(document: Document, folded: Sequence[Sequence[str]], place: Place) -> Iterator[Finding]:
+def misplaced(document: Document, folded: Sequence[Sequence[str]], place: Place, *, apart: bool) -> Iterator[Finding]:
     """Yield placeholders, taxa that are known to be of another rank, and names on two levels in different branches.
 
     Parameters
     ----------
     folded
         The labels of each level in one case.
+    apart
+        Whether no name stands on two levels.
     """
     yield from _placeholders(document, folded, place)
     ranks = [rank_of(level.name) for level in document.levels]
@@ -36,7 +38,7 @@ def misplaced(document: Document, folded: Sequence[Sequence[str]], place: Place)
                     j = folded[i].index(name)
                     message = f"{rank} {shown(document.levels[i].labels[j])} is known as {_article(known[name])}"
                     yield Finding("wrong-rank", place(i, "labels", j), message, (lineage(document, i, j),))
-    for name, one, two in _on_two_levels(document, folded):
+    for name, one, two in () if apart else _on_two_levels(document, folded):
         if name not in wrong:
             first, second = (document.levels[i] for i, _ in (one, two))
             message = f"{shown(second.labels[two[1]])} is a {second.name}, and a {first.name} in another branch"
@@ -76,8 +78,6 @@ def _article(rank: str) -> str:
 
 def _on_two_levels(document: Document, folded: Sequence[Sequence[str]]) -> Iterator[tuple[str, Spot, Spot]]:
     """Yield names that two levels have, where neither taxon is above the other; the first such pair of each name."""
-    if len(set().union(*folded)) == sum(map(len, folded)):
-        return
     sets = [set(keys) for keys in folded]
     spots: dict[str, list[Spot]] = defaultdict(list)
     seen: set[str] = set()

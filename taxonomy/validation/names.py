@@ -44,14 +44,14 @@ def naming(document: Document, place: Place) -> Iterator[Finding]:
     if pair := out_of_order(levels):
         yield Finding("rank-order", place(levels.index(pair[1]), "name", None), f"{pair[1]} stands below {pair[0]}")
     last = len(document.levels) - 1
-    folded: list[list[str]] = []
-    for i, level in enumerate(document.levels):
-        plain = _plain_chunks(level.labels)
-        keys = _folded(level.labels, plain)
+    plain_chunks = [_plain_chunks(level.labels) for level in document.levels]
+    folded = [_folded(level.labels, plain) for level, plain in zip(document.levels, plain_chunks, strict=True)]
+    apart = len(set().union(*folded)) == sum(map(len, folded))  # no name stands twice, on whichever levels
+    for i, (keys, plain) in enumerate(zip(folded, plain_chunks, strict=True)):
         yield from _level(document, i, keys, plain, place)
-        yield from _named_as_parent(document, i, keys, folded[-1] if folded else [], place)
-        folded.append(keys)
-    yield from misplaced(document, folded, place)
+        if i and not apart:
+            yield from _named_as_parent(document, i, keys, folded[i - 1], place)
+    yield from misplaced(document, folded, place, apart=apart)
     classes = document.levels[last].classes
     if classes is not UNSET and classes != document.levels[last].labels:
         plain = _plain_chunks(classes)
@@ -229,7 +229,7 @@ def _distinct() -> frozenset[frozenset[str]]:
 
 def _named_as_parent(document: Document, i: int, keys: list[str], above: list[str], place: Place) -> Iterator[Finding]:
     level, parents = document.levels[i], document.levels[i].parents
-    if i == 0 or parents is UNSET or not parents or min(parents) < 0 or max(parents) >= len(above):
+    if parents is UNSET or not parents or min(parents) < 0 or max(parents) >= len(above):
         return
     same = [j for j, (key, parent) in enumerate(zip(keys, parents, strict=False)) if key == above[parent]]
     higher = document.levels[i - 1].name

@@ -1,6 +1,6 @@
 """Any input at all, through the command line: a hierarchy that can be read again, or one line that says why not.
 
-    python tests/taxonomy/fuzz.py --inputs 100000 --seed 0       # half an hour on one core
+    python tests/taxonomy/fuzz.py --inputs 100000 --seed 0       # a quarter of an hour on one core
 
 Inputs are files of every format and archives of every source, made up or sound ones with some bytes or some text
 spoilt, with options drawn at random. An input is its number and the seed, so that `--only NUMBER` gives it again. What
@@ -336,16 +336,17 @@ def run(numbers: Sequence[int], seed: int, tell: Callable[[str], None]) -> Count
 
 @click.command(context_settings={"show_default": True})
 @click.option("--inputs", type=click.IntRange(min=1), default=1000, help="How many.")
+@click.option("--start", type=click.IntRange(min=0), default=0, help="The number of the first.")
 @click.option("--seed", type=int, default=0)
 @click.option("--only", type=int, multiple=True, help="The numbers of inputs to try alone.")
-def main(inputs: int, seed: int, only: tuple[int, ...]) -> None:
+def main(inputs: int, start: int, seed: int, only: tuple[int, ...]) -> None:
     """Try inputs, print the faults, and exit with 1 if there is one."""
     resource.setrlimit(resource.RLIMIT_AS, (MEMORY, MEMORY))
-    start, count = time.perf_counter(), Counter[str]()
-    numbers = list(only or range(inputs))
+    began, count = time.perf_counter(), Counter[str]()
+    numbers = list(only or range(start, start + inputs))
     for at in range(0, len(numbers), 5000):
         count += run(numbers[at : at + 5000], seed, click.echo)
-        click.echo(f"{dict(count)}, faults: {count['faults']}, {time.perf_counter() - start:.0f} s", err=True)
+        click.echo(f"{dict(count)}, faults: {count['faults']}; {time.perf_counter() - began:.0f} s", err=True)
     sys.exit(1 if count["faults"] else 0)
 
 

@@ -468,6 +468,10 @@ def test_archives_of_another_form_are_refused_in_one_line(kind, files, message, 
         (clements(CLEMENTS[:1]), "no row of category 'species'"),
         (clements(encoding="utf-16"), "NUL bytes"),
         (clements() + b'9,"open quote\n', "no CSV of one header and equal rows"),
+        (
+            clements([tuple(list(row) + ["more"] * (i > 0)) for i, row in enumerate(CLEMENTS)]),
+            "equal rows.*Length of header",
+        ),
         (b"", "no CSV"),
     ],
 )
@@ -475,6 +479,12 @@ def test_other_csv_files_than_clements_are_refused(content, message, tmp_path):
     (tmp_path / "clements.csv").write_bytes(content)
     with pytest.raises(HiertaxError, match=message):
         ask("clements", tmp_path / "clements.csv", ["Struthio camelus"])
+
+
+def test_a_parent_that_a_package_of_one_taxon_lacks_is_no_parent(tmp_path):
+    rows = [("ID", "parentID", "status", "scientificName", "rank"), ("1", "9", "accepted", "Parus major", "species")]
+    with pytest.raises(HiertaxError, match="no taxon of the archive has the rank 'genus'"):
+        ask("dwca", in_zip(tmp_path / "a.zip", coldp(rows)), ["Parus major"], ("genus", "species"))
 
 
 # ---------------------------------------------------------------- the command line

@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import io
 import re
+import warnings
 from collections.abc import Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, Final
@@ -59,8 +60,9 @@ def read(path: Path) -> Checklist:
         raise HiertaxError(f"{path}: larger than {MOST_BYTES >> 20} MiB; give the checklist's CSV")
     text = _text(path)
     try:
-        frame = pd.read_csv(io.StringIO(text), dtype=str, keep_default_na=False, na_filter=False, index_col=False)
-    except ValueError as error:  # the reader's own errors among them
+        with warnings.catch_warnings(action="error", category=pd.errors.ParserWarning):  # it tells of cells lost
+            frame = pd.read_csv(io.StringIO(text), dtype=str, keep_default_na=False, na_filter=False, index_col=False)
+    except (ValueError, pd.errors.ParserWarning) as error:  # the reader's own errors among them
         raise HiertaxError(f"{path}: no CSV of one header and equal rows ({error}); fetch it again") from None
     header = [" ".join(name.split()) for name in map(str, frame.columns)]
     columns = _columns([name.lower() for name in header], path)

@@ -63,7 +63,7 @@ def checklist(rows: pd.DataFrame, kind: str, version: str, common: pd.DataFrame 
     names = others["name"]
     if common is not None and len(common):
         at = index_of(ids.to_numpy(), common["id"].to_numpy())
-        target = np.concatenate([target, np.where(at >= 0, leads[at], ABSENT)])
+        target = np.concatenate([target, np.where(at >= 0, leads[np.maximum(at, 0)], ABSENT)])
         names = pd.concat([names, common["name"]], ignore_index=True)
         kinds = pd.concat([kinds, pd.Series(["common name"] * len(common), dtype=str)], ignore_index=True)
     return Checklist(kind=kind, version=version, other_names=names, other_taxa=target, other_kinds=kinds, **base)
@@ -75,7 +75,7 @@ def _of_parents(taxa: pd.DataFrame, rows: pd.DataFrame, is_other: NDArray[np.boo
 
     leads = _followed(rows, is_other, np.arange(len(taxa)))
     at = index_of(rows["id"].to_numpy(), taxa["parent"].to_numpy())
-    parents = np.where(at >= 0, leads[at], ABSENT)
+    parents = np.where(at >= 0, leads[np.maximum(at, 0)], ABSENT)
     parents[((taxa["parent"] == "") | (taxa["parent"] == taxa["id"])).to_numpy()] = ROOT
     codes, ranks = pd.factorize(taxa["rank"].str.lower())
     return {
@@ -93,7 +93,7 @@ def _followed(rows: pd.DataFrame, is_other: NDArray[np.bool_], place: IntArray) 
     step = index_of(rows["id"].to_numpy(), rows["accepted"].to_numpy()[is_other])
     at = np.flatnonzero(is_other)
     for _ in range(_STEPS):
-        leads[at] = np.where(step >= 0, leads[step], ABSENT)
+        leads[at] = np.where(step >= 0, leads[np.maximum(step, 0)], ABSENT)
     return leads
 
 
