@@ -67,8 +67,6 @@ def read(path: Path) -> Checklist:
     header = [" ".join(name.split()) for name in map(str, frame.columns)]
     columns = _columns([name.lower() for name in header], path)
     rows = pd.DataFrame({name: frame.iloc[:, place].str.strip() for name, place in columns.items()})
-    if (short := rows.isna().any(axis=1).to_numpy()).any():
-        raise HiertaxError(f"{path}: row {int(short.argmax()) + 2} is cut short; fetch it again")
     rows = rows[(rows["name"] != "").to_numpy()].reset_index(drop=True)
     if "id" not in rows or rows["id"].duplicated().any() or (rows["id"] == "").any():
         rows["id"] = [f"row {i + 2}" for i in range(len(rows))]
@@ -108,7 +106,7 @@ def _checklist(rows: pd.DataFrame, version: str) -> Checklist:
     import pandas as pd
 
     rank = rows["category"].str.lower().map(RANKS)
-    rows = rows[rank.notna().to_numpy()].assign(rank=rank).reset_index(drop=True)
+    rows = rows.assign(rank=rank)[rank.notna().to_numpy()].reset_index(drop=True)
     if rows.empty:
         raise HiertaxError("no row of category 'species'")
     blank = pd.Series([""] * len(rows), dtype=str)

@@ -53,9 +53,7 @@ def read(stream: Stream, dialect: Dialect, columns: Mapping[str, int]) -> pd.Dat
             dtype=str, quoting=0 if dialect.quote else 3, quotechar=dialect.quote or '"', keep_default_na=False,
             chunksize=CHUNK, encoding=dialect.encoding, skip_blank_lines=True, index_col=False,
         )  # fmt: skip
-        kept = [
-            pd.DataFrame({name: chunk[at].fillna("").str.strip() for name, at in columns.items()}) for chunk in chunks
-        ]
+        kept = [pd.DataFrame({name: chunk[at].str.strip() for name, at in columns.items()}) for chunk in chunks]
     except pd.errors.EmptyDataError:
         kept = []
     except (UnicodeError, LookupError):
