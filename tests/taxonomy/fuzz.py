@@ -101,7 +101,9 @@ class Input:
 def drawn(number: int, seed: int) -> Input:
     """Return an input, the same for the same number and seed."""
     rng = random.Random(f"{seed}/{number}")  # noqa: S311 - not for secrets
-    return rng.choice((_of_format, _of_format, _of_format, _validated, _selected, _looked_up))(rng)
+    return rng.choice((_of_format, _of_format, _of_format, _validated, _selected, _looked_up, _looked_up, _clustered))(
+        rng
+    )
 
 
 # ---------------------------------------------------------------- files of a format
@@ -203,6 +205,25 @@ def _spoilt(rng: random.Random, content: bytes) -> bytes:
         else:
             data[at : at + length] = rng.randbytes(min(length, len(data) - at))
     return bytes(data)
+
+
+# ---------------------------------------------------------------- feature files
+
+
+@cache
+def features() -> bytes:
+    """Return a sound feature file."""
+    table = np.random.default_rng(0).standard_normal((12, 4), dtype=np.float32)
+    out = io.BytesIO()
+    np.savez(out, features=table, labels=np.arange(12) % 4, classes=np.array(["a", "b", "c", "d"]))
+    return out.getvalue()
+
+
+def _clustered(rng: random.Random) -> Input:
+    how = rng.choice((["--method", "hc", "--levels", "2"], ["--method", "random", "--levels", "2"]))
+    return Input(
+        "features", ["cluster", *how, "--features", "file", "--out", "out.json"], {"file": _spoilt(rng, features())}
+    )
 
 
 # ---------------------------------------------------------------- archives

@@ -20,7 +20,17 @@ def test_some_inputs_of_every_kind_are_read_or_refused_in_one_line() -> None:
 def test_an_input_is_the_same_for_its_number_and_seed() -> None:
     assert [fuzz.drawn(number, 3) for number in range(20)] == [fuzz.drawn(number, 3) for number in range(20)]
     kinds = {fuzz.drawn(number, 0).what for number in range(400)}
-    assert {"ncbi", "dwca", "clements", "parquet", "xlsx", "hiclass", "validate newick", "select edges"} <= kinds
+    assert {
+        "ncbi",
+        "dwca",
+        "clements",
+        "parquet",
+        "xlsx",
+        "hiclass",
+        "features",
+        "validate newick",
+        "select edges",
+    } <= kinds
 
 
 def test_the_script_prints_what_it_counted() -> None:

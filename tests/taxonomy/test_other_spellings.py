@@ -336,3 +336,12 @@ def test_columns_of_images_in_parquet_are_passed_over_and_named(tmp_path: Path) 
     reading = ImportOptions()
     assert formats.load(tmp_path / "t.parquet", reading).sizes == (2, 2)
     assert reading.notes == ["columns that hold neither text nor numbers passed over: image"]
+
+
+def test_an_array_that_python_2_wrote_is_read_without_a_word() -> None:
+    import numpy as np
+
+    out = io.BytesIO()
+    np.save(out, np.array([["a", "x"], ["b", "y"]]))
+    old = out.getvalue().replace(b"(2, 2), }   ", b"(2L, 2L), } ")
+    assert read(old, "hiclass")[0].sizes == (2, 2)

@@ -6,6 +6,7 @@ passed over. A genus is the first word of a name.
 
 from __future__ import annotations
 
+import csv
 import io
 import re
 import warnings
@@ -64,6 +65,7 @@ def read(path: Path) -> Checklist:
             frame = pd.read_csv(io.StringIO(text), dtype=str, keep_default_na=False, na_filter=False, index_col=False)
     except (ValueError, pd.errors.ParserWarning) as error:  # the reader's own errors among them
         raise HiertaxError(f"{path}: no CSV of one header and equal rows ({error}); fetch it again") from None
+    _refuse_cut(text, len(frame.columns), path)
     header = [" ".join(name.split()) for name in map(str, frame.columns)]
     columns = _columns([name.lower() for name in header], path)
     rows = pd.DataFrame({name: frame.iloc[:, place].str.strip() for name, place in columns.items()})
@@ -84,6 +86,13 @@ def _text(path: Path) -> str:
         return content.decode("utf-8-sig")
     except UnicodeDecodeError:
         return content.decode("cp1252", errors="replace")
+
+
+def _refuse_cut(text: str, width: int, path: Path) -> None:
+    """Refuse a file whose last row has fewer cells than its header."""
+    last = text.rstrip().rpartition("\n")[2]
+    if last.count('"') % 2 == 0 and len(next(csv.reader([last]), [])) < width:
+        raise HiertaxError(f"{path}: its last row is cut short; fetch it again")
 
 
 def _columns(header: Sequence[str], path: Path) -> dict[str, int]:
