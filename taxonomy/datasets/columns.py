@@ -17,7 +17,7 @@ RANKS: Final = (
     "domain", "kingdom", "phylum", "class", "order", "family", "subfamily", "tribe", "genus", "species", "subspecies",
     "variety", "breed",
 )  # fmt: skip
-_NAMES_OF_LABELS: Final = ("label_name", "class_name")
+NAMES_OF_LABELS: Final = ("label_name", "class_name")
 _LEVEL: Final = re.compile(r"level[ _-]?(\d+)")
 
 
@@ -80,7 +80,7 @@ def columns_of(names: Sequence[str], levels: Sequence[str] | None = None, values
     numbers = set(values)
     candidates = [name for name in LABELS if name in names and name not in taken]
     if candidates and candidates[0] in numbers:
-        candidates = [name for name in _NAMES_OF_LABELS if name in candidates and name not in numbers] or candidates
+        candidates = [name for name in NAMES_OF_LABELS if name in candidates and name not in numbers] or candidates
     label = candidates[0] if candidates else None
     if label is None and len(taken) == 1:  # one level alone is a label
         label, taken = taken[0], ()

@@ -139,19 +139,50 @@ def find_dataset(root: str | Path, dataset: str | None = None, levels: Sequence[
     HiertaxError
         If there are two layouts in one place, or what is there cannot be read.
     """
+    found = find_listed(root, dataset, levels)
+    return found.dataset if found.fetch is None else without_absent(found.dataset, found.fetch)
+
+
+@dataclass(frozen=True)
+class Found:
+    """A dataset as its folders or lists have it, images included that are listed but not on disk.
+
+    Attributes
+    ----------
+    dataset
+        What was read.
+    what
+        What it was known by.
+    fetch
+        What to do where listed images are not on disk; None where nothing is listed but what lies there.
+    """
+
+    dataset: Dataset
+    what: str
+    fetch: str | None = None
+
+
+def find_listed(root: str | Path, dataset: str | None = None, levels: Sequence[str] | None = None) -> Found:
+    """Read the dataset at `root`, or in its usual folder under `root`, whether all its images are there or not.
+
+    Raises
+    ------
+    HiertaxError
+        As `find_dataset`.
+    """
     root = Path(root)
     if manifest.recognises(root):
-        return without_absent(manifest.read(root, levels), f"see to the paths in {root}")
+        return Found(manifest.read(root, levels), "a table of images", f"see to the paths in {root}")
     if os.path.lexists(root) and not is_folder(root):
         what = "is a file, not a folder" if root.exists() else "is a link to nowhere"
         raise HiertaxError(f"{root}: {what}; name the folder of the dataset, or {manifest.SHAPE}")
     if (found := recognised(root, dataset)) is not None:
         place, layout = found
         read = imagefolder.read(place, levels) if layout is LAYOUTS["imagefolder"] else layout.read(place)
-        return without_absent(read, _FETCH.get(read.layout, _WHERE_LISTED).format(root=root))
+        return Found(read, layout.what, _FETCH.get(read.layout, _WHERE_LISTED).format(root=root))
     for place in reversed(list(_places(root, dataset))):  # the folder named as the dataset first
         if not _has_lists_alone(place) and (plain := folders.read_plain(place)) is not None:
-            return plain
+            return Found(plain, "class folders, and no folders of splits")
     raise NoImagesError(_not_found(root, dataset))
 
 

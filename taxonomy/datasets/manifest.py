@@ -12,7 +12,7 @@ from typing import TYPE_CHECKING, Final
 
 import numpy as np
 
-from taxonomy.datasets.columns import LABELS, PATHS, Columns, columns_of
+from taxonomy.datasets.columns import LABELS, NAMES_OF_LABELS, PATHS, Columns, columns_of
 from taxonomy.datasets.conventions import nfc
 from taxonomy.datasets.dataset import BOX_COLUMNS, SPLIT_NAMES, Dataset, FloatArray, IntArray, make_table
 from taxonomy.datasets.labels import Labels, labels_of
@@ -115,6 +115,8 @@ def dataset_of(root: Path, rows: Rows, layout: str) -> Dataset:
     if left := int((codes < 0).sum()):
         notes.append(f"{counted(left, 'image')} without any label left out")
         kept, codes = kept[codes >= 0], codes[codes >= 0]
+    if not columns.levels and all(name.isdigit() for name in labels.names):
+        notes.append(f"labels are numbers: a column {NAMES_OF_LABELS[0]!r} beside {columns.label!r} would name them")
     if not len(kept):
         raise HiertaxError(f"{rows.files[0]}: no row has an image with a label; list some")
     splits = split_codes(kept[columns.split], rows.where) if columns.split else None

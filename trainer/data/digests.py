@@ -20,7 +20,7 @@ from numpy.typing import NDArray
 
 from taxonomy import HiertaxError
 from taxonomy.files import write_atomic
-from trainer.data.images import on_all_cores
+from taxonomy.threads import on_all_cores
 
 DIGEST: Final = 16  # bytes
 _MAGIC: Final = b"hiertax-digests\1"

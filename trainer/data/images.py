@@ -2,13 +2,8 @@
 
 from __future__ import annotations
 
-import os
-import struct
-from collections import deque
-from collections.abc import Callable, Iterable, Iterator, Sequence
-from concurrent.futures import Future, ThreadPoolExecutor
+from collections.abc import Callable, Iterator, Sequence
 from pathlib import Path
-from typing import TypeVar
 
 import numpy as np
 import psutil
@@ -18,12 +13,8 @@ from PIL import Image
 from torch import Tensor
 
 from taxonomy import HiertaxError
-from trainer.data.pixels import as_shown
-
-Item = TypeVar("Item")
-Result = TypeVar("Result")
-
-UNREADABLE = (OSError, ValueError, SyntaxError, struct.error, Image.DecompressionBombError)  # as Pillow raises them
+from taxonomy.pixels import UNREADABLE, as_shown
+from taxonomy.threads import on_all_cores
 
 
 class UndecodableImageError(HiertaxError):
@@ -33,7 +24,7 @@ class UndecodableImageError(HiertaxError):
 def decode(path: Path, size: int) -> NDArray[np.uint8]:
     """Decode an image file to RGB at exactly ``size x size``, whatever its aspect (the paper's recipe).
 
-    It is as a viewer shows it, see `trainer.data.pixels`.
+    It is as a viewer shows it, see `taxonomy.pixels`.
 
     Returns
     -------
@@ -55,30 +46,6 @@ def to_pixels(image: Image.Image, size: int) -> NDArray[np.uint8]:
     """Return an open image, which stays as it is, as RGB at exactly ``size x size``, uint8 ``[3, size, size]``."""
     pixels = np.asarray(as_shown(image).resize((size, size), Image.Resampling.BILINEAR))
     return np.ascontiguousarray(pixels.transpose(2, 0, 1))
-
-
-def on_all_cores(work: Callable[[Item], Result], items: Iterable[Item]) -> Iterator[Result]:
-    """Call `work` on every item in threads and yield what it returns, in their order; see `in_threads`."""
-    threads = os.cpu_count() or 1
-    return in_threads(work, items, threads=threads, ahead=4 * threads)
-
-
-def in_threads(work: Callable[[Item], Result], items: Iterable[Item], *, threads: int, ahead: int) -> Iterator[Result]:
-    """Call `work` on every item in so many threads and yield what it returns, in their order.
-
-    No more than `ahead` results are made before somebody takes them; what is not taken is not made.
-    """
-    pool = ThreadPoolExecutor(threads)
-    made: deque[Future[Result]] = deque()
-    try:
-        for item in items:
-            made.append(pool.submit(work, item))
-            if len(made) > ahead:
-                yield made.popleft().result()
-        while made:
-            yield made.popleft().result()
-    finally:
-        pool.shutdown(cancel_futures=True)
 
 
 def decode_all(

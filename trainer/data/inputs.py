@@ -16,7 +16,8 @@ from torch import Tensor
 from torch.utils.data import DataLoader, Dataset
 
 from taxonomy import HiertaxError
-from trainer.data.images import UndecodableImageError, decode, in_threads
+from taxonomy.threads import in_threads
+from trainer.data.images import UndecodableImageError, decode
 from trainer.runtime.signals import SIGNALS
 
 

@@ -18,7 +18,9 @@ from torch import Tensor
 
 from taxonomy import HiertaxError
 from taxonomy.datasets import find_images
-from trainer.data.images import UNREADABLE, UndecodableImageError, decode, on_all_cores, to_pixels
+from taxonomy.pixels import UNREADABLE
+from taxonomy.threads import on_all_cores
+from trainer.data.images import UndecodableImageError, decode, to_pixels
 
 ImageLike: TypeAlias = str | os.PathLike[str] | Image.Image | NDArray[np.uint8]
 Images: TypeAlias = ImageLike | Iterable[ImageLike]
