@@ -25,7 +25,8 @@ from taxonomy.commands.parameters import READABLE
 from taxonomy.errors import HierarchyError
 from taxonomy.formats import table_files
 from taxonomy.hierarchy import Hierarchy
-from taxonomy.leveling import POLICIES, ImportOptions
+from taxonomy.leveling import ImportOptions
+from taxonomy.ragged import POLICIES
 from taxonomy.validation import validate
 
 MARKS = ["(", ")", ",", ":", ";", "'", '"', "[", "]", "{", "}", "\t", "\n", " ", "|", "-", "#", "0", "1.5", "a", "b_c",

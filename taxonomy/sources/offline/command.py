@@ -7,7 +7,8 @@ from typing import Final
 
 import click
 
-from taxonomy.leveling import ImportOptions, Ragged
+from taxonomy.leveling import ImportOptions
+from taxonomy.ragged import Ragged
 from taxonomy.sources.offline.build import Request, build
 from taxonomy.sources.outcome import finish
 from taxonomy.sources.subjects import read_names
