@@ -11,6 +11,7 @@ from pathlib import Path
 
 import msgspec
 
+from taxonomy.document import shown
 from taxonomy.errors import HierarchyError, HiertaxError
 from taxonomy.formats import (
     dot,
@@ -31,6 +32,7 @@ from taxonomy.formats.table import first_row
 from taxonomy.formats.text import decode as text_of
 from taxonomy.hierarchy import Hierarchy
 from taxonomy.leveling import ImportOptions
+from taxonomy.ranks import is_placeholder
 
 
 @dataclass(frozen=True)
@@ -85,6 +87,7 @@ FORMATS = {
     "dot": Format((".dot", ".gv"), "", dot.write),
     "html": Format((".html",), "", html.write),
 }  # fmt: skip
+_BY_LINEAGE = ("lineage-csv", "parquet", "xlsx", "hiclass", "inat")
 MOST_BYTES = 256 * 2**20  # of a file
 MOST_MARKS = 5_000_000  # of the signs that open a node or a cell, of a tree in text
 _SUFFIXES = {suffix for fmt in FORMATS.values() for suffix in fmt.suffixes}
@@ -190,8 +193,18 @@ def encode(hierarchy: Hierarchy, kind: str) -> bytes:
     HierarchyError
         If the format cannot carry a name of this hierarchy.
     """
+    _refuse_gaps(hierarchy, kind)
     content = FORMATS[kind].write(hierarchy)
     return content.encode() if isinstance(content, str) else content
+
+
+def _refuse_gaps(hierarchy: Hierarchy, kind: str) -> None:
+    """Refuse a name that the reader would take for a gap; in a tree without ranks a leaf may be called so."""
+    if FORMATS[kind].read is None:
+        return
+    levels = hierarchy.levels if kind in _BY_LINEAGE else hierarchy.levels[:-1]
+    if name := next((label for level in levels for label in level.labels if is_placeholder(label)), None):
+        raise HierarchyError(f"{kind} cannot carry {shown(name)}, which is read as a gap; rename the taxon")
 
 
 def guess(path: Path, content: bytes) -> str | None:

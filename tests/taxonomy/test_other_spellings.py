@@ -345,3 +345,16 @@ def test_an_array_that_python_2_wrote_is_read_without_a_word() -> None:
     np.save(out, np.array([["a", "x"], ["b", "y"]]))
     old = out.getvalue().replace(b"(2, 2), }   ", b"(2L, 2L), } ")
     assert read(old, "hiclass")[0].sizes == (2, 2)
+
+
+@pytest.mark.parametrize("kind", [kind for kind, fmt in formats.FORMATS.items() if fmt.read])
+def test_what_would_be_read_as_a_gap_is_not_written(kind: str) -> None:
+    above = Hierarchy.from_lineages([("NA", "a"), ("B", "b")], ("order", "species"), name="h", root="r")
+    with pytest.raises(HierarchyError, match=f"{kind} cannot carry 'NA', which is read as a gap"):
+        formats.encode(above, kind)
+    leaf = Hierarchy.from_lineages([("A", "unknown"), ("B", "b")], ("order", "species"), name="h", root="r")
+    if kind in ("lineage-csv", "parquet", "xlsx", "hiclass", "inat"):
+        with pytest.raises(HierarchyError, match="cannot carry 'unknown'"):
+            formats.encode(leaf, kind)
+    else:
+        assert formats.decode(formats.encode(leaf, kind), kind, ImportOptions()).classes == ("unknown", "b")
