@@ -17,7 +17,7 @@ import msgspec
 import numpy as np
 from msgspec import Struct
 
-from taxonomy.datasets.categories import class_names, levels_of, lineages_of, text_of
+from taxonomy.categories import class_names, levels_of, lineages_of, text_of
 from taxonomy.datasets.conventions import nfc
 from taxonomy.datasets.dataset import SPLIT_NAMES, Dataset, IntArray, make_table
 from taxonomy.datasets.lineages import told_apart

@@ -6,13 +6,14 @@ import codecs
 import csv
 import io
 import warnings
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from pathlib import Path
-from typing import TYPE_CHECKING, Any, Final
+from typing import TYPE_CHECKING, Any, Final, TypeVar
 
 import msgspec
 import numpy as np
 
+from taxonomy import parquet
 from taxonomy.datasets.notes import few
 from taxonomy.errors import HiertaxError
 from taxonomy.files import read_bytes, read_text
@@ -22,6 +23,7 @@ if TYPE_CHECKING:
 
 SUFFIXES: Final = (".csv", ".tsv", ".jsonl", ".ndjson", ".parquet")
 _JSON_LINES: Final = (".jsonl", ".ndjson")
+_Result = TypeVar("_Result")
 
 
 def read_table(file: Path, delimiter: str | None = None) -> DataFrame:
@@ -67,7 +69,7 @@ def names_of_columns(file: Path) -> tuple[str, ...]:
     suffix = file.suffix.casefold()
     try:
         if suffix == ".parquet":
-            names = _opened(file).schema_arrow.names
+            names = _from_parquet(file, parquet.names_in)
         else:
             with file.open(encoding="utf-8-sig") as opened:
                 first = opened.readline()
@@ -144,23 +146,24 @@ def _json_lines(file: Path) -> DataFrame:
 def _parquet(file: Path) -> DataFrame:
     import pandas as pd
 
-    source = _opened(file)
-    try:
-        plain = [field.name for field in source.schema_arrow if not holds_more(field.type)]
-        table = source.read(columns=plain).to_pydict()
-    except (OSError, ValueError) as error:  # pyarrow's own are of these
-        raise unreadable(file, error) from None
-    cells = {name: [cell(value) for value in values] for name, values in table.items()}
-    return pd.DataFrame(cells, index=range(1, source.metadata.num_rows + 1), dtype="str")
+    found = _from_parquet(file, parquet.read)
+    kept = [k for k, name in enumerate(found.names) if name]
+    table = pd.DataFrame({k: found.cells[k] for k in kept}, index=range(1, found.rows + 1), dtype="str")
+    return table.set_axis([found.names[k] for k in kept], axis=1)
 
 
-def _opened(file: Path) -> Any:
-    """Open a Parquet file, whose rows are not read."""
-    parquet = reader_of_parquet(file)
+def _from_parquet(file: Path, read: Callable[[Path], _Result]) -> _Result:
     try:
-        return parquet.ParquetFile(file)
+        return read(file)
+    except HiertaxError as error:
+        raise HiertaxError(f"{file}: {error}") from None
     except (OSError, ValueError) as error:
         raise unreadable(file, error) from None
+
+
+def cell(value: Any) -> str:
+    """Return a cell as text; a number is written as an integer where it is one."""
+    return "" if isinstance(value, dict | list) else parquet.text_of(value)
 
 
 def reader_of_parquet(file: Path | str) -> Any:
@@ -172,10 +175,10 @@ def reader_of_parquet(file: Path | str) -> Any:
         If it is not there.
     """
     try:
-        from pyarrow import parquet  # type: ignore[import-untyped]
+        from pyarrow import parquet as reader  # type: ignore[import-untyped]
     except ModuleNotFoundError:
         raise HiertaxError(f"{file}: Parquet needs pyarrow: pip install 'hiertax[tables]'") from None
-    return parquet
+    return reader
 
 
 def holds_more(kind: Any) -> bool:
@@ -183,14 +186,3 @@ def holds_more(kind: Any) -> bool:
     from pyarrow import types
 
     return bool(types.is_nested(kind) or types.is_binary(kind) or types.is_large_binary(kind))
-
-
-def cell(value: Any) -> str:
-    """Return a cell as text; a number is written as an integer where it is one."""
-    if value is None or value != value:  # not a number
-        return ""
-    if isinstance(value, str):
-        return value
-    if isinstance(value, float) and value.is_integer():
-        return str(int(value))
-    return "" if isinstance(value, dict | list) else str(value)

@@ -23,7 +23,7 @@ from trainer.config import Config
     "--split", type=click.Choice(["train", "val", "test", "all"]), default="train", show_default=True,
     help="Of which images.",
 )  # fmt: skip
-@options("data", "backbone", "weights", "image_size", "batch_size", *IMAGE_OPTIONS)
+@options("data", "backbone", "weights", "image_size", "batch_size", "crop_to_box", *IMAGE_OPTIONS)
 @click.pass_context
 def extract(
     ctx: click.Context, /, hierarchy: Path | None, run: Path | None, out: Path, split: str, **settings: Any
@@ -42,7 +42,7 @@ def extract(
     changed = given(ctx, settings)
     if run is None and hierarchy is None:
         raise click.UsageError("name a hierarchy file by --hierarchy, or a run by --run.", ctx)
-    if run is not None and (own := sorted(changed & {"backbone", "weights", "image_size"})):
+    if run is not None and (own := sorted(changed & {"backbone", "weights", "image_size", "crop_to_box"})):
         raise click.UsageError(f"--{own[0].replace('_', '-')} is the run's own; leave it out.", ctx)
     check_places()
     from trainer.inference.extraction import extract as from_backbone

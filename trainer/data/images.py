@@ -16,6 +16,7 @@ from taxonomy import HiertaxError
 from taxonomy.datasets.shards import address, open_image
 from taxonomy.pixels import UNREADABLE, as_shown
 from taxonomy.threads import on_all_cores
+from trainer.data.boxes import OutsideError, cut_out
 
 
 class UndecodableImageError(HiertaxError):
@@ -38,7 +39,9 @@ def decode(path: Path, size: int) -> NDArray[np.uint8]:
     """
     try:
         with Image.open(open_image(path)) as image:
-            return to_pixels(image, size)
+            return to_pixels(image, size, path)
+    except OutsideError as error:
+        raise UndecodableImageError(f"{path}: {error}") from None
     except UNREADABLE as error:
         # of an image in a shard, Pillow would name where its bytes are in memory
         unknown = isinstance(error, UnidentifiedImageError) and address(path)
@@ -46,9 +49,12 @@ def decode(path: Path, size: int) -> NDArray[np.uint8]:
         raise UndecodableImageError(f"{path}: cannot be decoded ({reason}); replace the file") from None
 
 
-def to_pixels(image: Image.Image, size: int) -> NDArray[np.uint8]:
-    """Return an open image, which stays as it is, as RGB at exactly ``size x size``, uint8 ``[3, size, size]``."""
-    pixels = np.asarray(as_shown(image).resize((size, size), Image.Resampling.BILINEAR))
+def to_pixels(image: Image.Image, size: int, path: Path | None = None) -> NDArray[np.uint8]:
+    """Return an open image, which stays as it is, as RGB at exactly ``size x size``, uint8 ``[3, size, size]``.
+
+    Of a path with a box it is what lies in the box.
+    """
+    pixels = np.asarray(cut_out(as_shown(image), path).resize((size, size), Image.Resampling.BILINEAR))
     return np.ascontiguousarray(pixels.transpose(2, 0, 1))
 
 

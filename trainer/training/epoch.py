@@ -130,7 +130,7 @@ def train_epoch(
                 images = inputs if drawn is None else augment(inputs, drawn, learner.network.preprocessing)
                 with _exchange_gradients(learner.model, now=part == parts - 1):
                     with compute.autocast():
-                        loss, hits = step(images, targets, drawn.share if drawn else None)
+                        loss, hits = step(images, targets, drawn.share if drawn else None, learner.ancestors)
                     learner.backward(loss / parts)
                 learner.add_loss(loss.detach(), len(inputs))
                 if number == len(steps) - 1:
