@@ -3,7 +3,7 @@ VENV   := .venv
 BIN    := $(VENV)/bin
 STAMP  := $(VENV)/.installed
 
-.PHONY: install test lint docs demo features clean
+.PHONY: install test test-lowest lint docs demo features clean
 
 install: $(STAMP)
 
@@ -19,6 +19,15 @@ lint: install
 
 test: lint
 	$(BIN)/pytest --numprocesses logical --maxprocesses 8 --dist loadfile
+
+# The same tests with the lowest versions that pyproject.toml names, in an environment of their own.
+LOWEST := .venv-lowest
+
+test-lowest:
+	$(PYTHON) -m venv $(LOWEST)
+	$(PYTHON) tests/lowest.py > $(LOWEST)/lowest.txt
+	$(LOWEST)/bin/python -m pip install --quiet --constraint $(LOWEST)/lowest.txt --editable ".[train,tables,plot,dev]"
+	$(LOWEST)/bin/pytest --numprocesses logical --maxprocesses 8 --dist loadfile
 
 # The documentation as a site, in build/site; a warning is an error. The tests build it too.
 docs: install
@@ -63,4 +72,4 @@ features: install
 	$(BIN)/hiertax cluster --method dft --levels 3 --out hierarchies/sketchbirds_dft.json
 
 clean:
-	rm -rf $(VENV) demo build
+	rm -rf $(VENV) $(LOWEST) demo build

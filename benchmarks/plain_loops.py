@@ -7,7 +7,8 @@ device at every step, batch 64, plain SGD.
 
 from __future__ import annotations
 
-from collections.abc import Callable
+import time
+from collections.abc import Callable, Iterable, Iterator
 from contextlib import AbstractContextManager, nullcontext
 from dataclasses import dataclass
 from itertools import islice
@@ -59,12 +60,12 @@ class Contestant(Protocol):
     ----------
     dtype
         What autocast computes in; float32 where there is no autocast.
-    channels_last
-        Whether images and weights have their channels last in memory.
+    waited
+        Seconds of the last epoch in which it waited for images.
     """
 
     dtype: torch.dtype
-    channels_last: bool
+    waited: float
 
     def train(self, steps: int | None = None) -> float:
         """Train one epoch, or some steps of one; return the mean loss."""
@@ -127,10 +128,22 @@ def right(logits: list[Tensor], targets: Tensor) -> Tensor:
     return torch.stack([z.argmax(1) for z in logits], dim=1).eq(targets)
 
 
+def waiting(batches: Iterable[Any], contestant: Contestant) -> Iterator[Any]:
+    """Yield batches, and add to the contestant's account the seconds that each was waited for."""
+    iterator = iter(batches)
+    while True:
+        asked = time.perf_counter()
+        batch = next(iterator, None)
+        contestant.waited += time.perf_counter() - asked
+        if batch is None:
+            return
+        yield batch
+
+
 class Official:
     """The official way."""
 
-    dtype, channels_last = torch.float32, False
+    dtype = torch.float32
 
     def __init__(self, job: Job) -> None:
         self.device = job.device
@@ -147,8 +160,8 @@ class Official:
     def train(self, steps: int | None = None) -> float:
         """Train one epoch, or some steps of one; return the mean loss."""
         self.network.train()
-        losses = []
-        for images, labels in islice(self.train_loader, steps):
+        losses, self.waited = [], 0.0
+        for images, labels in islice(waiting(self.train_loader, self), steps):
             images, targets = images.to(self.device), self.targets(labels)
             self.optimizer.zero_grad()
             loss = loss_of(self.network(images), targets)
@@ -170,8 +183,6 @@ class Official:
 class Plain:
     """A good plain loop: mixed precision and channels last, a loader that never starts anew, no waiting in a step."""
 
-    channels_last = True
-
     def __init__(self, job: Job) -> None:
         torch.backends.cudnn.benchmark = True
         self.device, on_gpu = job.device, job.device.type == "cuda"
@@ -179,7 +190,7 @@ class Plain:
         self.network = job.network().to(job.device).to(memory_format=torch.channels_last)
         self.optimizer = sgd(self.network, fused=True)
         self.train_loader, self.test_loader = loaders(job, pin_memory=on_gpu, persistent_workers=job.workers > 0)
-        self.paths = torch.from_numpy(job.paths).to(job.device)
+        self.paths = torch.tensor(job.paths, device=job.device)
 
     def moved(self, images: Tensor, labels: Tensor) -> tuple[Tensor, Tensor]:
         """Send a batch to the device and look the labels of all levels up there."""
@@ -189,8 +200,8 @@ class Plain:
     def train(self, steps: int | None = None) -> float:
         """Train one epoch, or some steps of one; return the mean loss."""
         self.network.train()
-        losses = []
-        for batch in islice(self.train_loader, steps):
+        losses, self.waited = [], 0.0
+        for batch in islice(waiting(self.train_loader, self), steps):
             images, targets = self.moved(*batch)
             with autocast(self.dtype, self.device):
                 loss = loss_of(self.network(images), targets)
@@ -217,15 +228,15 @@ def autocast(dtype: torch.dtype, device: torch.device) -> AbstractContextManager
     return nullcontext() if dtype == torch.float32 else torch.autocast(device.type, dtype)
 
 
-def network_step(job: Job, contestant: Contestant) -> Callable[[], None]:
-    """Return one eager forward and backward pass of the network as the contestant runs it, on made-up images."""
-    layout = torch.channels_last if contestant.channels_last else torch.contiguous_format
-    network = job.network().to(job.device).to(memory_format=layout).train()
-    images = torch.randn(job.batch, 3, job.image_size, job.image_size, device=job.device).to(memory_format=layout)
-    targets = torch.from_numpy(job.paths[job.train.labels[: job.batch]]).to(job.device)
+def network_step(job: Job, dtype: torch.dtype) -> Callable[[], None]:
+    """Return one eager forward and backward pass of the network in a number format, on made-up images."""
+    network = job.network().to(job.device).to(memory_format=torch.channels_last).train()
+    images = torch.randn(job.batch, 3, job.image_size, job.image_size, device=job.device)
+    images = images.to(memory_format=torch.channels_last)
+    targets = torch.tensor(job.paths[job.train.labels[: job.batch]], device=job.device)
 
     def step() -> None:
-        with autocast(contestant.dtype, job.device):
+        with autocast(dtype, job.device):
             loss = loss_of(network(images), targets)
         loss.backward()
 

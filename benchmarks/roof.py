@@ -71,6 +71,19 @@ def bytes_moved(step: Callable[[], object]) -> int:
     return counter.total
 
 
+def bytes_of_step(step: Callable[[int], Callable[[], object]]) -> dict[str, float]:
+    """Return the bytes that a step moves for each image, and those for each step, such as weights and gradients.
+
+    Parameters
+    ----------
+    step
+        Returns a step of a batch of so many images.
+    """
+    two, four = (bytes_moved(step(batch)) for batch in (2, 4))
+    per_image = (four - two) / 2
+    return {"per_image": per_image, "per_step": two - 2 * per_image}
+
+
 def copy_bandwidth(device: torch.device, *, size: int | None = None, repeats: int = 10) -> float:
     """Return the bytes per second, read and written, of a large copy within a device's memory (median of some).
 

@@ -1,28 +1,34 @@
-"""The rows of `trainer.py`: hiertax's trainer as a contestant, and the process that each contestant has to itself."""
+"""The rows of `trainer.py`: hiertax's trainer as a contestant, and the process that each row has to itself."""
 
 from __future__ import annotations
 
-import ctypes
+import json
 import multiprocessing
 import os
-from collections.abc import Callable, Iterator, Sequence
-from contextlib import contextmanager, suppress
-from dataclasses import dataclass
+import time
+from collections.abc import Callable, Iterator
+from contextlib import suppress
+from dataclasses import dataclass, replace
 from functools import partial
 from multiprocessing.connection import Connection
+from multiprocessing.process import BaseProcess
 from pathlib import Path
 from tempfile import TemporaryDirectory
-from typing import Any
 
 import numpy as np
 import torch
 from plain_loops import Contestant, Job, Official, Plain, network_step
-from roof import bytes_moved, timed
+from plan import Row
+from records import Record
+from roof import bytes_of_step, copy_bandwidth, timed
+from table import PAPER
 
 from taxonomy import Hierarchy, HiertaxError
+from taxonomy.files import write_json
 from trainer.config import Config
 from trainer.data.augment import Recipe, draw_params
 from trainer.data.datasets import Split
+from trainer.data.entries import cache_root
 from trainer.data.inputs import ArrayInputs, Inputs
 from trainer.data.labelled import LabelledDataset
 from trainer.data.placement import open_inputs
@@ -36,8 +42,6 @@ from trainer.training.compiling import faster_steps
 from trainer.training.epoch import EpochPlan, plan_epoch, train_epoch
 from trainer.training.learner import Learner
 
-PAPER = {"epochs": 100, "training_images": 5994, "test_images": 5794}  # a run on CUB as the paper has it
-
 
 @dataclass(frozen=True)
 class Settings:
@@ -45,8 +49,6 @@ class Settings:
 
     data: str
     hierarchy: str
-    backbone: str
-    weights: str
     image_size: int
     device: str
     small: bool
@@ -56,18 +58,19 @@ class Settings:
     batches: tuple[int, int]
     warm_up_steps: int
 
-    def job(self, batch: int) -> Job:
+    def job(self, row: Row) -> Job:
         """Join the dataset to its hierarchy and pick the images: some of all classes, files repeated if too few."""
-        task = LabelledDataset.prepare(self.config(batch), Hierarchy.load(self.hierarchy), Reporter())
-        network = partial(build_network, "ours", self.backbone, task.hierarchy.sizes, weights=self.weights)
+        task = LabelledDataset.prepare(self.config(row), Hierarchy.load(self.hierarchy), Reporter())
+        network = partial(build_network, "ours", row.backbone, task.hierarchy.sizes, weights="none")
         train, test = (pick(split, self.images) for split in (task.dataset.train, task.dataset.test))
-        return Job(train, test, task.paths, network, self.image_size, batch, self.workers, torch.device(self.device))
+        place = torch.device(self.device)
+        return Job(train, test, task.paths, network, self.image_size, row.batch, self.workers, place)
 
-    def config(self, batch: int) -> Config:
+    def config(self, row: Row) -> Config:
         """Return the trainer's own settings."""
         return Config(
-            self.hierarchy, self.data, backbone=self.backbone, weights=self.weights,
-            image_size=self.image_size, batch_size=batch, device=self.device,
+            self.hierarchy, self.data, backbone=row.backbone, weights="none", image_size=self.image_size,
+            batch_size=row.batch, device=self.device, compile="on" if row.compiled else "off",
         )  # fmt: skip
 
 
@@ -79,10 +82,8 @@ def pick(split: Split, count: int) -> Split:
 class Ours:
     """The trainer's own path: its steps, compiled or not, and its scoring, as a run uses them."""
 
-    channels_last = True
-
     def __init__(self, job: Job, config: Config, place: Callable[[Split, Compute], Inputs]) -> None:
-        self.job, self.compute = job, choose(config)
+        self.job, self.compute, self.waited = job, choose(config), 0.0
         self.dtype = self.compute.dtype
         self.learner = Learner(job.network(), config, self.compute, job.paths.shape[1])
         self.samples, self.test = (
@@ -98,7 +99,7 @@ class Ours:
             count, self.learner.epoch, batch_size=self.job.batch, draw=lambda g: draw_params(Recipe(), count, size, g)
         )
         plan = EpochPlan(whole.indices[:steps], whole.offsets[:steps], whole.params)
-        train_epoch(self.learner, self.samples, plan, self.compute, steps=self.steps)
+        self.waited = train_epoch(self.learner, self.samples, plan, self.compute, steps=self.steps).waiting
         return self.learner.finish_epoch()[0]
 
     def evaluate(self, steps: int | None = None) -> list[float]:
@@ -143,58 +144,50 @@ CONTESTANTS: dict[str, Callable[[Job, Config], Contestant]] = {
 }
 
 
-# ---------------------------------------------------------------- one process for each
-
-
+@dataclass
 class Runner:
-    """One row, in the process that it has to itself."""
+    """One contestant, in the process that it has to itself."""
 
-    def __init__(self, settings: Settings, key: str, batch: int) -> None:
-        self.settings, self.key, self.job = settings, key, settings.job(batch)
+    settings: Settings
+    row: Row
+
+    def figures(self) -> Iterator[Record]:
+        """Make the contestant ready, then measure it in rounds; yield what each took as soon as it is known."""
+        self.job, config = self.settings.job(self.row), self.settings.config(self.row)
         torch.zeros(1, device=self.job.device)  # what a device sets up on first use is no part of anything
         self.held = 0 if self.on_gpu else memory("VmRSS")
+        self.contestant, loading = timed(lambda: CONTESTANTS[self.row.key](self.job, config), self.job.device)
+        steps = self.settings.warm_up_steps
+        _, train = timed(lambda: self.contestant.train(steps), self.job.device)
+        _, evaluation = timed(lambda: self.contestant.evaluate(steps), self.job.device)
+        yield {"kind": "warm_up", "loading": loading, "first_steps": train + evaluation, "images": self.settings.images}
+        for _ in range(self.settings.repeats):
+            yield self.round()
 
     @property
     def on_gpu(self) -> bool:
         """Whether the device is a GPU."""
         return self.job.device.type == "cuda"
 
-    def warm_up(self) -> dict[str, float]:
-        """Make the contestant ready: images decoded, networks compiled, a few steps done. Return the seconds."""
-        config = self.settings.config(self.job.batch)
-        self.contestant, loading = timed(lambda: CONTESTANTS[self.key](self.job, config), self.job.device)
-        steps = self.settings.warm_up_steps
-        _, train = timed(lambda: self.contestant.train(steps), self.job.device)
-        _, evaluation = timed(lambda: self.contestant.evaluate(steps), self.job.device)
-        return {"loading": loading, "first_steps": train + evaluation}
-
-    def measure(self) -> dict[str, Any]:
+    def round(self) -> Record:
         """Train one epoch and evaluate; return what that took."""
         if not self.on_gpu:
             self.contestant.train(1)  # untimed: takes memory that was handed back
         self._forget_peak()
         loss, train = timed(self.contestant.train, self.job.device)
-        peak = self._peak()
+        peak, waited = self._peak(), self.contestant.waited
         accuracy, evaluation = timed(self.contestant.evaluate, self.job.device)
         trained = len(self.job.train) // self.job.batch * self.job.batch
         return {
+            "kind": "round",
+            "dtype": name_of(self.contestant.dtype),
             "images_per_second": trained / train,
+            "waiting": waited / train,
             "evaluation_images_per_second": len(self.job.test) / evaluation,
             "peak_memory_bytes": peak,
             "loss": loss,
             "accuracy": accuracy,
-            "load": os.getloadavg()[0],
         }
-
-    def count_bytes(self) -> dict[str, Any]:
-        """Return the bytes that an image's share of a step moves, and in which number format."""
-        moved = bytes_moved(network_step(self.job, self.contestant)) / self.job.batch
-        return {"bytes_per_image": moved, "dtype": str(self.contestant.dtype).removeprefix("torch.")}
-
-    def hand_back(self) -> None:
-        """Return freed memory to the system: processes that keep theirs while others run would fill it (glibc)."""
-        if not self.on_gpu:
-            ctypes.CDLL(None).malloc_trim(0)
 
     def _forget_peak(self) -> None:
         if self.on_gpu:
@@ -211,53 +204,97 @@ def memory(field: str) -> int:
     return int(Path("/proc/self/status").read_text().split(f"{field}:")[1].split()[0]) * 1024
 
 
-def serve(pipe: Connection, settings: Settings, key: str, batch: int) -> None:
-    """Be the process of one row: do what is asked for until the main process is done, or was interrupted."""
-    with suppress(EOFError, BrokenPipeError, KeyboardInterrupt):
-        try:
-            runner = Runner(settings, key, batch)
-            while True:
-                answer = getattr(runner, pipe.recv())()
-                runner.hand_back()
-                pipe.send(answer)
-        except HiertaxError as error:
-            pipe.send(error)
+def name_of(dtype: torch.dtype) -> str:
+    """Return the name of a number format, such as ``bfloat16``."""
+    return str(dtype).removeprefix("torch.")
 
 
-class Remote:
-    """A row's process, seen from the main one."""
-
-    def __init__(self, settings: Settings, key: str, batch: int, context: Any) -> None:
-        self.key, self.batch = key, batch
-        self.pipe, there = context.Pipe()
-        self.process = context.Process(target=serve, args=(there, settings, key, batch))
-        self.process.start()
-        there.close()
-
-    def ask(self, what: str) -> dict[str, Any]:
-        """Let the process do something; return its answer."""
-        try:
-            self.pipe.send(what)
-            answer: dict[str, Any] | HiertaxError = self.pipe.recv()
-        except (EOFError, OSError):
-            raise HiertaxError(f"({self.key}) at batch {self.batch}: its process ended; see above why") from None
-        if isinstance(answer, HiertaxError):
-            raise answer
-        return answer
+def bandwidths(settings: Settings, _: Row) -> Iterator[Record]:
+    """Yield the device's copy bandwidth, measured a few times."""
+    for _ in range(settings.repeats):
+        yield {"kind": "bandwidth", "bytes_per_second": copy_bandwidth(torch.device(settings.device))}
 
 
-@contextmanager
-def processes(settings: Settings, rows: Sequence[tuple[str, int]]) -> Iterator[list[Remote]]:
-    """Start a process for each row, of which is told who trains and in which of the batch sizes; end them at last."""
+def bytes_of(settings: Settings, row: Row) -> Iterator[Record]:
+    """Yield what a step of a network moves, in every number format that a contestant computes in; see `roof.py`."""
+    dtypes = (torch.float32,) if settings.small else (torch.float32, torch.bfloat16)
+    for dtype in dtypes:
+        yield {"kind": "bytes", "dtype": name_of(dtype), **counted(settings, row, dtype)}
+
+
+def counted(settings: Settings, row: Row, dtype: torch.dtype) -> Record:
+    """Return the bytes of each image and of each step, counted on a CPU once for every version of torch."""
+    place = cache_root() / "benchmark-bytes.json"
+    known = json.loads(place.read_text()) if place.exists() else {}
+    key = f"{row.backbone} {settings.image_size} {name_of(dtype)} torch {torch.__version__}"
+    if key not in known:
+        job = replace(settings.job(replace(row, batch=2)), device=torch.device("cpu"))
+        known[key] = bytes_of_step(lambda batch: network_step(replace(job, batch=batch), dtype))
+        place.parent.mkdir(parents=True, exist_ok=True)
+        write_json(place, known)
+    return known[key]
+
+
+# ---------------------------------------------------------------- one process for each
+
+PRELOADED = [
+    "torchvision",
+    "trainer.training.epoch",
+    "trainer.data.labelled",
+    "trainer.models.methods",
+    "pandas",
+]  # once
+
+
+def figures(settings: Settings, row: Row, seconds: float) -> Iterator[Record]:
+    """Measure a row in a process of its own; yield each figure at once, or why there is none.
+
+    Parameters
+    ----------
+    seconds
+        When the process is ended, whatever it does.
+    """
     context = multiprocessing.get_context("forkserver")
-    context.set_forkserver_preload(["torch", "torchvision"])  # imported once, not by every process anew
-    remotes: list[Remote] = []
+    context.set_forkserver_preload(PRELOADED)
+    pipe, there = context.Pipe()
+    process = context.Process(target=serve, args=(there, settings, row))
+    process.start()
+    there.close()
     try:
-        for key, size in rows:
-            remotes.append(Remote(settings, key, settings.batches[size], context))
-        yield remotes
+        yield from _answers(pipe, process, seconds)
     finally:
-        for remote in remotes:
-            remote.pipe.close()  # which ends its process
-        for remote in remotes:
-            remote.process.join()
+        process.kill()
+        process.join()
+
+
+def _answers(pipe: Connection, process: BaseProcess, seconds: float) -> Iterator[Record]:
+    end = time.monotonic() + seconds
+    while pipe.poll(max(end - time.monotonic(), 0)):
+        try:
+            record: Record | None = pipe.recv()
+        except EOFError:
+            process.join()
+            yield {"kind": "left_out", "why": f"its process ended with exit code {process.exitcode}"}
+            return
+        if record is None:
+            return
+        yield record
+    yield {"kind": "left_out", "why": f"ended after {seconds:.0f} s"}
+
+
+def serve(pipe: Connection, settings: Settings, row: Row) -> None:
+    """Be the process of one row: send its figures, and None when all is done."""
+    measure = SPECIAL.get(row.key, lambda settings, row: Runner(settings, row).figures())
+    with suppress(BrokenPipeError, KeyboardInterrupt):
+        try:
+            for record in measure(settings, row):
+                pipe.send(record)
+            pipe.send(None)
+        except Exception as error:  # whatever it is, the other rows are to be measured
+            reason = next(iter(str(error).splitlines()), "")
+            why = reason if isinstance(error, HiertaxError) else f"{type(error).__name__}: {reason}"
+            pipe.send({"kind": "left_out", "why": why})
+            pipe.send(None)
+
+
+SPECIAL: dict[str, Callable[[Settings, Row], Iterator[Record]]] = {"bandwidth": bandwidths, "bytes": bytes_of}

@@ -9,6 +9,7 @@ from taxonomy.commands.cluster import cluster
 from taxonomy.commands.compare import compare
 from taxonomy.commands.convert import convert, plot
 from taxonomy.commands.download import download
+from taxonomy.commands.inspect import inspect
 from taxonomy.commands.select import select
 from taxonomy.commands.show import show
 from taxonomy.commands.validate import validate
@@ -27,5 +28,5 @@ def main() -> None:
     """
 
 
-for command in (build, show, select, validate, compare, convert, plot, download, cluster):
+for command in (build, show, select, validate, compare, convert, plot, download, inspect, cluster):
     main.add_command(command)

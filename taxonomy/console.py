@@ -17,7 +17,7 @@ from taxonomy.errors import HiertaxError
 
 CONTEXT = {"help_option_names": ["-h", "--help"], "max_content_width": 100}
 EXTRAS = {
-    **dict.fromkeys(("torch", "torchvision", "safetensors", "PIL", "filelock", "tomli_w"), "train"),
+    **dict.fromkeys(("torch", "torchvision", "safetensors", "filelock", "tomli_w"), "train"),
     "matplotlib": "plot",
     "tensorboard": "tensorboard",
     **dict.fromkeys(("openpyxl", "pyarrow"), "tables"),

@@ -7,6 +7,8 @@ from collections.abc import Sequence
 
 import numpy as np
 
+from taxonomy.document import LONGEST, shown
+from taxonomy.errors import HierarchyError
 from taxonomy.hierarchy import Level
 
 
@@ -51,3 +53,37 @@ def qualified(levels: Sequence[Level]) -> tuple[tuple[Level, ...], int]:
         renamed += sum(label in shared for label in level.labels) if shared else 0
         done.append(Level(level.name, labels, level.parents, level.extras))
     return tuple(done), renamed
+
+
+def refuse_shared(levels: Sequence[Level]) -> None:
+    """Refuse names that two taxa of a level share, and say where both are.
+
+    Raises
+    ------
+    HierarchyError
+        On the first such name, coarsest level first, with the count of others on its level.
+    """
+    for k, level in enumerate(levels):
+        if len(set(level.labels)) == len(level.labels):
+            continue
+        first: dict[str, int] = {}
+        pairs = [(first[label], i) for i, label in enumerate(level.labels) if first.setdefault(label, i) != i]
+        lines = [_lineage(levels, k, i) for i in pairs[0]]
+        name = f"{level.name} {shown(level.labels[pairs[0][0]])}"
+        if lines[0] == lines[1]:
+            raise HierarchyError(f"{name} is listed twice ({lines[0]}); keep one of the two")
+        above = [shown(levels[k - 1].labels[level.parents[i]]) for i in pairs[0]]
+        others = len({level.labels[i] for _, i in pairs}) - 1
+        more = f", and {others} more names are shared so" if others else ""
+        cure = "keep the right one, or tell such taxa apart by their parents, as `hiertax build --qualify` does"
+        if len(set(levels[-1].labels)) < len(levels[0]):
+            cure = f"if the levels stand finest first, name them coarsest first by `levels`; else {cure}"
+        raise HierarchyError(f"{name} has two parents, {above[0]} and {above[1]} ({' | '.join(lines)}){more}; {cure}")
+
+
+def _lineage(levels: Sequence[Level], k: int, label: int) -> str:
+    line: list[str] = []
+    for level in reversed(levels[: k + 1]):
+        line.append(level.labels[label][:60])
+        label = int(level.parents[label])
+    return " > ".join(reversed(line[:LONGEST]))

@@ -4,15 +4,8 @@ Every importer and source comes through here. A lineage has one cell per level, 
 cell is a level at which it names no taxon, and so is a word that says only that there is none (``NA``,
 ``incertae sedis``, ...). In a table the column of a cell says its level. A tree from elsewhere (Newick,
 folders, edges) says no ranks: there taxa are counted from the top, and the leaf stands at the finest level,
-so that what is missing is just above the leaf.
-
-``error``
-    Refuses, and names the first gap.
-``fill``
-    Gives each gap a taxon of its own, named after the nearest taxon below it (after the one above, where
-    none is below) and its level: ``Hoatzin (family)``. It states no kinship that the input does not.
-``collapse``
-    Drops every level at which a lineage has a gap.
+so that what is missing is just above the leaf. The policies are
+those of `taxonomy.ragged`.
 """
 
 from __future__ import annotations
@@ -20,21 +13,19 @@ from __future__ import annotations
 from collections import Counter
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
-from typing import Any, Literal, get_args
+from typing import Any, Literal
 
 import numpy as np
 
 from taxonomy.document import shown
 from taxonomy.errors import HierarchyError
 from taxonomy.hierarchy import Hierarchy, IntArray, Level
-from taxonomy.homonyms import prefix_tree, qualified
+from taxonomy.homonyms import prefix_tree, qualified, refuse_shared
 from taxonomy.parents import MOST_LEVELS, Parents, depths, levels_of, lineage
+from taxonomy.ragged import Lineage, Ragged, gap, level
 from taxonomy.ranks import is_placeholder, out_of_order
 
-Ragged = Literal["error", "fill", "collapse"]
-POLICIES: tuple[Ragged, ...] = get_args(Ragged)
 Edges = Literal["child-parent", "parent-child"]
-Lineage = tuple[str, ...]
 MOST_CELLS = 20_000_000  # classes times levels; a small file can describe a tree of any depth
 
 
@@ -146,7 +137,8 @@ def _merged(
     """Return the lineages and classes of different rows; a row per image is usual."""
     rows = list(dict.fromkeys(zip(lines, classes or [""] * len(lines), strict=True)))
     if len(rows) < len(lines):
-        reading.notes.append(f"equal rows are one class: {len(lines)} rows, {len(rows)} classes")
+        classes_of = "1 class" if len(rows) == 1 else f"{len(rows)} classes"
+        reading.notes.append(f"equal rows are one class: {len(lines)} rows, {classes_of}")
     return [line for line, _ in rows], None if classes is None else [name for _, name in rows]
 
 
@@ -183,6 +175,7 @@ def _qualified(
         if own:
             finest = zip(classes, plain[-1].labels, levels[-1].labels, strict=True)
             classes = [new if name == old else name for name, old, new in finest]
+    refuse_shared(levels)
     return Hierarchy(levels=levels, classes=tuple(classes), **about)
 
 
@@ -253,7 +246,7 @@ def _levelled(
     uneven = np.flatnonzero(depth[leaves] < count)
     if reading.ragged == "error" and kept is None and uneven.size:
         line = lineage(labels, above, int(leaves[uneven[0]]))
-        raise HierarchyError(_gap(_at_the_bottom(line, count), _level_names(reading, count), len(uneven), len(leaves)))
+        raise HierarchyError(gap(_at_the_bottom(line, count), _level_names(reading, count), len(uneven), len(leaves)))
     if len(leaves) * (count if kept is None else len(kept)) > MOST_CELLS or int(depth[leaves].sum()) > MOST_CELLS:
         raise HierarchyError(
             f"{len(leaves)} classes below up to {count} levels are too many to level; cut the tree down"
@@ -275,52 +268,6 @@ def _kept(depths: tuple[int, ...] | None, count: int) -> list[int] | None:
     if sorted(set(kept)) != kept:
         raise HierarchyError(f"`depths` {', '.join(map(str, depths))}: name each once, coarsest first")
     return kept
-
-
-def level(
-    lineages: Sequence[Lineage], levels: Sequence[str], policy: Ragged
-) -> tuple[list[Lineage], tuple[str, ...], dict[str, Any]]:
-    """Return lineages without gaps, the levels they have, and a remark on what was done (empty if nothing).
-
-    Raises
-    ------
-    HierarchyError
-        On a gap under ``error``; if ``collapse`` leaves no level; on a lineage with no taxon at all.
-    """
-    full = np.array([[bool(label.strip()) for label in line] for line in lineages]).reshape(-1, len(levels))
-    if full.all():
-        return list(lineages), tuple(levels), {}
-    if nothing := np.flatnonzero(~full.any(axis=1)).tolist():
-        raise HierarchyError(f"lineage {nothing[0] + 1} names no taxon at all; fill it in or remove it")
-    uneven = int((~full.all(axis=1)).sum())
-    if policy == "error":
-        raise HierarchyError(_gap(lineages[int((~full).any(axis=1).argmax())], levels, uneven, len(lineages)))
-    if policy == "fill":
-        filled = [_filled(line, levels) for line in lineages]
-        return filled, tuple(levels), {"ragged": {"policy": policy, "lineages": uneven, "taxa": int((~full).sum())}}
-    kept = np.flatnonzero(full.all(axis=0)).tolist()
-    if not kept:
-        raise HierarchyError("no level has a taxon in every lineage, so collapse leaves none; use `ragged=fill`")
-    dropped = [name for k, name in enumerate(levels) if k not in kept]
-    even = [tuple(line[k] for k in kept) for line in lineages]
-    return even, tuple(levels[k] for k in kept), {"ragged": {"policy": policy, "lineages": uneven, "dropped": dropped}}
-
-
-def _gap(line: Lineage, levels: Sequence[str], uneven: int, count: int) -> str:
-    first = next(name for name, label in zip(levels, line, strict=True) if not label.strip())
-    names = [label[:60] if label.strip() else "?" for label in line]
-    names = names if len(names) <= 8 else [*names[:4], "...", *names[-3:]]
-    return (
-        f"{uneven} of {count} lineages have a gap, the first at level {shown(first)} of {' > '.join(names)}; "
-        "fill it in, or say `ragged=fill` or `ragged=collapse`"
-    )
-
-
-def _filled(line: Lineage, levels: Sequence[str]) -> Lineage:
-    """Name each gap after the nearest taxon below it, or else above it, and its level."""
-    named = [k for k, label in enumerate(line) if label.strip()]
-    nearest = [min((k for k in named if k >= gap), default=named[-1]) for gap in range(len(line))]
-    return tuple(line[k] if k == at else f"{line[k]} ({levels[at]})" for at, k in enumerate(nearest))
 
 
 def _at_the_bottom(line: Lineage, count: int, kept: Sequence[int] | None = None) -> Lineage:

@@ -109,8 +109,9 @@ def one_parent_each(labels: Sequence[str], edges: Sequence[tuple[int, int]], pol
     many = [node for node, parents in enumerate(above) if len(parents) > 1]
     if many and policy == "refuse":
         one, two, *_ = (shown(labels[p]) for p in above[many[0]])
+        others = f", and so have {len(many) - 1} more taxa" if len(many) > 1 else ""
         raise HierarchyError(
-            f"{shown(labels[many[0]])} has two parents, {one} and {two}, and {len(many)} taxa have several; "
+            f"{shown(labels[many[0]])} has two parents, {one} and {two}{others}; "
             "keep the right ones, or choose by `parents=first`, `parents=shortest` or `parents=deepest`"
         )
     far = _distances(labels, above, longest=policy == "deepest")

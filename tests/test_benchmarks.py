@@ -1,84 +1,200 @@
-"""The benchmark of the trainer: every row measured, figures that agree with each other, bytes counted by hand."""
+"""The benchmark of the trainer: figures that agree with each other and outlive a kill, bytes counted by hand."""
 
 import json
+import signal
 import subprocess
 import sys
+import time
 from pathlib import Path
+from statistics import median
+from threading import Timer
 
 import pytest
 import torch
 from torch import nn
 
 BENCHMARKS = Path(__file__).parent.parent / "benchmarks"
-IMAGES = 32  # a round: two batches of the larger size
 FLOAT = 4  # bytes
 
 
-@pytest.fixture
-def roof(monkeypatch):
-    """The module that counts bytes; its folder goes behind the packages, some of whose names are in it too."""
+@pytest.fixture(autouse=True)
+def modules_of_benchmarks(monkeypatch):
+    """The folder goes behind the packages, some of whose names are in it too."""
     monkeypatch.setattr(sys, "path", [*sys.path, str(BENCHMARKS)])
+
+
+@pytest.fixture
+def roof():
+    """The module that counts bytes."""
     import roof
 
     return roof
 
 
-@pytest.fixture(scope="module")
-def measured(patches, tmp_path_factory):
-    """What one tiny run printed and what it wrote."""
-    out = tmp_path_factory.mktemp("benchmark") / "trainer-benchmark.json"
+def command(patches, out, *more):
+    """The words of a tiny run: rounds of two batches of the larger size."""
     options = {
-        "--data": patches.data, "--hierarchy": patches.hierarchy, "--backbone": "resnet10", "--image-size": 32,
-        "--device": "cpu", "--repeats": 2, "--images": IMAGES - 1, "--workers": 1, "--out": out,
+        "--data": patches.data, "--hierarchy": patches.hierarchy, "--image-size": 32, "--device": "cpu",
+        "--repeats": 2, "--images": 31, "--workers": 1, "--out": out,
     }  # fmt: skip
     words = [str(word) for pair in options.items() for word in pair]
-    command = [sys.executable, str(BENCHMARKS / "trainer.py"), *words]
-    done = subprocess.run(command, capture_output=True, text=True, check=False)
+    return [sys.executable, str(BENCHMARKS / "trainer.py"), *words, *more]
+
+
+def written(out):
+    """The figures of a file."""
+    return [json.loads(line) for line in out.read_text().splitlines()]
+
+
+def rows_with(records, kind):
+    """Which contestants have a figure of a kind, at which batch size."""
+    return {(record["row"]["key"], record["row"]["batch"]) for record in records if record["kind"] == kind}
+
+
+@pytest.fixture(scope="module")
+def killed(patches, tmp_path_factory):
+    """The file of a tiny run that was killed after its first round; there is no such network as the first."""
+    out = tmp_path_factory.mktemp("benchmark") / "trainer-benchmark.jsonl"
+    words = command(patches, out, "--backbone", "resnet11", "--backbone", "resnet10", "--minutes", "1.6")
+    with subprocess.Popen(words, stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL) as process:
+        while not (out.exists() and '"kind": "round"' in out.read_text()):
+            assert process.poll() is None
+            time.sleep(0.05)
+        process.send_signal(signal.SIGKILL)
+    with out.open("a") as file:
+        file.write('{"kind": "rou')  # as a kill within a write leaves it
+    return out, out.read_text(), words
+
+
+@pytest.fixture(scope="module")
+def measured(killed):
+    """What the same call printed when it went on, and what the file then held."""
+    out, _, words = killed
+    done = subprocess.run(words, capture_output=True, text=True, check=False)
     assert done.returncode == 0, done.stderr
-    return done.stdout, json.loads(out.read_text())
+    return done.stdout, written(out), out
+
+
+EAGER = {("a", 8), ("b", 8), ("b", 16), ("c", 8), ("c", 16), ("d", 8), ("d", 16)}
 
 
 @pytest.mark.slow
 def test_every_way_to_train_is_measured_in_every_round(measured):
-    printed, result = measured
-    rows = {(row["key"], row["batch"]): row for row in result["rows"]}
-    assert list(rows) == [("a", 8), ("b", 8), ("b", 16), ("c", 8), ("c", 16), ("d", 8), ("d", 16)]
-    for row in rows.values():
-        assert f"({row['key']}) {row['name']}" in printed
-        assert len(row["runs"]) == row["images_per_second"]["n"] == 2
-        assert all(torch.isfinite(torch.tensor(run["loss"])) and len(run["accuracy"]) == 2 for run in row["runs"])
-        assert row["peak_memory_bytes"] > 0
-        assert row["estimated_minutes"] > 0
+    _, records, _ = measured
+    taken, late = rows_with(records, "round"), rows_with(records, "left_out")
+    assert {("a", 8), ("b", 8), ("c", 8)} <= taken == rows_with(records, "warm_up")
+    assert taken | late >= EAGER  # a busy machine has no time for all
+    for row in taken:
+        rounds = [r for r in records if r["kind"] == "round" and (r["row"]["key"], r["row"]["batch"]) == row]
+        assert len(rounds) == 2 or row == ("a", 8)  # which was killed after one, and begun anew
+        assert all(torch.isfinite(torch.tensor(r["loss"])) and len(r["accuracy"]) == 2 for r in rounds)
+        assert all(r["peak_memory_bytes"] > 0 and 0 <= r["waiting"] < 1 for r in rounds)
+
+
+@pytest.mark.slow
+def test_a_row_that_fails_says_why_and_the_others_are_measured(measured):
+    printed, records, _ = measured
+    failed = [r for r in records if r["kind"] == "left_out" and r["row"]["backbone"] == "resnet11"]
+    assert (
+        len({tuple(r["row"].values()) for r in failed}) == 1 + 7 + 4
+    )  # its bytes, every contestant, and these compiled
+    assert "torchvision has no such classification network" in failed[0]["why"]
+    assert "(a) official way, resnet11, batch 8: no figure: `backbone` resnet11" in printed
+
+
+@pytest.mark.slow
+def test_what_there_is_no_time_for_is_left_out_and_told(measured):
+    printed, _, _ = measured
+    assert "(d) hiertrain, made-up images, compiled, resnet10, batch 8: no figure: about 100 s, of which" in printed
 
 
 @pytest.mark.slow
 def test_where_and_how_it_was_measured_is_told(measured):
-    printed, result = measured
-    assert result["small"]
-    assert result["note"] in printed
-    assert result["machine"]["versions"]["torch"] == torch.__version__.partition("+")[0]
-    assert result["machine"]["device"] in printed
-    assert result["settings"]["images"] == IMAGES  # rounded up to whole batches
-    assert result["settings"]["image_size"] == 32
-    assert result["bandwidth"]["n"] == 2
-    assert "estimated" in printed
+    printed, records, _ = measured
+    [settings] = [record for record in records if record["kind"] == "settings"]
+    assert settings["machine"]["versions"]["torch"] == torch.__version__.partition("+")[0]
+    assert settings["machine"]["device"] in printed
+    assert "A small run on a CPU" in printed
+    assert settings["settings"]["images"] == 32  # rounded up to whole batches
+    assert sum(record["kind"] == "bandwidth" for record in records) == 2
 
 
 @pytest.mark.slow
 def test_ratios_and_estimates_follow_from_the_speeds(measured):
-    _, result = measured
-    speed = {(row["key"], row["batch"]): row["images_per_second"]["median"] for row in result["rows"]}
-    for row in result["rows"]:
-        own, rates = speed[row["key"], row["batch"]], [run["images_per_second"] for run in row["runs"]]
-        assert own == pytest.approx(sum(rates) / 2)
-        assert (row["images_per_second"]["min"], row["images_per_second"]["max"]) == (min(rates), max(rates))
-        assert row["ratio_to_a"] == pytest.approx(own / speed["a", 8])
-        assert row["ratio_to_b"] == pytest.approx(own / speed["b", row["batch"]])
-        assert row["ratio_to_d"] == pytest.approx(own / speed["d", row["batch"]])
-        roof = result["bandwidth"]["median"] / row["bytes_per_image"]
-        assert row["roof"] == pytest.approx({"images_per_second": roof, "fraction": own / roof})
-        training = 100 * (5994 / own + 5794 / row["evaluation_images_per_second"]["median"])
-        assert row["estimated_minutes"] * 60 > training  # what is done once comes on top
+    from table import summarise
+
+    _, records, _ = measured
+    lines = {(line["row"].key, line["row"].batch): line for line in summarise(records)}
+    for (key, batch), line in lines.items():
+        rates = [
+            r["images_per_second"] for r in records
+            if r["kind"] == "round" and (r["row"]["key"], r["row"]["batch"]) == (key, batch)
+        ]  # fmt: skip
+        own = median(rates)
+        figures = {"median": own, "min": min(rates), "max": max(rates), "n": len(rates)}
+        assert line["images_per_second"] == pytest.approx(figures)
+        assert line["ratio_to_a"] == pytest.approx(own / lines["a", 8]["images_per_second"]["median"])
+        assert line["ratio_to_b"] == pytest.approx(own / lines["b", batch]["images_per_second"]["median"])
+        assert 0 < line["roof"]["fraction"] == pytest.approx(own / line["roof"]["images_per_second"])
+        training = 100 * (5994 / own + 5794 / line["evaluation_images_per_second"]["median"])
+        assert line["estimated_minutes"] * 60 > training  # what is done once comes on top
+
+
+@pytest.mark.slow
+def test_a_killed_call_keeps_its_figures_and_the_next_goes_on_with_the_rest(killed, measured, tmp_path):
+    _, before, words = killed
+    (tmp_path / "cut short").write_text(before)
+    show = [*words[:2], "--show", str(tmp_path / "cut short")]
+    assert "(a) official way" in subprocess.run(show, capture_output=True, text=True, check=True).stdout
+    lines, whole = measured[2].read_text().splitlines(), before.rpartition("\n")[0].splitlines()
+    assert lines[: len(whole)] == whole
+    assert sum('"kind": "bandwidth"' in line for line in lines) == 2  # not measured again
+
+
+@pytest.mark.slow
+def test_figures_of_other_settings_are_not_gone_on_with(measured, patches):
+    _, _, out = measured
+    done = subprocess.run(command(patches, out, "--repeats", "3"), capture_output=True, text=True, check=False)
+    assert done.returncode == 1
+    assert done.stderr.splitlines()[-1].endswith("or other settings; name another file by --out")
+
+
+def test_another_file_is_not_written_to(patches, tmp_path):
+    other = tmp_path / "notes.txt"
+    other.write_text("not to be lost\n")
+    done = subprocess.run(command(patches, other), capture_output=True, text=True, check=False)
+    assert done.returncode == 1
+    assert "line 1 is no figure of this benchmark" in done.stderr
+    assert other.read_text() == "not to be lost\n"
+
+
+def test_a_row_that_takes_much_longer_than_one_like_it_is_given_up():
+    from plan import Row, limit, rows_of
+
+    row, alike = Row("c", "resnet50", 64), Row("a", "resnet50", 64)
+    assert limit(row, {alike: 50.0}, left=400) == 200
+    assert limit(row, {alike: 1.0}, left=400) == 60
+    assert limit(row, {alike: 50.0}, left=90) == 90
+    assert len(set(rows_of(["resnet50", "vit_b_16"], (64, 256)))) == 1 + 2 * (1 + 7 + 4)
+
+
+@pytest.mark.slow
+def test_a_process_that_hangs_or_dies_leaves_the_reason(patches):
+    import rows
+    from plan import Row
+
+    settings = rows.Settings(str(patches.data), str(patches.hierarchy), 32, "cpu", True, 1, 16, 0, (8, 16), 1)
+    row = Row("d", "resnet10", 8)
+    assert list(rows.figures(settings, row, 0.01)) == [{"kind": "left_out", "why": "ended after 0 s"}]
+    Timer(0.5, lambda: [process.kill() for process in rows.multiprocessing.active_children()]).start()
+    [dead] = rows.figures(settings, row, 60)
+    assert dead == {"kind": "left_out", "why": "its process ended with exit code -9"}
+
+
+def test_bytes_of_a_step_are_parted_into_those_of_images_and_of_weights(roof):
+    network = nn.Linear(3, 5, bias=False)
+    counted = roof.bytes_of_step(lambda batch: lambda: network(torch.randn(batch, 3)))
+    assert counted == {"per_image": FLOAT * (3 + 3 + 5), "per_step": FLOAT * 3 * 5}
 
 
 def test_bytes_of_a_step_of_a_tiny_network_are_those_counted_by_hand(roof):
@@ -105,3 +221,16 @@ def test_views_move_nothing_and_what_is_repeated_is_read_once(roof):
 
 def test_the_bandwidth_of_a_copy_is_positive_and_finite(roof):
     assert 0 < roof.copy_bandwidth(torch.device("cpu"), size=1 << 20, repeats=3) < float("inf")
+
+
+@pytest.mark.slow
+def test_datasets_are_listed_in_every_form_and_told_in_a_table(tmp_path):
+    out = tmp_path / "datasets.json"
+    sizes = ("--images", 300, "--classes", 10, "--repeats", 1, "--out", out)
+    words = [sys.executable, str(BENCHMARKS / "datasets.py"), *map(str, sizes)]
+    done = subprocess.run(words, capture_output=True, text=True, check=False)
+    assert done.returncode == 0, done.stderr
+    found = json.loads(out.read_text())
+    assert {run["found"] for runs in found["jobs"].values() for run in runs} == {300, 10}
+    rows = [line for line in done.stdout.splitlines() if line.startswith(("| hiertax", "| torchvision"))]
+    assert len(rows) == len(found["jobs"]) == 10

@@ -8,7 +8,7 @@ import pytest
 ROOT = Path(__file__).parents[1]
 TRAINER = (
     "__main__", "commands", "api", "reproduce", "serve", "export", "explanation", "evaluation", "training", "inference",
-    "data", "runs", "models", "runtime", "sketchbirds", "config",
+    "data", "runs", "models", "runtime", "sketchbirds", "recipes", "config",
 )  # fmt: skip
 
 

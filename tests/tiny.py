@@ -82,11 +82,11 @@ class TwoSteps(SingleNetwork):
     def training_steps(self):
         return (self._first_step, partial(loss_and_hits, self))
 
-    def _first_step(self, images, targets, share):
+    def _first_step(self, images, targets, share, ancestors):
         order = torch.randperm(4, device=images.device)
         blocks = torch.stack([block for rows in images.chunk(2, 2) for block in rows.chunk(2, 3)])[order]
         mixed = torch.cat([torch.cat(list(blocks[i : i + 2]), dim=3) for i in (0, 2)], dim=2)
-        return loss_and_hits(lambda inputs: self.first(self.embed(inputs)), mixed, targets, share)
+        return loss_and_hits(lambda inputs: self.first(self.embed(inputs)), mixed, targets, share, ancestors)
 
 
 def learner(net=None, compute=CPU, **changes):

@@ -65,13 +65,27 @@ class Config:
     )
     image_size: Annotated[int, _int("Pixels per side that every image is resized to first.", 32)] = 224
 
+    partial_labels: Annotated[
+        Literal["mask", "marginal"],
+        _text("Where an image is known to a level only: leave finer heads out, or let them answer for its taxon."),
+    ] = "mask"
+
     epochs: Annotated[int, _int("Passes over the training images.", 1)] = 100
     batch_size: Annotated[int, _int("Images per step of the optimiser, over all processes.", 2)] = 64
     accumulate: Annotated[int, _int("Parts that a batch is computed in, to save memory.", 1)] = 1
+    optimizer: Annotated[
+        Literal["sgd", "adamw"],
+        _text("Stochastic gradient descent, or Adam with decoupled decay, as transformers need."),
+    ] = "sgd"
     learning_rate: Annotated[float, _float("Peak for neck and heads; falls along half a cosine.")] = 0.1
     backbone_learning_rate: Annotated[float, _float("Peak for the backbone.")] = 0.01
+    heads_first: Annotated[
+        int, _int("Epochs at the start in which neck and heads alone learn, on features computed once.", 0)
+    ] = 0
+    warmup_epochs: Annotated[int, _int("Epochs in which the whole network's rates rise to their peaks.", 0)] = 0
     momentum: Annotated[float, _float("Of stochastic gradient descent.", 0.0, 0.999)] = 0.9
     weight_decay: Annotated[float, _float("On every parameter.")] = 5e-4
+    decay_norms: Annotated[bool, _text("Weight decay on biases and normalisation layers too.")] = True
     ema: Annotated[float, _float("Decay of averaged weights that answer, such as 0.999; 0: none.", 0.0, 0.99999)] = 0.0
     seed: Annotated[int, _int("Decides initialisation, order and augmentation.", 0, 2**63 - 1)] = 0
 
@@ -82,6 +96,7 @@ class Config:
     limit_per_class: Annotated[int, _int("Train on the first so many images of each class.", 1)] | None = None
     val_fraction: Annotated[float, _float("Share of the training images to validate on instead.", 0.0, 0.9)] = 0.0
     patience: Annotated[int, _int("Stop after so many epochs without a better validation.", 1)] | None = None
+    crop_to_box: Annotated[bool, _text("Crop images to the box that the dataset has of their object.")] = False
     skip_bad_images: Annotated[bool, _text("Count images that cannot be decoded, and go on without them.")] = False
 
     crop: Annotated[
@@ -129,6 +144,7 @@ class Config:
                 f"`train_blocks` {self.train_blocks}: no block of a frozen backbone learns; leave out one of the two, "
                 "it or `freeze_backbone`"
             )
+        _check_phases(self)
 
     @property
     def data_folder(self) -> Path:
@@ -241,6 +257,19 @@ def check_batch(config: Config, processes: int = 1) -> None:
             f"`batch_size` {size}: makes no {parts} equal parts of two or more "
             f"({processes} processes x `accumulate` {config.accumulate}); try {max(2, size // parts) * parts}"
         )
+
+
+def _check_phases(config: Config) -> None:
+    """Make sure that an epoch of the whole network is left after those of the heads, and one after the warm-up."""
+    if config.heads_first and config.freeze_backbone:
+        raise HiertaxError("`heads_first`: the backbone is frozen in all epochs by `freeze_backbone`; leave one out")
+    if config.heads_first >= config.epochs:
+        raise HiertaxError(
+            f"`heads_first` {config.heads_first}: leaves none of {config.epochs} epochs for the whole network; give "
+            "more `epochs`, or `freeze_backbone`"
+        )
+    if config.warmup_epochs and config.warmup_epochs >= (whole := config.epochs - config.heads_first):
+        raise HiertaxError(f"`warmup_epochs` {config.warmup_epochs}: is to be less than the {whole} epochs to train in")
 
 
 @cache

@@ -10,8 +10,7 @@ import hashlib
 import io
 import json
 import os
-import zipfile
-import zlib
+import warnings
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from functools import cached_property
@@ -185,14 +184,16 @@ def find_features(folder: Path, shipped: Path = SHIPPED) -> Path:
 
 def _load(path: Path) -> dict[str, NDArray[Any]]:
     try:
-        with path.open("rb") as file:
+        with path.open("rb") as file, warnings.catch_warnings(action="ignore"):  # of headers as Python 2 wrote them
             archive = np.load(file, allow_pickle=False)
             if not isinstance(archive, np.lib.npyio.NpzFile):
                 raise HiertaxError(f"{path}: a single array, not a feature file; write one with `hiertrain extract`")
             return {name: archive[name] for name in archive.files}
+    except HiertaxError:
+        raise
     except OSError as error:
         raise HiertaxError(f"{path}: {os.strerror(error.errno) if error.errno else error}; check the path") from None
-    except (ValueError, EOFError, KeyError, zipfile.BadZipFile, zlib.error, NotImplementedError) as error:
+    except Exception as error:  # a header is a Python literal, and NumPy lets pass whatever reading that raises
         reason = "it holds Python objects" if "Object arrays" in str(error) else "it is damaged or of another kind"
         raise HiertaxError(f"{path}: not a feature file: {reason}; write it anew with `hiertrain extract`") from None
 

@@ -81,10 +81,11 @@ def _settings(given: Mapping[str, Any]) -> dict[str, Any]:
 
 def _names(path: Path) -> dict[str, str]:
     from taxonomy import formats
-    from taxonomy.formats import edges, text
+    from taxonomy.formats import edges
 
+    content = formats.read_text(path)
     try:
-        return edges.names_of(text.decode(formats.read_limited(path))[0])
+        return edges.names_of(content)
     except HiertaxError as error:
         raise HiertaxError(f"{path}: {error}") from None
 
@@ -95,7 +96,7 @@ def refuse_meaningless(ctx: click.Context, kinds: Sequence[str]) -> None:
     Parameters
     ----------
     kinds
-        What the input may be: keys of `taxonomy.formats.FORMATS`, ``folders``, or none.
+        What the input may be: keys of `taxonomy.formats.FORMATS`, ``folders``, ``names`` to look up, or none.
 
     Raises
     ------

@@ -93,9 +93,8 @@ def _selected(
 
 def _listed(path: Path) -> list[str]:
     from taxonomy import formats
-    from taxonomy.formats import text
 
-    names = [line.strip() for line in text.decode(formats.read_limited(path))[0].splitlines() if line.strip()]
+    names = [line.strip() for line in formats.read_text(path).splitlines() if line.strip()]
     if not names:
         raise HiertaxError(f"{path}: names no class; write one a line")
     return names

@@ -211,7 +211,7 @@ def _offline(options: Options) -> None:
     run(
         names, options.source or "", archive, tuple(ranks_of(options.levels or "")), within=options.within,
         ragged=options.ragged, name=options.name, root_label=options.root_label, command=options.command,
-        out=options.out, review=options.review,
+        out=options.out, review=options.review, qualify=options.reading["qualify"],
     )  # fmt: skip
 
 
@@ -291,6 +291,8 @@ def formats_of(options: Options) -> tuple[str, ...]:
         return (table_format(options.table),)
     if options.imported is not None:
         return (options.imported[0],)
+    if options.names is not None and options.source in offline.SOURCES:
+        return ("names",)
     return ("folders",) if options.dataset == "folder" else ()
 
 

@@ -9,7 +9,7 @@ from taxonomy.datasets.conventions import IMAGE_SUFFIXES, SPLITS, split_named
 from taxonomy.datasets.dataset import SPLIT_NAMES, Dataset
 from taxonomy.datasets.find import find_dataset, listed_dataset, read_dataset
 from taxonomy.datasets.joining import Joined, join, label_by, learnable
-from taxonomy.datasets.listing import FoundImages, find_images
+from taxonomy.datasets.named_images import FoundImages, find_images
 from taxonomy.datasets.presence import NoImagesError
 from taxonomy.datasets.splits import apply_split, draw_split, write_split
 

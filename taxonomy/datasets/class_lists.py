@@ -8,7 +8,8 @@ from typing import Final, NamedTuple
 
 from taxonomy.datasets.conventions import nfc
 from taxonomy.datasets.mat import texts
-from taxonomy.files import read_text
+from taxonomy.errors import HiertaxError
+from taxonomy.files import read_json, read_text
 
 _PLACES: Final = ("", "CUB_200_2011", "data", "devkit")  # where datasets keep their lists, from their root
 
@@ -33,6 +34,41 @@ def class_list(root: Path) -> ClassList | None:
             if path.is_file():
                 return ClassList(tuple(nfc(entry) for entry in read(path)), path)
     return None
+
+
+def names_of_numbers(root: Path) -> ClassList | None:
+    """Return what the numbers are called that images are labelled by, from 0; None where no file says so.
+
+    It is a list of names, one a line or in JSON, or a JSON object of names by number or numbers by name; or one of the
+    lists that datasets come with.
+
+    Raises
+    ------
+    HiertaxError
+        If a list is there but cannot be read.
+    """
+    for path in (root / name for name in _NUMBERED):
+        if path.is_file():
+            names = _json_names(path) if path.suffix == ".json" else _numbered(path)
+            return ClassList(tuple(map(nfc, names)), path)
+    return class_list(root)
+
+
+_NUMBERED: Final = (
+    "classnames.txt", "classes.txt", "labels.txt", "classes.json", "labels.json", "class_to_idx.json", "id2label.json",
+)  # fmt: skip
+
+
+def _json_names(path: Path) -> list[str]:
+    """Return the names of a JSON list, or of an object that numbers them from 0 either way."""
+    found = read_json(path)
+    if isinstance(found, dict):
+        pairs = found.items() if all(key.isdecimal() for key in found) else ((v, k) for k, v in found.items())
+        numbered = {int(number): name for number, name in pairs if str(number).isdecimal()}
+        found = [numbered.get(i) for i in range(len(found))]
+    if not isinstance(found, list) or not all(isinstance(name, str) for name in found):
+        raise HiertaxError(f"{path}: no list of class names, nor names numbered from 0; write one name for each number")
+    return found
 
 
 def _lines(path: Path) -> list[str]:

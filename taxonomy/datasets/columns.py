@@ -17,7 +17,7 @@ RANKS: Final = (
     "domain", "kingdom", "phylum", "class", "order", "family", "subfamily", "tribe", "genus", "species", "subspecies",
     "variety", "breed",
 )  # fmt: skip
-_NAMES_OF_LABELS: Final = ("label_name", "class_name")
+NAMES_OF_LABELS: Final = ("label_name", "class_name")
 _LEVEL: Final = re.compile(r"level[ _-]?(\d+)")
 
 
@@ -80,7 +80,7 @@ def columns_of(names: Sequence[str], levels: Sequence[str] | None = None, values
     numbers = set(values)
     candidates = [name for name in LABELS if name in names and name not in taken]
     if candidates and candidates[0] in numbers:
-        candidates = [name for name in _NAMES_OF_LABELS if name in candidates and name not in numbers] or candidates
+        candidates = [name for name in NAMES_OF_LABELS if name in candidates and name not in numbers] or candidates
     label = candidates[0] if candidates else None
     if label is None and len(taken) == 1:  # one level alone is a label
         label, taken = taken[0], ()
@@ -89,6 +89,11 @@ def columns_of(names: Sequence[str], levels: Sequence[str] | None = None, values
     boxes = set(BOX_COLUMNS) <= set(names)
     used = {path, label, split, *taken, *(BOX_COLUMNS if boxes else ())}
     return Columns(path, label, split, taken, boxes, tuple(name for name in names if name not in used))
+
+
+def is_level(name: str) -> bool:
+    """Tell whether a column is called as a level by its number, such as ``level 1``."""
+    return _LEVEL.fullmatch(name) is not None
 
 
 def _known_levels(names: Sequence[str]) -> tuple[str, ...]:

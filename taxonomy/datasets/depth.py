@@ -15,7 +15,7 @@ from taxonomy.datasets.lineages import Lineage, known_depth, name_of_taxon
 from taxonomy.datasets.notes import counted, few
 from taxonomy.hierarchy import Hierarchy
 
-KNOWN_TO = " known to level "  # what the note of these images has in it
+KNOWN_TO = " known to "  # what the note of these images has in it
 
 
 def label_paths(dataset: Dataset, hierarchy: Hierarchy) -> IntArray:

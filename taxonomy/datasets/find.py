@@ -19,7 +19,9 @@ from taxonomy.datasets import (
     inat,
     manifest,
     nabirds,
+    parquet_images,
     pets,
+    webdataset,
 )
 from taxonomy.datasets.class_lists import class_list
 from taxonomy.datasets.dataset import Dataset
@@ -54,9 +56,12 @@ LAYOUTS: Final = {
         f"image folders with a table ({', '.join(imagefolder.TABLES)})", imagefolder.recognises, imagefolder.read
     ),
     "folders": Layout("folders of splits (train, test)", folders.recognises, folders.read_splits),
+    "webdataset": Layout("WebDataset's shards (*.tar)", webdataset.recognises, webdataset.read),
+    "parquet": Layout("Parquet files with images (*.parquet)", parquet_images.recognises, parquet_images.read),
 }  # class folders without a split are what is left where no other layout is there
 
 _LISTING_FOLDERS: Final = {"imagefolder", "inat"}  # whose images lie in folders of splits that they list
+_SHARDS: Final = {"webdataset": webdataset.read, "parquet": parquet_images.read}
 _USUAL_FOLDERS: Final = {
     "cub": ("CUB_200_2011", "cub"),
     "aircraft": ("fgvc-aircraft-2013b", "aircraft"),
@@ -82,6 +87,7 @@ def read_dataset(
     test_fraction: float = 0.2,
     seed: int = 0,
     levels: Sequence[str] | None = None,
+    skip_broken: bool = False,
 ) -> Dataset:
     """Read a dataset of images, with a split to train on and one to score.
 
@@ -99,6 +105,8 @@ def read_dataset(
     levels
         Of a table of images: the columns of taxa, coarsest first, as far as they are there. Columns that are called as
         ranks, where not given.
+    skip_broken
+        Whether to leave out shards that cannot be read to their end, which a note says.
 
     Raises
     ------
@@ -121,16 +129,23 @@ def read_dataset(
     ['train/cat/1.jpg', 'train/dog/2.jpg', 'test/dog/3.jpg']
     >>> folder.cleanup()
     """
-    found = find_dataset(root, dataset, levels)
+    found = find_dataset(root, dataset, levels, skip_broken=skip_broken)
     if split is not None:
         return apply_split(found, split)
     return found if found.splits or not test_fraction else draw_split(found, test_fraction, seed)
 
 
-def find_dataset(root: str | Path, dataset: str | None = None, levels: Sequence[str] | None = None) -> Dataset:
+def find_dataset(
+    root: str | Path, dataset: str | None = None, levels: Sequence[str] | None = None, *, skip_broken: bool = False
+) -> Dataset:
     """Read the dataset at `root`, or in its usual folder under `root`, as it lies there: no split is drawn.
 
     Images that are listed but not on disk are left out, which a note says.
+
+    Parameters
+    ----------
+    skip_broken
+        Whether to leave out shards that cannot be read to their end, which a note says.
 
     Raises
     ------
@@ -139,19 +154,58 @@ def find_dataset(root: str | Path, dataset: str | None = None, levels: Sequence[
     HiertaxError
         If there are two layouts in one place, or what is there cannot be read.
     """
+    found = find_listed(root, dataset, levels, skip_broken=skip_broken)
+    return found.dataset if found.fetch is None else without_absent(found.dataset, found.fetch)
+
+
+@dataclass(frozen=True)
+class Found:
+    """A dataset as its folders or lists have it, images included that are listed but not on disk.
+
+    Attributes
+    ----------
+    dataset
+        What was read.
+    what
+        What it was known by.
+    fetch
+        What to do where listed images are not on disk; None where nothing is listed but what lies there.
+    """
+
+    dataset: Dataset
+    what: str
+    fetch: str | None = None
+
+
+def find_listed(
+    root: str | Path, dataset: str | None = None, levels: Sequence[str] | None = None, *, skip_broken: bool = False
+) -> Found:
+    """Read the dataset at `root`, or in its usual folder under `root`, whether all its images are there or not.
+
+    Raises
+    ------
+    HiertaxError
+        As `find_dataset`.
+    """
     root = Path(root)
+    if root.is_file() and parquet_images.recognises(root):
+        return Found(parquet_images.read(root, levels, skip_broken=skip_broken), LAYOUTS["parquet"].what)
     if manifest.recognises(root):
-        return without_absent(manifest.read(root, levels), f"see to the paths in {root}")
+        return Found(manifest.read(root, levels), "a table of images", f"see to the paths in {root}")
     if os.path.lexists(root) and not is_folder(root):
         what = "is a file, not a folder" if root.exists() else "is a link to nowhere"
         raise HiertaxError(f"{root}: {what}; name the folder of the dataset, or {manifest.SHAPE}")
     if (found := recognised(root, dataset)) is not None:
         place, layout = found
+        for name, read_shards in _SHARDS.items():
+            if layout is LAYOUTS[name]:
+                return Found(read_shards(place, levels, skip_broken=skip_broken), layout.what)
         read = imagefolder.read(place, levels) if layout is LAYOUTS["imagefolder"] else layout.read(place)
-        return without_absent(read, _FETCH.get(read.layout, _WHERE_LISTED).format(root=root))
+        listed = read.layout != "folders"  # which say of no image that does not lie there
+        return Found(read, layout.what, _FETCH.get(read.layout, _WHERE_LISTED).format(root=root) if listed else None)
     for place in reversed(list(_places(root, dataset))):  # the folder named as the dataset first
         if not _has_lists_alone(place) and (plain := folders.read_plain(place)) is not None:
-            return plain
+            return Found(plain, "class folders, and no folders of splits")
     raise NoImagesError(_not_found(root, dataset))
 
 
@@ -164,9 +218,12 @@ def recognised(root: Path, dataset: str | None = None) -> tuple[Path, Layout] | 
         If two layouts lie in one place.
     """
     for place in _places(root, dataset):
-        found = {name: layout for name, layout in LAYOUTS.items() if layout.recognises(place)}
+        others = {name: layout for name, layout in LAYOUTS.items() if name not in _SHARDS}
+        found = {name: layout for name, layout in others.items() if layout.recognises(place)}
         if _LISTING_FOLDERS & found.keys():
             found.pop("folders", None)
+        if not found:  # beside another layout, shards may be archives of it
+            found = {name: LAYOUTS[name] for name in _SHARDS if LAYOUTS[name].recognises(place)}
         if len(found) > 1:
             both = " and ".join(layout.what for layout in found.values())
             raise HiertaxError(f"{place}: holds both {both}, two layouts in one place; move one of the two elsewhere")

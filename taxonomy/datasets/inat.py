@@ -17,7 +17,7 @@ import msgspec
 import numpy as np
 from msgspec import Struct
 
-from taxonomy.datasets.categories import class_names, levels_of, lineages_of, text_of
+from taxonomy.categories import class_names, levels_of, lineages_of, text_of
 from taxonomy.datasets.conventions import nfc
 from taxonomy.datasets.dataset import SPLIT_NAMES, Dataset, IntArray, make_table
 from taxonomy.datasets.lineages import told_apart
@@ -119,6 +119,8 @@ def _read_part(file: Path) -> _Part:
     images, categories, labels = _annotations(file)
     ids, paths = _decode(file, _Images, _columns)
     at = np.searchsorted(images, ids)
+    if not len(ids):
+        raise HiertaxError(f"{file}: lists no image; restore the file")
     lacking = np.append(images, -1)[at] != ids
     if lacking.any():
         raise HiertaxError(
@@ -136,6 +138,8 @@ def _annotations(file: Path) -> tuple[IntArray, list[dict[str, Any]], IntArray]:
     labels = np.fromiter((mark.category_id for mark in marks), dtype=np.int64, count=len(marks))
     order = np.argsort(images, kind="stable")
     images, labels = images[order], labels[order]
+    if not len(marks):
+        raise HiertaxError(f"{file}: lists no annotation; restore the file")
     again = np.append(False, images[1:] == images[:-1])  # several marks of one category in an image are one label
     if (odd := again & np.append(False, labels[1:] != labels[:-1])).any():
         raise HiertaxError(f"{file}: image {images[odd][0]} is of two categories; keep the annotations of one")

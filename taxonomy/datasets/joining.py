@@ -32,11 +32,15 @@ class Joined:
         Restricted to the classes that have training images.
     notes
         What was left out or merged, one line each, with numbers; ``dataset.notes`` are those of reading.
+    whole
+        The hierarchy before it was restricted, where images are of taxa that it had and `hierarchy` has not: to join
+        the same images again takes it. Else None.
     """
 
     dataset: Dataset
     hierarchy: Hierarchy
     notes: tuple[str, ...]
+    whole: Hierarchy | None = None
 
     @property
     def codes(self) -> IntArray:
@@ -60,7 +64,8 @@ class Joined:
 
         Classes that have no training images left are left out with the images that they have, and named.
         """
-        return _restricted(self.dataset.select(rows), self.hierarchy, self.notes)
+        joined = _restricted(self.dataset.select(rows), self.hierarchy, self.notes)
+        return replace(joined, whole=self.whole or joined.whole)
 
 
 def join(dataset: Dataset, hierarchy: Hierarchy, *, restrict: bool = True, left_out: Collection[str] = ()) -> Joined:
@@ -163,9 +168,10 @@ def _restricted(dataset: Dataset, hierarchy: Hierarchy, notes: Sequence[str]) ->
     before = label_paths(dataset, hierarchy)
     after = restricted_paths(before, hierarchy, np.flatnonzero(codes >= 0))
     after[:count][codes < 0] = -1
-    remarks = [*notes, *_left_out(dataset, hierarchy, part, codes < 0), *lifted(dataset, before, after)]
+    known_by_others = lifted(dataset, before, after)
+    remarks = [*notes, *_left_out(dataset, hierarchy, part, codes < 0), *known_by_others]
     kept = label_by_paths(dataset.select(after[dataset.labels, 0] >= 0), after, part)
-    return Joined(kept, part, _all_notes(kept, part, remarks))
+    return Joined(kept, part, _all_notes(kept, part, remarks), hierarchy if known_by_others else None)
 
 
 def _all_notes(dataset: Dataset, hierarchy: Hierarchy, notes: Sequence[str]) -> tuple[str, ...]:

@@ -209,37 +209,3 @@ def passed_over(listings: Iterable[Listing]) -> list[str]:
         number = counted(hidden.total(), "hidden file or folder", "hidden files or folders")
         notes.append(f"{number} passed over: {few(sorted(hidden))}")
     return notes
-
-
-@dataclass(frozen=True)
-class FoundImages:
-    """Image files, and what was passed over on the way, one line each."""
-
-    paths: tuple[Path, ...]
-    notes: tuple[str, ...]
-
-
-def find_images(paths: Iterable[str | Path]) -> FoundImages:
-    """Return the given files, and all image files below the given folders, sorted within each folder.
-
-    A file that is named is taken whatever its suffix.
-
-    Raises
-    ------
-    HiertaxError
-        If a path does not exist, a folder cannot be read or holds no image, or links lead in a circle.
-    """
-    images: list[Path] = []
-    listings = []
-    for path in map(Path, paths):
-        if not is_folder(path):
-            if not path.exists():
-                raise HiertaxError(f"{path}: no such file or folder; check the path")
-            images.append(path)
-            continue
-        listings.append(found := list_images(path))
-        if not found.images:
-            told = "".join(f" ({note})" for note in passed_over([found])[:1])
-            raise HiertaxError(f"{path}: no images in this folder{told}; name image files or a folder of them")
-        images += sorted(path / folder / name for folder, names in found.images.items() for name in names)
-    return FoundImages(tuple(images), tuple(passed_over(listings)))

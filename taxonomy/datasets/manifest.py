@@ -12,7 +12,7 @@ from typing import TYPE_CHECKING, Final
 
 import numpy as np
 
-from taxonomy.datasets.columns import LABELS, PATHS, Columns, columns_of
+from taxonomy.datasets.columns import LABELS, NAMES_OF_LABELS, PATHS, Columns, columns_of
 from taxonomy.datasets.conventions import nfc
 from taxonomy.datasets.dataset import BOX_COLUMNS, SPLIT_NAMES, Dataset, FloatArray, IntArray, make_table
 from taxonomy.datasets.labels import Labels, labels_of
@@ -65,6 +65,8 @@ class Rows:
         The tables.
     of_file, lines
         int64 ``[N]``: for each row its table and its line there.
+    unit
+        What a row of such a table is called.
     """
 
     frame: DataFrame
@@ -72,10 +74,11 @@ class Rows:
     files: tuple[Path, ...]
     of_file: IntArray
     lines: IntArray
+    unit: str = "line"
 
     def where(self, row: int) -> str:
         """Return where a row stands, for a message."""
-        return f"{self.files[int(self.of_file[row])]}, line {int(self.lines[row])}"
+        return f"{self.files[int(self.of_file[row])]}, {self.unit} {int(self.lines[row])}"
 
 
 def read_rows(file: Path, levels: Sequence[str] | None = None) -> Rows:
@@ -115,6 +118,8 @@ def dataset_of(root: Path, rows: Rows, layout: str) -> Dataset:
     if left := int((codes < 0).sum()):
         notes.append(f"{counted(left, 'image')} without any label left out")
         kept, codes = kept[codes >= 0], codes[codes >= 0]
+    if not columns.levels and all(name.isdigit() for name in labels.names):
+        notes.append(f"labels are numbers: a column {NAMES_OF_LABELS[0]!r} beside {columns.label!r} would name them")
     if not len(kept):
         raise HiertaxError(f"{rows.files[0]}: no row has an image with a label; list some")
     splits = split_codes(kept[columns.split], rows.where) if columns.split else None
@@ -154,7 +159,7 @@ def _distinct(frame: DataFrame, rows: Rows) -> tuple[DataFrame, list[str]]:
         row = int(other.argmax())
         first = int((frame[path] == frame[path][row]).to_numpy().argmax())
         raise HiertaxError(
-            f"{rows.where(row)}: {frame[path][row]!r} has another label or split than in line "
+            f"{rows.where(row)}: {frame[path][row]!r} has another label or split than in {rows.unit} "
             f"{int(rows.lines[first])}; keep one of the two"
         )
     return frame[~again], [f"{counted(int(again.sum()), 'row')} that repeat another left out"]

@@ -6,13 +6,14 @@ import codecs
 import csv
 import io
 import warnings
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from pathlib import Path
-from typing import TYPE_CHECKING, Any, Final
+from typing import TYPE_CHECKING, Any, Final, TypeVar
 
 import msgspec
 import numpy as np
 
+from taxonomy import parquet
 from taxonomy.datasets.notes import few
 from taxonomy.errors import HiertaxError
 from taxonomy.files import read_bytes, read_text
@@ -22,6 +23,7 @@ if TYPE_CHECKING:
 
 SUFFIXES: Final = (".csv", ".tsv", ".jsonl", ".ndjson", ".parquet")
 _JSON_LINES: Final = (".jsonl", ".ndjson")
+_Result = TypeVar("_Result")
 
 
 def read_table(file: Path, delimiter: str | None = None) -> DataFrame:
@@ -67,7 +69,7 @@ def names_of_columns(file: Path) -> tuple[str, ...]:
     suffix = file.suffix.casefold()
     try:
         if suffix == ".parquet":
-            names = _opened(file).schema_arrow.names
+            names = _from_parquet(file, parquet.names_in)
         else:
             with file.open(encoding="utf-8-sig") as opened:
                 first = opened.readline()
@@ -137,48 +139,50 @@ def _json_lines(file: Path) -> DataFrame:
         except (msgspec.DecodeError, UnicodeDecodeError, RecursionError) as error:
             raise HiertaxError(f"{file}, line {number}: no JSON object ({error}); mend the line") from None
     names = list(dict.fromkeys(name for record in records.values() for name in record))
-    columns = {name: [_text(record.get(name)) for record in records.values()] for name in names}
+    columns = {name: [cell(record.get(name)) for record in records.values()] for name in names}
     return pd.DataFrame(columns, index=list(records), dtype="str")
 
 
 def _parquet(file: Path) -> DataFrame:
     import pandas as pd
 
-    source = _opened(file)
-    try:
-        plain = [field.name for field in source.schema_arrow if not _holds_more(field.type)]
-        table = source.read(columns=plain).to_pydict()
-    except (OSError, ValueError) as error:  # pyarrow's own are of these
-        raise unreadable(file, error) from None
-    cells = {name: [_text(value) for value in values] for name, values in table.items()}
-    return pd.DataFrame(cells, index=range(1, source.metadata.num_rows + 1), dtype="str")
+    found = _from_parquet(file, parquet.read)
+    kept = [k for k, name in enumerate(found.names) if name]
+    table = pd.DataFrame({k: found.cells[k] for k in kept}, index=range(1, found.rows + 1), dtype="str")
+    return table.set_axis([found.names[k] for k in kept], axis=1)
 
 
-def _opened(file: Path) -> Any:
-    """Open a Parquet file, whose rows are not read."""
+def _from_parquet(file: Path, read: Callable[[Path], _Result]) -> _Result:
     try:
-        from pyarrow import parquet  # type: ignore[import-untyped]
-    except ModuleNotFoundError:
-        raise HiertaxError(f"{file}: Parquet needs pyarrow: pip install 'hiertax[tables]'") from None
-    try:
-        return parquet.ParquetFile(file)
+        return read(file)
+    except HiertaxError as error:
+        raise HiertaxError(f"{file}: {error}") from None
     except (OSError, ValueError) as error:
         raise unreadable(file, error) from None
 
 
-def _holds_more(kind: Any) -> bool:
+def cell(value: Any) -> str:
+    """Return a cell as text; a number is written as an integer where it is one."""
+    return "" if isinstance(value, dict | list) else parquet.text_of(value)
+
+
+def reader_of_parquet(file: Path | str) -> Any:
+    """Return `pyarrow.parquet`, which a file needs.
+
+    Raises
+    ------
+    HiertaxError
+        If it is not there.
+    """
+    try:
+        from pyarrow import parquet as reader  # type: ignore[import-untyped]
+    except ModuleNotFoundError:
+        raise HiertaxError(f"{file}: Parquet needs pyarrow: pip install 'hiertax[tables]'") from None
+    return reader
+
+
+def holds_more(kind: Any) -> bool:
     """Tell whether a column holds more than a text or number in a cell, such as an image."""
     from pyarrow import types
 
     return bool(types.is_nested(kind) or types.is_binary(kind) or types.is_large_binary(kind))
-
-
-def _text(value: Any) -> str:
-    """Return a cell as text; a number is written as an integer where it is one."""
-    if value is None or value != value:  # not a number
-        return ""
-    if isinstance(value, str):
-        return value
-    if isinstance(value, float) and value.is_integer():
-        return str(int(value))
-    return "" if isinstance(value, dict | list) else str(value)

@@ -11,6 +11,7 @@ from pathlib import Path
 
 import msgspec
 
+from taxonomy.document import shown
 from taxonomy.errors import HierarchyError, HiertaxError
 from taxonomy.formats import (
     dot,
@@ -31,6 +32,7 @@ from taxonomy.formats.table import first_row
 from taxonomy.formats.text import decode as text_of
 from taxonomy.hierarchy import Hierarchy
 from taxonomy.leveling import ImportOptions
+from taxonomy.ranks import is_placeholder
 
 
 @dataclass(frozen=True)
@@ -85,6 +87,7 @@ FORMATS = {
     "dot": Format((".dot", ".gv"), "", dot.write),
     "html": Format((".html",), "", html.write),
 }  # fmt: skip
+_BY_LINEAGE = ("lineage-csv", "parquet", "xlsx", "hiclass", "inat")
 MOST_BYTES = 256 * 2**20  # of a file
 MOST_MARKS = 5_000_000  # of the signs that open a node or a cell, of a tree in text
 _SUFFIXES = {suffix for fmt in FORMATS.values() for suffix in fmt.suffixes}
@@ -106,8 +109,8 @@ def load(path: str | Path, reading: ImportOptions | None = None, kind: str | Non
         If the file cannot be read or breaks a rule: the file, the place, the reason and the cure.
     """
     path, reading = Path(path), reading or ImportOptions()
+    content = read_limited(path)
     try:
-        content = read_limited(path)
         kind = kind or guess(path, content)
         if kind is not None:
             return decode(content, kind, replace(reading, fallback=path.stem or reading.fallback))
@@ -128,10 +131,25 @@ def read_limited(path: Path) -> bytes:
         with path.open("rb") as file:
             content = file.read(MOST_BYTES + 1)
     except (OSError, ValueError) as error:
-        raise HierarchyError(f"{getattr(error, 'strerror', None) or error}; check the path") from None
+        raise HierarchyError(f"{path}: {getattr(error, 'strerror', None) or error}; check the path") from None
     if len(content) > MOST_BYTES:
-        raise HierarchyError(f"more than {MOST_BYTES // 2**20} MB; cut the file down to what names the taxa")
+        raise HierarchyError(f"{path}: more than {MOST_BYTES // 2**20} MB; cut the file down to what names the taxa")
     return content
+
+
+def read_text(path: Path) -> str:
+    """Return the text of a file of names, in the encoding that is found.
+
+    Raises
+    ------
+    HierarchyError
+        If it cannot be read, is too large, or is no text.
+    """
+    content = read_limited(path)
+    try:
+        return text_of(content)[0]
+    except HierarchyError as error:
+        raise HierarchyError(f"{path}: {error}") from None
 
 
 def decode(content: bytes, kind: str, reading: ImportOptions) -> Hierarchy:
@@ -175,8 +193,18 @@ def encode(hierarchy: Hierarchy, kind: str) -> bytes:
     HierarchyError
         If the format cannot carry a name of this hierarchy.
     """
+    _refuse_gaps(hierarchy, kind)
     content = FORMATS[kind].write(hierarchy)
     return content.encode() if isinstance(content, str) else content
+
+
+def _refuse_gaps(hierarchy: Hierarchy, kind: str) -> None:
+    """Refuse a name that the reader would take for a gap; in a tree without ranks a leaf may be called so."""
+    if FORMATS[kind].read is None:
+        return
+    levels = hierarchy.levels if kind in _BY_LINEAGE else hierarchy.levels[:-1]
+    if name := next((label for level in levels for label in level.labels if is_placeholder(label)), None):
+        raise HierarchyError(f"{kind} cannot carry {shown(name)}, which is read as a gap; rename the taxon")
 
 
 def guess(path: Path, content: bytes) -> str | None:
@@ -208,7 +236,7 @@ def _of_text(content: bytes, *, tabular: bool) -> str | None:
     try:
         text, _ = text_of(content)
         start = text[: 2**16]
-        if edges.looks_like(start.rpartition("\n")[0] or start):
+        if edges.looks_like(text):
             return "edges"
         if not tabular and outline.looks_like(start):
             return "outline"

@@ -12,18 +12,19 @@ from dataclasses import dataclass
 
 from taxonomy.document import shown
 from taxonomy.errors import HierarchyError
-from taxonomy.formats.table import Row, Table
+from taxonomy.formats.table import IMAGE, Row, Table, numbers_rows
 from taxonomy.leveling import ImportOptions
-from taxonomy.ranks import PLACE
+from taxonomy.ranks import PLACE, rank_of
 from taxonomy.rules import Finding
 
 CLASS, CLASS_NAME, ROOT = "class", "class_name", "root"
 REMARKS = frozenset({"note", "basis", "scientific_name", "wikipedia_title"})  # columns of the shipped tables
-_WORDS = frozenset({*PLACE, *REMARKS, CLASS, CLASS_NAME, ROOT, "child", "parent", "label", "level", "taxon", "name"})
+_WORDS = frozenset({*REMARKS, CLASS, CLASS_NAME, ROOT, "child", "parent", "label", "level", "taxon", "name"})
 _LEVEL = re.compile(r"level \d+")
 _TAXON = re.compile(r"[A-Z][a-z]+(idae|iformes|aceae|oidea|inae)")
 _DIGITS = re.compile(r"\d+")
 _NO_TAXON = re.compile(r"[\d_/\\]")
+_NUMBER = re.compile(r"[-+]?\d+(\.\d*)?([eE][-+]?\d+)?%?", re.ASCII)
 
 
 @dataclass(frozen=True)
@@ -53,8 +54,8 @@ def find(table: Table, reading: ImportOptions) -> tuple[Columns, Table]:
     if reading.levels:
         levels = tuple(_index(table.header, name, classes) for name in reading.levels)
     else:
-        levels, passed = _remaining(table, {classes, root})
-        notes += [f"columns that are no levels passed over: {', '.join(passed)}"] if passed else []
+        levels, said = _remaining(table, {classes, root})
+        notes += said
     findings = _repeated(table.header, {classes}) if not reading.levels else []
     if not levels:
         findings.append(Finding("bad-header", "line 1", "no column is a level"))
@@ -77,9 +78,39 @@ def _last(header: Sequence[str], name: str) -> int | None:
 
 
 def _remaining(table: Table, taken: set[int | None]) -> tuple[tuple[int, ...], list[str]]:
+    """Return the columns that are levels, and what to say of those that are passed over."""
     rest = [k for k in range(len(table.header)) if k not in taken]
-    passed = [] if table.all_levels else [table.header[k] for k in rest if table.header[k].casefold() in REMARKS]
-    return tuple(k for k in rest if table.header[k] not in passed), passed
+    if table.all_levels:
+        return tuple(rest), []
+    remarks = [k for k in rest if table.header[k].casefold() in REMARKS]
+    rest = [k for k in rest if k not in remarks]
+    counters = _counters(table, rest)
+    notes = []
+    if remarks:
+        notes.append(f"columns that are no levels passed over: {', '.join(table.header[k] for k in remarks)}")
+    if counters:
+        names = ", ".join(table.header[k] for k in counters)
+        notes.append(f"columns of numbers or image files passed over, say `levels` if one is a level: {names}")
+    return tuple(k for k in rest if k not in counters), notes
+
+
+def _counters(table: Table, columns: Sequence[int]) -> list[int]:
+    """Return the columns that number the rows or hold what is measured or where images lie, rather than taxa.
+
+    That is a number of its own in each row; any numbers at the end, where the columns before them tell as many rows
+    apart; and names of image files. But what is left must hold something other than numbers.
+    """
+    cells = {k: table.column(k) for k in columns}
+    numbers = {k for k in columns if cells[k] and all(_NUMBER.fullmatch(cell) for cell in cells[k] if cell)}
+    images = {k for k in columns if any(cells[k]) and all(IMAGE.fullmatch(cell) for cell in cells[k] if cell)}
+    named = [k for k in columns if k not in numbers | images]
+    if not named or len(named) == len(columns):
+        return []
+    rows = len(set(zip(*(cells[k] for k in named), strict=True)))
+    apart = rows == len(set(zip(*(cells[k] for k in columns if k not in images), strict=True)))
+    return [
+        k for k in columns if k in images or (k in numbers and (apart if k > named[-1] else numbers_rows(cells[k])))
+    ]
 
 
 def _class_column(table: Table, reading: ImportOptions) -> tuple[int | None, list[str]]:
@@ -96,36 +127,47 @@ def _class_column(table: Table, reading: ImportOptions) -> tuple[int | None, lis
         return None, []
     if header.count(header[column]) == 1 and class_is_rank(table, column):
         return None, ["column 'class' is read as the rank; say `class_column=class` if it holds the dataset's classes"]
-    return column, ["column 'class' is read as the dataset's class names"]
+    which = "column" if header.count(header[column]) == 1 else "the last column"
+    return column, [f"{which} 'class' is read as the dataset's class names"]
 
 
 def class_is_rank(table: Table, column: int) -> bool:
     """Tell whether a column called ``class`` is the rank rather than the class names of a dataset.
 
-    Other ranks must stand on its right sides, coarser ones before and finer ones after it. Its values must be such as
-    taxa have (no digits, underscores or slashes); and between two ranks, or where one value has several lineages,
-    that is enough, else each must be one capitalised word, like Mammalia.
+    Other ranks must stand on its right sides, coarser ones before and finer ones after it. Where one value has several
+    lineages, and each taxon of the next rank one value, that is enough. Else its values must be such as taxa have (no
+    digits, underscores or slashes); and between two ranks, or where one has several lineages, that is enough, else
+    each must be one capitalised word, like Mammalia.
     """
-    ranks = [(k, PLACE[name.casefold()]) for k, name in enumerate(table.header) if name.casefold() in PLACE]
+    ranks = [(k, PLACE[rank]) for k, name in enumerate(table.header) if (rank := rank_of(name))]
     before = [place for k, place in ranks if k < column]
     after = [place for k, place in ranks if k > column]
     if not (before or after) or max(before, default=-1) >= PLACE[CLASS] or min(after, default=99) <= PLACE[CLASS]:
         return False
     cells = [row.cells[column] for row in table.rows if row.cells[column]]
+    others = [k for k, _ in ranks if k != column]
+    several = len({tuple([row.cells[k] for k in others]) for row in table.rows if row.cells[column]}) > len(set(cells))
+    if several and after and _is_above(table, column, min(k for k in others if k > column)):
+        return True
     if not cells or any(_NO_TAXON.search(cell) for cell in cells):
         return False
-    others = [k for k, _ in ranks if k != column]
-    several = len({tuple([row.cells[k] for k in others]) for row in table.rows}) > len(set(cells))
     return bool(before and after) or several or all(cell.isalpha() and cell.istitle() for cell in cells)
+
+
+def _is_above(table: Table, column: int, finer: int) -> bool:
+    """Tell whether all that has one name in the finer column has one in the other."""
+    above: dict[str, str] = {}
+    return all(above.setdefault(row.cells[finer], row.cells[column]) == row.cells[column] for row in table.rows)
 
 
 def _taxon_in_header(table: Table) -> str | None:
     """Return a cell of the header that is rather a taxon.
 
-    It stands below itself, but for the numbers in it, or ends as the names of ranks do.
+    It stands below itself, but for the numbers in it, ends as the names of ranks do, or begins with the one before
+    it, as all names in its column do (``Anas,Anas crecca``).
     """
     names = [name.casefold() for name in table.header]
-    if table.all_levels or any(name in _WORDS or _LEVEL.fullmatch(name) for name in names):
+    if table.all_levels or any(name in _WORDS or rank_of(name) or _LEVEL.fullmatch(name) for name in names):
         return None
     for k, name in enumerate(table.header):
         cells = table.column(k)
@@ -133,9 +175,16 @@ def _taxon_in_header(table: Table) -> str | None:
             _TAXON.fullmatch(name)
             or name in cells
             or (_DIGITS.search(name) and _numbered(name) in map(_numbered, cells))
+            or (k > 0 and _begins_with(table, k))
         ):
             return name
     return None
+
+
+def _begins_with(table: Table, column: int) -> bool:
+    """Tell whether the cells of a column, its header's among them, begin with those of the column before it."""
+    rows = [table.header, *(row.cells for row in table.rows)]
+    return len(rows) > 1 and all(cells[column].startswith(f"{cells[column - 1]} ") for cells in rows)
 
 
 def _numbered(name: str) -> str:

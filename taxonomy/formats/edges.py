@@ -16,12 +16,19 @@ from typing import NamedTuple
 from taxonomy.document import shown
 from taxonomy.errors import HierarchyError
 from taxonomy.formats.graph import from_graph
-from taxonomy.formats.table import Row, Table
+from taxonomy.formats.parent_child_csv import columns
+from taxonomy.formats.table import Row, Table, first_row
 from taxonomy.hierarchy import Hierarchy
 from taxonomy.leveling import Edges, ImportOptions
 
+SAMPLE = 2**16  # characters that tell whether a text is an edge list
 _NUMBERS = re.compile(r"\s*(?:\d+|n\d{8})(?:[ \t]+|\s*[,;]\s*)(?:\d+|n\d{8})\s*")
 _DIRECTION = re.compile(r"#?\s*(child|parent)\W+(child|parent)\s*", re.IGNORECASE)
+_DATA = re.compile(r"(.+?)(?:\s|[,;|])+\{.*\}\s*")  # an edge and its data, as networkx writes them
+_HEADERS = frozenset(
+    [("child", "parent"), ("parent", "child"), ("source", "target"), ("from", "to"), ("node1", "node2"), ("u", "v")]
+)
+_KEY_END = re.compile(r"[\s,;|]+|:\s+")  # between a number and its name
 _MARKS = ("\t", ",", ";", "|")
 
 
@@ -34,9 +41,39 @@ class Edge(NamedTuple):
 
 
 def looks_like(text: str) -> bool:
-    """Tell whether a text is rather an edge list of numbers than a table: two numbers in every line, and no header."""
-    lines = [line for line in islice(text.splitlines(), 1000) if line.strip() and not line.startswith("#")]
-    return bool(lines) and all(_NUMBERS.fullmatch(line) for line in lines)
+    """Tell whether a text is rather an edge list than a table: two ends in every line, numbers or linked by name.
+
+    Numbers have no header. Names are linked where all parents but one are children too, as in a tree. A table whose
+    header names child and parent is `taxonomy.formats.parent_child_csv`.
+    """
+    start = text if len(text) <= SAMPLE else text[:SAMPLE].rpartition("\n")[0] or text[:SAMPLE]
+    lines = [line for line in islice(start.splitlines(), 1000) if line.strip() and not line.startswith("#")]
+    return bool(lines) and columns(first_row(start)) is None and (all(map(_NUMBERS.fullmatch, lines)) or _linked(lines))
+
+
+def _linked(lines: Sequence[str]) -> bool:
+    """Tell whether lines are the edges of a tree, each of two words or two cells, with or without a header."""
+    pairs = _pairs(lines, (*_MARKS, None)) or []
+    if pairs and tuple(map(str.casefold, pairs[0])) in _HEADERS:
+        pairs = pairs[1:]
+    left, right = ({pair[side] for pair in pairs} for side in (0, 1))
+    inner = left & right
+    return bool(inner) and all(one != two for one, two in pairs) and 1 in (len(left - inner), len(right - inner))
+
+
+def _pairs(lines: Sequence[str], marks: Sequence[str | None]) -> list[tuple[str, str]] | None:
+    """Return the two ends of every line, by the first of some separators that gives two; None where none does.
+
+    A separator may be None for blanks. What networkx adds to an edge is passed over, if every line has it.
+    """
+    data = [_DATA.fullmatch(line) for line in lines[:1]]
+    bare = [match[1] for line in lines if (match := _DATA.fullmatch(line))] if all(data) else []
+    for texts in (lines, bare) if len(bare) == len(lines) else (lines,):
+        for mark in marks:
+            cells = [_split(line, mark) for line in texts]
+            if all(len(pair) == 2 and pair[0] and pair[1] for pair in cells):
+                return [(one, two) for one, two in cells]
+    return None
 
 
 def write(hierarchy: Hierarchy) -> str:
@@ -112,18 +149,24 @@ def parsed(text: str, delimiter: str | None = None) -> tuple[list[Edge], Edges |
     told: Edges | None = None
     lines: list[tuple[int, str]] = []
     for number, line in enumerate(text.splitlines(), 1):
-        if not lines and (match := _DIRECTION.fullmatch(line)) and match[1].lower() != match[2].lower():
+        if (
+            told is None
+            and not lines
+            and (match := _DIRECTION.fullmatch(line))
+            and match[1].lower() != match[2].lower()
+        ):
             told = "child-parent" if match[1].lower() == "child" else "parent-child"
         elif line.strip() and not line.lstrip().startswith("#"):
             lines.append((number, line))
     if not lines:
         raise HierarchyError("no edge in it; give two names or numbers a line")
-    for mark in (delimiter,) if delimiter else (*_MARKS, None):
-        cells = [_split(line, mark) for _, line in lines]
-        if all(len(pair) == 2 and pair[0] and pair[1] for pair in cells):
-            return [Edge(n, *pair) for (n, _), pair in zip(lines, cells, strict=True)], told
-    at, line = next(((n, line) for n, line in lines if len(line.split()) != 2), lines[0])
-    raise HierarchyError(f"line {at}: {shown(line.strip())} has not two ends; separate the two by one tab or comma")
+    pairs = _pairs([line for _, line in lines], (delimiter,) if delimiter else (*_MARKS, None))
+    if pairs is None:
+        at, line = next(((n, line) for n, line in lines if len(line.split()) != 2), lines[0])
+        raise HierarchyError(f"line {at}: {shown(line.strip())} has not two ends; separate the two by one tab or comma")
+    edges = [Edge(n, *pair) for (n, _), pair in zip(lines, pairs, strict=True)]
+    is_header = told is None and len(edges) > 1 and tuple(map(str.casefold, pairs[0])) in _HEADERS
+    return edges[1:] if is_header else edges, told
 
 
 def _split(line: str, mark: str | None) -> list[str]:
@@ -160,7 +203,8 @@ def names_of(text: str) -> dict[str, str]:
     for number, line in enumerate(text.splitlines(), 1):
         if not line.strip() or line.startswith("#"):
             continue
-        key, _, name = (part.strip() for part in re.sub(r"[\s,;]+", "\t", line.strip(), count=1).partition("\t"))
+        key, _, name = (part.strip() for part in _KEY_END.sub("\t", line.strip(), count=1).partition("\t"))
+        name = name[1:-1] if len(name) > 2 and name[0] == name[-1] == '"' else name
         if not name:
             raise HierarchyError(f"line {number}: {shown(line.strip())} is no number with a name; write both")
         if names.setdefault(key, name) != name:

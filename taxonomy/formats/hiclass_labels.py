@@ -8,6 +8,7 @@ which is what an array of objects has there once it is text.
 from __future__ import annotations
 
 import io
+import warnings
 
 import numpy as np
 
@@ -33,7 +34,8 @@ def read(content: bytes, reading: ImportOptions) -> Hierarchy:
         If it is not a two-dimensional array of text, or breaks a rule.
     """
     try:
-        labels = np.load(io.BytesIO(content), allow_pickle=False)
+        with warnings.catch_warnings(action="ignore"):  # of headers as Python 2 wrote them, which are read all the same
+            labels = np.load(io.BytesIO(content), allow_pickle=False)
     except Exception as error:  # its header is a Python literal, and NumPy lets pass whatever reading that raises
         if "allow_pickle" in str(error):
             raise HierarchyError(

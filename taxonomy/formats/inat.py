@@ -7,20 +7,17 @@ may be a whole annotation file, or the list of categories alone.
 from __future__ import annotations
 
 import re
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterator
 from pathlib import PurePosixPath
-from typing import Any, Final
+from typing import Any
 
 import msgspec
 from msgspec import Struct
 
+from taxonomy.categories import FOLDER, NAME, class_names, levels_of, lineages_of, text_of
 from taxonomy.errors import HierarchyError
 from taxonomy.hierarchy import Hierarchy
 from taxonomy.leveling import ImportOptions, from_table
-
-RANKS: Final = ("kingdom", "phylum", "class", "order", "family", "genus")
-NAME, SPECIES, SUPER, FOLDER = "name", "species", "supercategory", "image_dir_name"
-Category = Mapping[str, Any]
 
 
 class _Image(Struct):
@@ -55,13 +52,12 @@ def read(text: str, reading: ImportOptions) -> Hierarchy:
     """
     file = _parse(text)
     keys = {key for category in file.categories for key in category}
-    levels = reading.levels or _levels(keys, file.info)
+    levels = reading.levels or _stated(file.info) or levels_of(file.categories)
     for level in levels[:-1]:
         if level not in keys:
             raise HierarchyError(f"no category has {level!r}, only {', '.join(sorted(keys))}; name these as levels")
-    fields = [*levels[:-1], levels[-1] if levels[-1] in keys else NAME]
-    lineages = [tuple(_text(category, field) for field in fields) for category in file.categories]
-    return from_table(lineages, levels, reading, _classes(file))
+    classes = class_names(file.categories, _folders(file))
+    return from_table(lineages_of(file.categories, levels), levels, reading, classes)
 
 
 def write(hierarchy: Hierarchy) -> str:
@@ -99,38 +95,20 @@ def _parse(text: str) -> _File:
     if not file.categories:
         raise HierarchyError("the list 'categories' is empty; give a file with categories")
     for i, category in enumerate(file.categories):
-        if not _text(category, NAME):
+        if not text_of(category, NAME):
             raise HierarchyError(f"categories[{i}] has no name; name it or remove it")
     return file
 
 
-def _levels(keys: set[str], info: Any) -> tuple[str, ...]:
+def _stated(info: Any) -> tuple[str, ...] | None:
+    """Return the levels that `write` put under ``info``."""
     stated = info.get("levels") if isinstance(info, dict) else None
-    if isinstance(stated, list) and stated and all(isinstance(name, str) for name in stated):
-        return tuple(stated)
-    if ranks := [rank for rank in RANKS if rank in keys]:
-        return (*ranks, SPECIES)
-    return (SUPER, "category") if SUPER in keys else ("category",)
+    if not isinstance(stated, list) or not stated or not all(isinstance(name, str) for name in stated):
+        return None
+    return tuple(stated)
 
 
-def _text(category: Category, field: str) -> str:
-    value = category.get(field)
-    return "" if value is None or isinstance(value, (dict, list)) else str(value).strip()
-
-
-def _classes(file: _File) -> Sequence[str]:
-    names = [_text(category, FOLDER) for category in file.categories]
-    if all(names):
-        return names
-    folders = _folders(file)
-    found = [folders.get(category.get("id", -1), "") for category in file.categories]
-    return found if all(found) else [_text(category, NAME) for category in file.categories]
-
-
-def _folders(file: _File) -> dict[int, str]:
-    """Return the folder of each category's images, where it is one, and no other category's."""
+def _folders(file: _File) -> Iterator[tuple[int, str]]:
+    """Yield for each annotation its category's id and the folder of the image."""
     path = {image.id: PurePosixPath(image.file_name).parent.name for image in file.images}
-    pairs = {(mark.category_id, path.get(mark.image_id, "")) for mark in file.annotations}
-    folders = dict(pairs)
-    one_each = len(folders) == len(pairs) == len(set(folders.values()))
-    return folders if one_each else {}
+    return ((mark.category_id, path.get(mark.image_id, "")) for mark in file.annotations)

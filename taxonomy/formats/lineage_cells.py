@@ -13,7 +13,7 @@ from itertools import pairwise
 
 from taxonomy.document import shown
 from taxonomy.errors import HierarchyError
-from taxonomy.formats.table import Row, Table
+from taxonomy.formats.table import IMAGE, Row, Table
 from taxonomy.leveling import ImportOptions
 from taxonomy.parents import MOST_LEVELS
 from taxonomy.ranks import PLACE, is_placeholder
@@ -23,7 +23,10 @@ COLUMNS = frozenset({"taxonomy", "taxon", "taxa", "tax", "lineage", "classificat
 PREFIXES = {"d": "domain", "sk": "superkingdom", "k": "kingdom", "p": "phylum", "c": "class", "o": "order",
             "f": "family", "g": "genus", "s": "species", "t": "strain"}  # fmt: skip
 NUMBERED = ("domain", "phylum", "class", "order", "family", "genus", "species")  # D_0__ to D_6__ of older SILVA
-_PREFIX = re.compile(r"\s*(?:D_(\d)|([a-z]{1,2}))__(.*)", re.DOTALL)
+_PREFIX = re.compile(r"\s*(?:D_(\d)|([a-z]{1,2}))__(.*)", re.DOTALL | re.IGNORECASE)
+_CONFIDENCE = re.compile(r"(.+?)\s*\(\d+(?:\.\d+)?\)", re.DOTALL)  # as mothur writes behind a name
+_SIGNS, _RARE_SIGNS = ";|", ">/,"  # between names; the rare ones in a column that is called so, `LINEAGES`
+LINEAGES = frozenset({"lineage", "taxonomy", "classification", "taxonomic_lineage"})
 _STRAIN = len(PLACE)
 SAMPLE = 1000  # rows that tell where the lineages are
 Lineages = list[tuple[str, ...]]
@@ -37,23 +40,35 @@ def expanded(table: Table, reading: ImportOptions) -> Table:
     HierarchyError
         If the lineages cannot be split, with the line.
     """
-    table = _with_its_header(table)
-    column, mark = _column(table)
+    whole = _with_its_header(table)
+    column, mark = _column(whole)
     if column is None:
         return table
+    table = whole
     kept = [row for row in table.rows if not is_placeholder(row.cells[column]) and row.cells[column]]
-    parts = [[part.strip() for part in row.cells[column].split(mark)] for row in kept]
-    parts = [line[:-1] if line[-1] == "" else line for line in parts] if all(p[-1] == "" for p in parts) else parts
+    parts = _trimmed([[part.strip() for part in row.cells[column].split(mark)] for row in kept])
+    valued = parts and all(_CONFIDENCE.fullmatch(part) for line in parts for part in line if part)
+    if valued:
+        parts = [[match[1] if (match := _CONFIDENCE.fullmatch(part)) else "" for part in line] for line in parts]
     prefixed = any(_PREFIX.fullmatch(part) for line in parts for part in line)
     names, lines = _by_prefix(kept, parts) if prefixed else _by_place(parts, reading)
     inner = _ancestors(lines)
     rows = [(row, line) for row, line in zip(kept, lines, strict=True) if line not in inner]
     notes = [f"lineages in column {shown(table.header[column])} split at {mark!r}"]
+    notes += ["numbers in brackets behind the names left out"] if valued else []
     if len(kept) < len(table.rows):
         notes.append(f"rows that name no taxon passed over: {len(table.rows) - len(kept)}")
     if len(rows) < len(kept):
         notes.append(f"rows that name a taxon above others passed over: {len(kept) - len(rows)}")
     return _table(table, names, rows, reading).noting(*notes)
+
+
+def _trimmed(parts: list[list[str]]) -> list[list[str]]:
+    """Return lineages without the blank that stands before the first sign, or behind the last one, in all of them."""
+    for end, rest in ((0, slice(1, None)), (-1, slice(None, -1))):
+        if all(len(line) > 1 and line[end] == "" for line in parts):
+            parts = [line[rest] for line in parts]
+    return parts
 
 
 def _table(
@@ -67,7 +82,7 @@ def _table(
 
 def _with_its_header(table: Table) -> Table:
     """Return the table with its first row as a row, where that holds a lineage rather than names of columns."""
-    if not any(_PREFIX.fullmatch(re.split(r"[;|]", name)[0]) or _deep(name) for name in table.header):
+    if not any(_PREFIX.fullmatch(re.split(r"[;|]", name)[0]) or _deep(name) or _ended(name) for name in table.header):
         return table
     header = [f"column {k + 1}" for k in range(len(table.header))]
     rows = [Row(1, table.header), *table.rows]
@@ -78,11 +93,16 @@ def _column(table: Table) -> tuple[int | None, str]:
     """Return the column that holds lineages, and what separates their parts."""
     for k, name in enumerate(table.header):
         cells = [row.cells[k] for row in table.rows[:SAMPLE] if row.cells[k]]
-        mark = max(";|", key=lambda sign: sum(sign in cell for cell in cells))
+        key = name.lstrip("#").strip().casefold()
+        called = key in COLUMNS and not all(map(IMAGE.fullmatch, cells))
+        mark = max(_SIGNS, key=lambda sign: sum(sign in cell for cell in cells))
         split = sum(mark in cell for cell in cells)
+        if called and not split and (key in LINEAGES or (key == "path" and len(table.header) == 1)):
+            mark = max(_RARE_SIGNS, key=lambda sign: sum(sign in cell for cell in cells))
+            split = sum(mark in cell for cell in cells)
         ranked = sum(bool(_PREFIX.match(cell)) for cell in cells)
-        deep = sum(map(_deep, cells))
-        known = len(table.header) == 1 or name.lstrip("#").strip().casefold() in COLUMNS or 10 * deep >= 9 * len(cells)
+        deep = sum(_deep(cell) or _ended(cell) for cell in cells)
+        known = len(table.header) == 1 or called or 10 * deep >= 9 * len(cells)
         if cells and ((known and 2 * split >= len(cells)) or (split and 2 * ranked >= len(cells))):
             return k, mark
     return None, ";"
@@ -91,6 +111,11 @@ def _column(table: Table) -> tuple[int | None, str]:
 def _deep(cell: str) -> bool:
     """Tell whether a cell holds three names or more."""
     return cell.count(";") > 1 or cell.count("|") > 1
+
+
+def _ended(cell: str) -> bool:
+    """Tell whether a cell ends as lineages of SILVA and mothur do."""
+    return len(cell) > 1 and cell.endswith(";")
 
 
 def _by_prefix(rows: Sequence[Row], parts: Sequence[Sequence[str]]) -> tuple[tuple[str, ...], Lineages]:
@@ -113,7 +138,7 @@ def _ranked(part: str, line: int) -> tuple[str, str]:
     rank = None
     if match is not None:
         number = match[1]
-        rank = PREFIXES.get(match[2] or "") if number is None else dict(enumerate(NUMBERED)).get(int(number))
+        rank = PREFIXES.get((match[2] or "").lower()) if number is None else dict(enumerate(NUMBERED)).get(int(number))
     if match is None or rank is None:
         raise HierarchyError(f"line {line}: {shown(part)} has no prefix of a rank, such as f__; write one before each")
     return rank, match[3].strip()

@@ -7,6 +7,7 @@ one name the last does.
 
 from __future__ import annotations
 
+import re
 from dataclasses import replace
 
 from taxonomy.document import shown
@@ -18,6 +19,7 @@ from taxonomy.hierarchy import Hierarchy
 from taxonomy.leveling import ImportOptions, from_table
 
 _UNFIT = "a table cannot carry these names of levels or taxa, which would be read as something else"
+_KRAKEN = re.compile(r" *\d+(?:\.\d+)?\t(?:\d+\t){2,4}[A-Z-]\d*\t\d+\t(?= *\S)")
 RESERVED = frozenset({*REMARKS, ROOT, "parent", "parent_id"})
 
 
@@ -80,16 +82,31 @@ def read(text: str, reading: ImportOptions) -> Hierarchy:
     HierarchyError
         If it is not such a table, with the line, or breaks a rule.
     """
-    if reading.header and not reading.levels and (other := _another_format(text)):
-        raise HierarchyError(f"{other[0]}, no table of lineages; read it by `hiertax build --from {other[1]}`")
+    if other := unreadable(text):
+        raise HierarchyError(other)
+    if reading.header and not reading.levels and (known := _another_format(text)):
+        raise HierarchyError(f"{known[0]}, no table of lineages; read it by `hiertax build --from {known[1]}`")
     return of_table(parse(text, reading.delimiter, header=reading.header), reading)
+
+
+def unreadable(text: str) -> str | None:
+    """Tell what a text is that looks like a table but is none of lineages, and what to do with it."""
+    if match := _KRAKEN.match(text):
+        column = match[0].count("\t") + 1
+        return (
+            "a report of Kraken, whose names are indented by blanks, no table of lineages; "
+            f"`grep -v unclassified FILE | cut -f{column}` makes an outline of it, for `hiertax build --from outline`"
+        )
+    if text.startswith(">"):
+        return "FASTA, no table of lineages; give the taxonomy as a table, without sequences"
+    return None
 
 
 def _another_format(text: str) -> tuple[str, str] | None:
     """Tell what a text is that is no table of lineages, but would be read as one without a word."""
     start = text[: 2**16]
     if edges.looks_like(start):
-        return "two numbers in every row, so an edge list", "edges"
+        return "two ends of an edge in every row, so an edge list", "edges"
     if outline.looks_like(start):
         return "one name a line, some indented, so an outline", "outline"
     if start.lstrip().startswith("(") and text.rstrip().endswith(";"):

@@ -7,6 +7,7 @@ Read are also dictionaries keyed by name (``{"Duck": {"Mallard": {}, "Teal": {}}
 from __future__ import annotations
 
 import json
+import re
 from collections.abc import Iterator
 from typing import Any
 
@@ -19,6 +20,7 @@ from taxonomy.leveling import ImportOptions, from_tree
 
 DEEPEST = 300  # levels; readers of JSON refuse what is nested some hundred times deeper than usual
 _NAMES = ("name", "label", "id")
+_KINSHIP = re.compile(r"_*(child|sub|nodes|descend|members|leaves|species$|taxa)", re.IGNORECASE)
 _BELOW = "children"
 Node = tuple[str, str, Any]  # name, class name ('' for none), what is below
 
@@ -88,9 +90,14 @@ def _nodes(raw: Any, place: str) -> Iterator[Node]:
         yield _named(raw, place), "", None
     elif isinstance(raw, list):
         for one in raw:
+            if isinstance(one, list):
+                raise HierarchyError(
+                    f"in {place}: a list in a list; give each taxon as an object with name and children"
+                )
             yield from _nodes(one, place)
     elif isinstance(raw, dict) and (key := next((k for k in _NAMES if isinstance(raw.get(k), str | int)), None)):
         called = raw.get("class")
+        _refuse_kinship(raw, place)
         yield _named(str(raw[key]), place), called if isinstance(called, str) else "", _below(raw.get(_BELOW), place)
     elif isinstance(raw, dict):
         for name, below in raw.items():
@@ -99,6 +106,13 @@ def _nodes(raw: Any, place: str) -> Iterator[Node]:
             yield _named(name, place), "", _below(below, place)
     else:
         raise HierarchyError(f"in {place}: {shown(raw)} is no taxon; give a name, or an object with name and children")
+
+
+def _refuse_kinship(raw: dict[str, Any], place: str) -> None:
+    """Refuse a key that tells of children and is not read; they would be lost without a word."""
+    for key, value in raw.items():
+        if key != _BELOW and value and isinstance(value, list | dict) and _KINSHIP.match(key):
+            raise HierarchyError(f"in {place}: {shown(key)} seems to hold taxa; give them as a list {_BELOW!r}")
 
 
 def _named(name: str, place: str) -> str:

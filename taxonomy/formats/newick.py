@@ -25,7 +25,7 @@ from taxonomy.leveling import ImportOptions, from_tree
 
 _PLAIN = re.compile(r"[A-Za-z0-9.+-]+")
 _RANKED = re.compile(r"[a-z]__")  # the prefix of a rank is none of two blanks
-_SUPPORT = re.compile(r"\d+(?:\.\d*)?(?:[eE][+-]?\d+)?(?:/\d+(?:\.\d*)?)*")
+_SUPPORT = re.compile(r"(?:-?\d+(?:\.\d*)?(?:[eE][+-]?\d+)?|[nN]a[nN])%?(?:/\d+(?:\.\d*)?%?)*")
 _VALUED = re.compile(rf"{_SUPPORT.pattern}(?::(?P<name>.*))?", re.DOTALL)
 _TOKEN = re.compile(
     r"(?P<space>\s+)|'(?P<quoted>[^']*(?:''[^']*)*)'|(?P<mark>[(),:;])|(?P<plain>[^\s()\[\]':;,][^()\[\]':;,]*)"

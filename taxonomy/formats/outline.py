@@ -1,7 +1,8 @@
 """Indented outlines: one taxon a line, below the last one that stands farther left.
 
-Indented by blanks, by tabs, or by dashes (``--Mallard``), with or without a bullet before the name; the lines that
-programs draw trees with (``├── Mallard``) count as blanks. Written with tabs.
+Indented by blanks, by tabs, or by as many signs as the line is deep (``--Mallard``, ``## Mallard``, ``** Mallard``),
+with or without a bullet before the name; the lines that programs draw trees with (``├── Mallard``) count as blanks.
+Numbers before all names (``2.1 Mallard``) are left out. Written with tabs.
 """
 
 from __future__ import annotations
@@ -17,8 +18,14 @@ from taxonomy.parents import MOST_LEVELS
 _DRAWN = "│├└┣┗┃┝┕─━╰|`"  # as programs draw trees
 _TREE = re.compile(f"[{_DRAWN} \\t\xa0-]*")
 _BULLET = re.compile(r"([ \t]*)(?:[*+•\u2013\u2014-]+(?:[ \t]+|$))?(.*)")
-_DASHES = re.compile(r"(-+)[ \t]*(.*)")
-_SPECIAL = re.compile(f"[{_DRAWN}\\s*+•\u2013\u2014-]")
+_SIGNS = "-#*."  # repeated as often as a line is deep
+_SIGNED = re.compile(rf"([{_SIGNS}]*)[ \t]*(.*)")
+_DOUBLE = re.compile(rf"([{_SIGNS}])\1")
+_CORNER = re.compile(r"^((?:[| ]*))[+\\](?=--)")  # as programs draw trees in ASCII
+_NUMBERED = re.compile(r"\d+(?:\.\d+)*[.)]?[ \t]+(\D.*)")
+_HEADING = re.compile(r"(#{1,6})[ \t]+(.*)")
+_BELOW_HEADINGS = 7
+_SPECIAL = re.compile(f"[{_DRAWN}\\s*+•\u2013\u2014#\\\\-]")
 
 
 def write(hierarchy: Hierarchy) -> str:
@@ -30,8 +37,10 @@ def write(hierarchy: Hierarchy) -> str:
         If a name begins as an indent does, or holds a line break.
     """
     for name in (hierarchy.root, *(label for level in hierarchy.levels for label in level.labels)):
-        if _SPECIAL.match(name) or len(f"{name}.".splitlines()) > 1 or name != name.strip():
+        if _SPECIAL.match(name) or "\t" in name or len(f"{name}.".splitlines()) > 1 or name != name.strip():
             raise HierarchyError(f"an outline cannot carry {shown(name)}; use another format")
+    if all(_NUMBERED.fullmatch(name) for name in (hierarchy.root, *hierarchy.levels[0].labels)):
+        raise HierarchyError("an outline cannot carry names that all begin with numbers; use another format")
     lines, path = [hierarchy.root], [-1] * hierarchy.depth
     children: list[list[list[int]]] = [[[] for _ in level.labels] for level in hierarchy.levels[:-1]]
     for k, level in enumerate(hierarchy.levels[1:]):
@@ -79,7 +88,7 @@ def read(text: str, reading: ImportOptions) -> Hierarchy:
 def looks_like(text: str) -> bool:
     """Tell whether a text is rather an outline than a table: indented lines of one name each below one that is not."""
     lines = [line for line in text.splitlines()[:1000] if line.strip()]
-    indented = sum(line[0].isspace() or line[0] in f"{_DRAWN}-" for line in lines)
+    indented = sum(line[0].isspace() or line[0] in f"{_DRAWN}-" or bool(_DOUBLE.match(line)) for line in lines)
     cells = sum(any(sign in line.strip() for sign in ",;\t") for line in lines)
     return indented > 0 and 4 * cells < len(lines)
 
@@ -89,10 +98,15 @@ def _lines(text: str) -> list[tuple[int, int, str]]:
     raw = [(n, line.rstrip()) for n, line in enumerate(text.splitlines(), 1) if line.strip()]
     if not raw:
         raise HierarchyError("the outline has no line; give a name a line, indented below its parent")
-    by_dashes = not any(line[0].isspace() or line[0] in _DRAWN for _, line in raw) and any(
-        line.startswith("-") for _, line in raw
-    )
-    found = [(n, *(_dashed(line) if by_dashes else _indented(line))) for n, line in raw]
+    raw = [(n, _CORNER.sub(r"\1|", line)) for n, line in raw]
+    is_indented = any(line[0].isspace() or line[0] in _DRAWN for _, line in raw)
+    by_signs = not is_indented and any(line.startswith("-") or _DOUBLE.match(line) for _, line in raw)
+    headed = any(_HEADING.fullmatch(line) for _, line in raw) and not all(line.startswith("#") for _, line in raw)
+    found = [(n, *(_headed(line) if headed else _signed(line) if by_signs else _indented(line))) for n, line in raw]
+    if tabbed := next((n for n, _, name in found if "\t" in name), None):
+        raise HierarchyError(f"line {tabbed}: a tab within a name, so this is rather a table; keep the column of names")
+    if all(_NUMBERED.fullmatch(name) for _, _, name in found):
+        found = [_unnumbered(*line, by_number=not is_indented) for line in found]
     if any("\t" in indent for _, indent, _ in found) and any(" " in indent for _, indent, _ in found):
         n = next(n for n, indent, _ in found if "\t" in indent)
         raise HierarchyError(f"line {n}: the outline is indented by tabs and by blanks; use one of them throughout")
@@ -103,9 +117,23 @@ def _lines(text: str) -> list[tuple[int, int, str]]:
     return [(n, len(indent), name) for n, indent, name in found]
 
 
-def _dashed(line: str) -> tuple[str, str]:
-    match = _DASHES.fullmatch(line)
+def _signed(line: str) -> tuple[str, str]:
+    match = _SIGNED.fullmatch(line)
     return (match[1], match[2]) if match else ("", line)
+
+
+def _headed(line: str) -> tuple[str, str]:
+    """Return indent and name in a text with headings of Markdown, which stand above all that is no heading."""
+    if match := _HEADING.fullmatch(line):
+        return match[1], match[2]
+    indent, name = _indented(line)
+    return "#" * _BELOW_HEADINGS + indent, name
+
+
+def _unnumbered(number: int, indent: str, name: str, *, by_number: bool) -> tuple[int, str, str]:
+    """Return a line without the number before its name; 2.1 stands below 2 where no line is indented."""
+    parts = name.split()[0].strip(".)").count(".")
+    return number, " " * parts if by_number else indent, _NUMBERED.sub(r"\1", name)
 
 
 def _indented(line: str) -> tuple[str, str]:

@@ -8,19 +8,25 @@ name is one taxon wherever it stands. Where there are both, ``child`` (or ``id``
 
 from __future__ import annotations
 
+import re
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, replace
 
 from taxonomy.document import shown
 from taxonomy.errors import HierarchyError
 from taxonomy.formats.graph import from_graph
-from taxonomy.formats.table import Table, checked, dump, parse
+from taxonomy.formats.table import Row, Table, checked, dump, parse
 from taxonomy.hierarchy import Hierarchy
 from taxonomy.leveling import ImportOptions
+from taxonomy.ranks import is_placeholder
 
 HEADER = ("level", "label", "parent", "class")
 ROOT = "root"
-_IDS, _NAMES, _PARENTS = ("child", "id"), ("label", "name"), ("parent", "parent_id", "parentid")
+_IDS = ("child", "id", "childid", "node", "nodeid", "taxid", "taxonid", "tsn")
+_NAMES = ("label", "name", "childname", "scientificname", "taxonname", "taxon")
+_PARENTS = ("parent", "parentid", "parentnode", "parenttaxid", "parenttaxonid", "parentnameusageid", "parenttsn")
+_LEVELS = ("level", "rank", "taxonrank")
+_WHOLE = re.compile(r"(\d+)\.0", re.ASCII)
 Key = tuple[str, str]  # level ('' where the table has none), name or number
 
 
@@ -37,14 +43,42 @@ class Columns:
 
 def columns(header: Sequence[str]) -> Columns | None:
     """Tell what the columns of a parent-child table are; None for another table."""
-    place = {name.casefold(): k for k, name in enumerate(header)}
-    ids, names, parents = (next((place[n] for n in some if n in place), None) for some in (_IDS, _NAMES, _PARENTS))
+    place = {re.sub(r"[\s_.-]+", "", name.casefold()): k for k, name in enumerate(header)}
+    ids, names, parents, level = (
+        next((place[name] for name in some if name in place), None) for some in (_IDS, _NAMES, _PARENTS, _LEVELS)
+    )
     if parents is None or (ids is None and names is None):
         return None
     key, name = (ids if ids is not None else names), (names if names is not None else ids)
     if key is None or name is None:
         return None
-    return Columns(key, name, parents, place.get("level"), place.get("class"))
+    return Columns(key, name, parents, level, place.get("class"))
+
+
+def tidy_parents(table: Table, at: Columns) -> Table:
+    """Return a table in which taxa without a parent have none written, and whole numbers no fraction.
+
+    A parent that says only that there is none (``NULL``, ``NA``) is none, unless a taxon is called so. Where children
+    have numbers, so is ``0`` or ``-1`` that no taxon has, and a taxon's own number, as NCBI writes it for the root. A
+    column of numbers with blanks becomes one of fractions (``2.0``) in a data frame.
+    """
+    keys = set(table.column(at.key))
+    numbered = at.key != at.name
+    cells = [row.cells[at.parent] for row in table.rows]
+    if numbered:
+        cells = [match[1] if (match := _WHOLE.fullmatch(cell)) and cell not in keys else cell for cell in cells]
+    tops = {cell for cell in {*cells} - keys if is_placeholder(cell) or (numbered and cell in ("0", "-1"))}
+    above = [
+        "" if cell in tops or (numbered and cell == row.cells[at.key]) else cell
+        for cell, row in zip(cells, table.rows, strict=True)
+    ]
+    count = sum(bool(cell) and not parent for cell, parent in zip(cells, above, strict=True))
+    rows = [
+        Row(line, [*old[: at.parent], parent, *old[at.parent + 1 :]])
+        for (line, old), parent in zip(table.rows, above, strict=True)
+    ]
+    table = replace(table, rows=rows)
+    return table.noting(f"parents that name no other taxon, taken for none: {count}") if count else table
 
 
 def write(hierarchy: Hierarchy) -> str:
@@ -80,16 +114,16 @@ def read(text: str, reading: ImportOptions) -> Hierarchy:
         If it is not such a table, a taxon has two parents or an unknown one, this is no tree, or it
         breaks a rule.
     """
-    table = parse(text, reading.delimiter)
-    reading.notes.extend(table.notes)
-    return of_table(checked(table), reading)
+    return of_table(parse(text, reading.delimiter), reading)
 
 
 def of_table(table: Table, reading: ImportOptions) -> Hierarchy:
-    """Build the hierarchy of a sound table of parents and children."""
-    at = columns(table.header)
+    """Build the hierarchy of a table of parents and children."""
+    at = columns(checked(table).header)
     if at is None:
         raise HierarchyError(f"the header ({', '.join(table.header)}) needs the columns child and parent")
+    table = tidy_parents(table, at)
+    reading.notes.extend(table.notes)
     levels = list(dict.fromkeys(table.column(at.level))) if at.level is not None else [""]
     depth = {name: k for k, name in enumerate(levels)}
     names: dict[Key, str] = {}
@@ -131,8 +165,10 @@ def _built(
     table: Table, reading: ImportOptions,
 ) -> Hierarchy:  # fmt: skip
     implied = list(dict.fromkeys(parent for _, parent in above if parent is not None and parent not in names))
-    if implied and implied[0][0]:
-        raise HierarchyError(f"no {implied[0][0]} {shown(implied[0][1])}, yet it is a parent; give it a row")
+    at = columns(table.header)
+    if implied and (implied[0][0] or (at is not None and at.key != at.name)):
+        what = implied[0][0] or "taxon"
+        raise HierarchyError(f"no {what} {shown(implied[0][1])}, yet it is a parent; give it a row")
     keys = [*implied, *names]
     place = {key: i for i, key in enumerate(keys)}
     edges = [(place[child], place[parent]) for child, parent in above if parent is not None]

@@ -21,8 +21,10 @@ from taxonomy.errors import HierarchyError
 from taxonomy.rules import Finding
 
 DELIMITERS = {",": "commas", ";": "semicolons", "\t": "tabs", "|": "pipes"}
+IMAGE = re.compile(r".*\.(jpe?g|png|webp|gif|bmp|tiff?)", re.IGNORECASE | re.DOTALL)  # the path of one
 SAMPLE = 100  # rows that tell the delimiter
-_UNNAMED = re.compile(r"(Unnamed: \d+(_level_\d+)?)?")  # as pandas calls such a column when it writes it again
+_UNNAMED = re.compile(r"(Unnamed: \d+(\.\d+|_level_\d+)*)?")  # as pandas calls such a column when it writes it again
+_WHOLE = re.compile(r"\d+(\.0)?", re.ASCII)
 
 
 class Row(NamedTuple):
@@ -194,7 +196,7 @@ def _without_unnamed(table: Table) -> Table:
             held = next((row for row, cell in zip(table.rows, cells, strict=True) if cell), None)
             if held is None:
                 notes["empty columns without a name passed over"] += 1
-            elif _numbers_rows(cells):
+            elif numbers_rows(cells):
                 notes["columns without a name that number the rows passed over"] += 1
             else:
                 message = f"the unnamed column {k + 1} holds {shown(held.cells[k])} (line {held.line})"
@@ -210,9 +212,9 @@ def _without_unnamed(table: Table) -> Table:
     return table.faulty(*findings).noting(*(f"{note}: {count}" for note, count in notes.items()))
 
 
-def _numbers_rows(cells: list[str]) -> bool:
+def numbers_rows(cells: list[str]) -> bool:
     """Tell whether cells are the index of a data frame: whole numbers, each once, in any order."""
-    return len(set(cells)) == len(cells) and all(cell.isascii() and cell.isdecimal() for cell in cells)
+    return bool(cells) and all(map(_WHOLE.fullmatch, cells)) and len(set(cells)) == len(cells)
 
 
 def checked(table: Table) -> Table:

@@ -1,21 +1,19 @@
-"""Tables in files that are no text: Parquet and Excel, by pandas, pyarrow and openpyxl (the extra ``tables``)."""
+"""Tables in files that are no text: Parquet and Excel, by pyarrow and openpyxl (the extra ``tables``)."""
 
 from __future__ import annotations
 
 import io
 import re
 import zipfile
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
+from taxonomy import parquet
 from taxonomy.document import shown
 from taxonomy.errors import HierarchyError
 from taxonomy.formats import lineage_csv, parent_child_csv
-from taxonomy.formats.table import Row, Table, checked, tidied
+from taxonomy.formats.table import Row, Table, tidied
 from taxonomy.hierarchy import Hierarchy
 from taxonomy.leveling import MOST_CELLS, ImportOptions
-
-if TYPE_CHECKING:
-    import pandas as pd
 
 MOST_BYTES = 2**30  # of a workbook once unpacked
 LONGEST_CELL, MOST_ROWS = 32_767, 1_048_576  # of a worksheet
@@ -26,24 +24,8 @@ _EPOCH = (1980, 1, 1, 0, 0, 0)  # so that equal hierarchies give equal workbooks
 def of_table(table: Table, reading: ImportOptions) -> Hierarchy:
     """Build a hierarchy from a table of lineages, or of child and parent where its header says so."""
     if parent_child_csv.columns(table.header):
-        reading.notes.extend(table.notes)
-        return parent_child_csv.of_table(checked(table), reading)
+        return parent_child_csv.of_table(table, reading)
     return lineage_csv.of_table(table, reading)
-
-
-def _rows(frame: pd.DataFrame) -> list[Row]:
-    if frame.shape[0] * frame.shape[1] > MOST_CELLS:
-        raise HierarchyError(f"{frame.shape[0]} rows of {frame.shape[1]} columns are too many; cut the table down")
-    columns = [[_text(value) for value in frame.iloc[:, k].tolist()] for k in range(frame.shape[1])]
-    return [Row(i + 2, list(cells)) for i, cells in enumerate(zip(*columns, strict=True))]
-
-
-def _text(value: Any) -> str:
-    if isinstance(value, str):
-        return value
-    if value is None or value != value or str(value) == "<NA>":  # not a number is not itself
-        return ""
-    return str(int(value)) if isinstance(value, float) and value.is_integer() else str(value)
 
 
 # ---------------------------------------------------------------- Parquet
@@ -52,12 +34,12 @@ def _text(value: Any) -> str:
 def write_parquet(hierarchy: Hierarchy) -> bytes:
     """Return the hierarchy as a Parquet file of a row per class, as of lineage CSV."""
     import pyarrow as pa  # type: ignore[import-untyped]
-    from pyarrow import parquet
+    from pyarrow.parquet import write_table  # type: ignore[import-untyped]
 
     table = lineage_csv.to_table(hierarchy)
     columns = [pa.array(table.column(k), pa.string()) for k in range(len(table.header))]
     out = io.BytesIO()
-    parquet.write_table(pa.Table.from_arrays(columns, names=table.header), out)
+    write_table(pa.Table.from_arrays(columns, names=table.header), out)
     return out.getvalue()
 
 
@@ -69,19 +51,14 @@ def read_parquet(content: bytes, reading: ImportOptions) -> Hierarchy:
     HierarchyError
         If it is no such file, holds more than fits, or breaks a rule.
     """
-    import pyarrow as pa
-    from pyarrow import parquet
-
     try:
-        file = parquet.ParquetFile(io.BytesIO(content))
-        if file.metadata.num_rows * file.metadata.num_columns > MOST_CELLS:
-            raise HierarchyError(f"{file.metadata.num_rows} rows are too many; cut the table down")
-        frame = file.read().to_pandas()
-        frame = frame.reset_index() if any(frame.index.names) else frame
-        table = Table([str(name) for name in frame.columns], _rows(frame))
-    except (pa.ArrowException, OSError, ValueError, TypeError) as error:
+        found = parquet.read(content, MOST_CELLS)
+    except (OSError, ValueError) as error:
         raise HierarchyError(f"not Parquet: {' '.join(str(error).split())[:200]}; write it anew") from None
-    return of_table(tidied(table), reading)
+    if found.left_out:
+        reading.notes.append(f"columns that hold neither text nor numbers passed over: {', '.join(found.left_out)}")
+    rows = [Row(i + 2, list(cells)) for i, cells in enumerate(zip(*found.cells, strict=True))]
+    return of_table(tidied(Table(found.names, rows)), reading)
 
 
 # ---------------------------------------------------------------- Excel
@@ -150,7 +127,7 @@ def read_xlsx(content: bytes, reading: ImportOptions) -> Hierarchy:
         sheet = book.worksheets[0]
         rows = []
         for number, cells in enumerate(sheet.iter_rows(values_only=True), 1):
-            texts = [_text(value) for value in cells]
+            texts = [parquet.text_of(value) for value in cells]
             if any(texts):
                 rows.append(Row(number, texts))
     except Exception as error:  # its parts are XML of any kind, and each reader of one has errors of its own

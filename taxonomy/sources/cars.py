@@ -15,7 +15,8 @@ from taxonomy.files import read_text
 from taxonomy.hierarchy import Hierarchy
 from taxonomy.sources.curated import TABLES, read_table
 
-META = ("cars_meta.mat", "devkit/cars_meta.mat", "classes.txt", "class_names.txt")
+_MAT = ("cars_meta.mat", "devkit/cars_meta.mat", "cars_annos.mat", "devkit/cars_annos.mat")
+META = (*_MAT, "classes.txt", "class_names.txt")
 
 
 def build(root: Path, source: Mapping[str, Any]) -> Hierarchy:

@@ -1,5 +1,6 @@
 """A dataset's own folders as a hierarchy: each depth is a level, and folders of images are the classes.
 
+Images that lie in a folder beside folders of images are of its taxon, and no more is known of them: it is no class.
 A class is called as its folder where no other folder has that name, except those it lies in; else by its path from
 the split's folder, ``Apple/Red``. A label that stands twice in its level is told apart by the folder it lies in,
 ``Red (Apple)``, or by as much of the path as it takes, ``Red (fruit/Apple)``.
@@ -46,8 +47,7 @@ def hierarchy_of(dataset: Dataset, reading: ImportOptions | None = None) -> Hier
     Raises
     ------
     HierarchyError
-        If a folder holds both images and folders of images, or two classes differ in capitals only; if the depth is
-        uneven and the policy is ``error``.
+        If two classes differ in capitals only; if the depth is uneven and the policy is ``error``.
     """
     if dataset.levels:
         return lists.hierarchy_of(dataset, reading)
@@ -57,11 +57,6 @@ def hierarchy_of(dataset: Dataset, reading: ImportOptions | None = None) -> Hier
     leaves = [tuple(name.split("/")) if dataset.layout == "folders" else (name,) for name in names]
     folders = list(dict.fromkeys(leaf[:depth] for leaf in leaves for depth in range(len(leaf) + 1)))
     inner = {folder[:-1] for folder in folders[1:]}
-    if both := [leaf for leaf in leaves if leaf in inner]:
-        raise HierarchyError(
-            f"{dataset.root}: folder {'/'.join(both[0])!r} holds both images and folders of images; move the images "
-            "into a folder of their own, or give a hierarchy that has it for a class"
-        )
     place = {folder: i for i, folder in enumerate(folders)}
     parents = [-1, *(place[folder[:-1]] for folder in folders[1:])]
     named = replace(reading, fallback=dataset.root.resolve().name or reading.fallback)

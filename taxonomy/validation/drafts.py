@@ -17,6 +17,7 @@ from taxonomy import formats
 from taxonomy.document import Document, Place, check_placement, check_shape, json_place
 from taxonomy.errors import HiertaxError
 from taxonomy.formats import MOST_BYTES, edges
+from taxonomy.formats.lineage_csv import unreadable
 from taxonomy.formats.parent_child_csv import columns
 from taxonomy.formats.table import parse
 from taxonomy.formats.text import decode as text_of
@@ -110,6 +111,8 @@ def read_table(content: bytes) -> Draft:
         text, encoding = text_of(content)
     except HiertaxError as error:
         return Draft(findings=[Finding("not-utf8", "file", str(error))])
+    if other := unreadable(text):
+        return Draft(findings=[Finding("not-importable", "file", other)])
     listed = edges.looks_like(text)
     try:
         table = edges.table(text, ImportOptions()) if listed else parse(text)

@@ -9,34 +9,36 @@ from functools import cache
 from msgspec import UNSET
 
 from taxonomy.document import Document, Place, lineage, shown
-from taxonomy.ranks import PLACE, PLACEHOLDERS
+from taxonomy.ranks import PLACEHOLDERS, rank_of
 from taxonomy.rules import Finding
 
 SPELLINGS = PLACEHOLDERS | {word.replace(" ", "_") for word in PLACEHOLDERS}
 Spot = tuple[int, int]  # level, label
 
 
-def misplaced(document: Document, folded: Sequence[Sequence[str]], place: Place) -> Iterator[Finding]:
+def misplaced(document: Document, folded: Sequence[Sequence[str]], place: Place, *, apart: bool) -> Iterator[Finding]:
     """Yield placeholders, taxa that are known to be of another rank, and names on two levels in different branches.
 
     Parameters
     ----------
     folded
         The labels of each level in one case.
+    apart
+        Whether no name stands on two levels.
     """
     yield from _placeholders(document, folded, place)
-    ranks = [level.name.strip().casefold() for level in document.levels]
+    ranks = [rank_of(level.name) for level in document.levels]
     wrong: set[str] = set()
     if any(rank in ("order", "family") for rank in ranks):
         known = reviewed_ranks()
         for i, rank in enumerate(ranks):
-            for name in set(known).intersection(folded[i]) if rank in PLACE else ():
+            for name in set(known).intersection(folded[i]) if rank else ():
                 if known[name] != rank:
                     wrong.add(name)
                     j = folded[i].index(name)
                     message = f"{rank} {shown(document.levels[i].labels[j])} is known as {_article(known[name])}"
                     yield Finding("wrong-rank", place(i, "labels", j), message, (lineage(document, i, j),))
-    for name, one, two in _on_two_levels(document, folded):
+    for name, one, two in () if apart else _on_two_levels(document, folded):
         if name not in wrong:
             first, second = (document.levels[i] for i, _ in (one, two))
             message = f"{shown(second.labels[two[1]])} is a {second.name}, and a {first.name} in another branch"
@@ -76,8 +78,6 @@ def _article(rank: str) -> str:
 
 def _on_two_levels(document: Document, folded: Sequence[Sequence[str]]) -> Iterator[tuple[str, Spot, Spot]]:
     """Yield names that two levels have, where neither taxon is above the other; the first such pair of each name."""
-    if len(set().union(*folded)) == sum(map(len, folded)):
-        return
     sets = [set(keys) for keys in folded]
     spots: dict[str, list[Spot]] = defaultdict(list)
     seen: set[str] = set()

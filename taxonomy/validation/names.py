@@ -12,7 +12,7 @@ from msgspec import UNSET
 from taxonomy.distinct import all_different, surely_different
 from taxonomy.document import Document, Place, lineage, shown
 from taxonomy.errata import all_errata
-from taxonomy.ranks import PLACE, out_of_order
+from taxonomy.ranks import out_of_order, rank_of
 from taxonomy.rules import Finding
 from taxonomy.validation.misplaced import misplaced
 from taxonomy.validation.nearby import one_letter_apart
@@ -25,11 +25,11 @@ SUFFIXES = {
     "tribe": ("ini", "eae"),
 }
 LOOK_ALIKES = str.maketrans(
-    "аеорсухіјѕԁһвкмнтαβεζηικμνορτυχ‐‑‒–—’ʼ`´",  # noqa: RUF001
-    "aeopcyxijsdhbkmhtabezhikmvoptyx-----''''",
+    "аеорсухіјѕԁһвкмнтαβεζηικμνορτυχ‐‑‒–—’ʼ`´′",  # noqa: RUF001
+    "aeopcyxijsdhbkmhtabezhikmvoptyx-----'''''",
 )  # Cyrillic, Greek, dashes, apostrophes: what Unicode does not unite; capitals were folded before
 PUNCTUATION = " -_'.,;:()[]/&"
-QUOTES = '"\u2018\u2019\u201a\u201c\u201d\u201e\u00ab\u00bb'  # of cultivars, straight and curly
+QUOTES = '"\u2018\u2019\u201a\u201c\u201d\u201e\u00ab\u00bb`\u00b4\u2032\u2033\u02bc'  # of cultivars
 HYBRID = dict.fromkeys("\u00d7\u2715\u2716\u2a09\u2a2f", "x")  # signs of a cross, for which an x is typed
 SPELLING = str.maketrans({**dict.fromkeys(PUNCTUATION + QUOTES, ""), **HYBRID})
 CHUNK = 4096  # names that are looked over at once
@@ -44,14 +44,14 @@ def naming(document: Document, place: Place) -> Iterator[Finding]:
     if pair := out_of_order(levels):
         yield Finding("rank-order", place(levels.index(pair[1]), "name", None), f"{pair[1]} stands below {pair[0]}")
     last = len(document.levels) - 1
-    folded: list[list[str]] = []
-    for i, level in enumerate(document.levels):
-        plain = _plain_chunks(level.labels)
-        keys = _folded(level.labels, plain)
+    plain_chunks = [_plain_chunks(level.labels) for level in document.levels]
+    folded = [_folded(level.labels, plain) for level, plain in zip(document.levels, plain_chunks, strict=True)]
+    apart = len(set().union(*folded)) == sum(map(len, folded))  # no name stands twice, on whichever levels
+    for i, (keys, plain) in enumerate(zip(folded, plain_chunks, strict=True)):
         yield from _level(document, i, keys, plain, place)
-        yield from _named_as_parent(document, i, keys, folded[-1] if folded else [], place)
-        folded.append(keys)
-    yield from misplaced(document, folded, place)
+        if i and not apart:
+            yield from _named_as_parent(document, i, keys, folded[i - 1], place)
+    yield from misplaced(document, folded, place, apart=apart)
     classes = document.levels[last].classes
     if classes is not UNSET and classes != document.levels[last].labels:
         plain = _plain_chunks(classes)
@@ -191,6 +191,7 @@ def _collisions(keys: list[str], indices: Sequence[int]) -> tuple[Sequence[int],
 def _skeleton(key: str) -> str:
     """Return a name with characters that look alike made the same; plain ASCII is its own skeleton."""
     visible = "".join(c for c in key if c.isprintable())
+    visible = visible.translate(LOOK_ALIKES)  # an accent by itself would become a blank and a mark
     return " ".join(unicodedata.normalize("NFKC", visible).translate(LOOK_ALIKES).split()).casefold()
 
 
@@ -205,7 +206,7 @@ def _bare_text(keys: list[str]) -> bytes | None:
     text = "\n".join(keys)
     if not text.isascii() or text.count("\n") != len(keys) - 1:
         return None
-    return text.encode().translate(None, (PUNCTUATION + '"').encode())
+    return text.encode().translate(None, (PUNCTUATION + '"`').encode())
 
 
 def _bare_of(key: str) -> str:
@@ -228,14 +229,16 @@ def _distinct() -> frozenset[frozenset[str]]:
 
 def _named_as_parent(document: Document, i: int, keys: list[str], above: list[str], place: Place) -> Iterator[Finding]:
     level, parents = document.levels[i], document.levels[i].parents
-    if i == 0 or parents is UNSET or not parents or min(parents) < 0 or max(parents) >= len(above):
+    if parents is UNSET or not parents or min(parents) < 0 or max(parents) >= len(above):
         return
     same = [j for j, (key, parent) in enumerate(zip(keys, parents, strict=False)) if key == above[parent]]
     higher = document.levels[i - 1].name
-    ranks = (higher.strip().lower(), level.name.strip().lower())
+    ranks = (rank_of(higher), rank_of(level.name))
     if ranks == ("species", "subspecies"):
         return  # the nominate subspecies has the name of its species by rule (ICZN, article 47)
-    if set(ranks) <= PLACE.keys():
+    if ranks == ("genus", "species"):  # an epithet may repeat its genus, as of Gorilla gorilla (ICZN, article 18)
+        same = [j for j in same if not level.labels[j].strip()[:1].islower()]
+    if all(ranks):
         for j in same:
             message = f"{level.name} {shown(level.labels[j])} has the name of its {higher}"
             yield Finding("child-named-as-parent", place(i, "labels", j), message, (lineage(document, i, j),))
@@ -248,7 +251,7 @@ def _named_as_parent(document: Document, i: int, keys: list[str], above: list[st
 
 def _suffixes(document: Document, i: int, place: Place) -> Iterator[Finding]:
     level = document.levels[i]
-    for suffix in SUFFIXES.get(level.name.strip().lower(), ()):
+    for suffix in SUFFIXES.get(rank_of(level.name) or "", ()):
         without = [j for j, label in enumerate(level.labels) if not label.strip().lower().endswith(suffix)]
         if len(level.labels) > 2 and 2 * len(without) < len(level.labels):
             for j in without:

@@ -12,7 +12,7 @@ from msgspec import UNSET
 from numpy.typing import NDArray
 
 from taxonomy.document import FORMAT, LONGEST, VERSION, Document, LevelDocument, Place, shown
-from taxonomy.formats.parent_child_csv import Columns, columns
+from taxonomy.formats.parent_child_csv import Columns, columns, tidy_parents
 from taxonomy.formats.table import Row, Table
 from taxonomy.rules import Finding
 from taxonomy.validation.lineages import padded
@@ -50,6 +50,7 @@ class _Forest:
 def read(table: Table) -> tuple[Document | None, Iterable[Finding], Place]:
     """Return the tree if it is one, what is wrong with the table, and where each entry stands."""
     at = columns(table.header)
+    table = table if at is None else tidy_parents(table, at)
     early = [*(Finding("assumed", "file", note) for note in table.notes), *table.findings, *padded(table)]
     if at is None or not table.rows:
         nothing = [] if table.findings else [Finding("no-labels", "line 2", "the table has no rows")]

@@ -1,4 +1,4 @@
-"""Small copies of published datasets, in exactly their publishers' form; images are empty files."""
+"""Small copies of published datasets, in exactly their publishers' form; images are empty files unless painted."""
 
 from __future__ import annotations
 
@@ -8,6 +8,7 @@ from pathlib import Path
 from typing import Any
 
 import numpy as np
+from PIL import Image
 from scipy.io import savemat
 
 
@@ -23,6 +24,31 @@ def lines(file: Path, *text: str) -> None:
     """Write a text file."""
     file.parent.mkdir(parents=True, exist_ok=True)
     file.write_text("\n".join(text) + "\n")
+
+
+def paint(root: Path) -> Path:
+    """Draw the images that are empty files: noise, each other than all others."""
+    files = sorted(path for path in root.rglob("*.jpg") if not path.stat().st_size)
+    for file, pixels in zip(files, np.random.default_rng(0).integers(0, 256, (len(files), 32, 40, 3)), strict=True):
+        Image.fromarray(pixels.astype(np.uint8)).save(file)
+    return root
+
+
+# ---------------------------------------------------------------- CUB
+
+CUB = [("1", "1", 1), ("2", "1", 1), ("3", "2", 1), ("7", "2", 1), ("5", "1", 0), ("6", "2", 0)]
+CUB_CLASSES = {"1": "001.Black_footed_Albatross", "2": "002.Laysan_Albatross"}
+
+
+def cub(root: Path) -> Path:
+    """Write CUB-200-2011's lists for two classes."""
+    lines(root / "classes.txt", *(f"{number} {name}" for number, name in CUB_CLASSES.items()))
+    files = {image: f"{CUB_CLASSES[kind]}/{CUB_CLASSES[kind][4:]}_{image:0>4}_{kind}.jpg" for image, kind, _ in CUB}
+    lines(root / "images.txt", *(f"{image} {file}" for image, file in files.items()))
+    lines(root / "image_class_labels.txt", *(f"{image} {kind}" for image, kind, _ in CUB))
+    lines(root / "train_test_split.txt", *(f"{image} {is_train}" for image, _, is_train in CUB))
+    lines(root / "bounding_boxes.txt", *(f"{image} 1.0 2.0 30.0 20.0" for image, _, _ in CUB))
+    return touch(root, *(f"images/{file}" for file in files.values()))
 
 
 # ---------------------------------------------------------------- aircraft
@@ -88,14 +114,25 @@ def cars(root: Path, *, labelled: bool = True) -> Path:
     return touch(root, *(f"cars_train/0000{i}.jpg" for i in (1, 2, 3)), "cars_test/00001.jpg")
 
 
-def cars_in_one(root: Path) -> Path:
+def cars_in_folders(root: Path) -> Path:
+    """Write Stanford Cars as the copies that are left on the web: folders, and a list of names beside them."""
+    names = [name.replace("/", "-") for name in MODELS]
+    lines(root / "names.csv", *names)
+    inner = [f"{split}/{name}/0000{i}.jpg" for split in ("train", "test") for name in names for i in (1, 2)]
+    return touch(root, *(f"car_data/car_data/{file}" for file in inner))
+
+
+CARS_IN_ONE = (("car_ims/000001.jpg", 112, 7, 853, 717, 1, 0), ("car_ims/000002.jpg", 48, 24, 441, 202, 2, 1))
+MORE_CARS = (*CARS_IN_ONE, ("car_ims/000003.jpg", 1, 2, 30, 20, 2, 0), ("car_ims/000004.jpg", 1, 2, 30, 20, 1, 1))
+
+
+def cars_in_one(root: Path, rows: Sequence[tuple[str | int, ...]] = CARS_IN_ONE) -> Path:
     """Write Stanford Cars as ``cars_annos.mat`` and ``car_ims/``."""
     root.mkdir(parents=True, exist_ok=True)
     names = ("relative_im_path", "bbox_x1", "bbox_y1", "bbox_x2", "bbox_y2", "class", "test")
-    rows = [("car_ims/000001.jpg", 112, 7, 853, 717, 1, 0), ("car_ims/000002.jpg", 48, 24, 441, 202, 2, 1)]
     listed = annotations(dict(zip(names, row, strict=True)) for row in rows)
     savemat(root / "cars_annos.mat", {"annotations": listed, "class_names": cells(MODELS)})
-    return touch(root, "car_ims/000001.jpg", "car_ims/000002.jpg")
+    return touch(root, *(str(row[0]) for row in rows))
 
 
 # ---------------------------------------------------------------- NABirds

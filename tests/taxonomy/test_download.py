@@ -14,15 +14,19 @@ import sys
 import tarfile
 import threading
 from collections.abc import Callable, Iterator
+from dataclasses import replace
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from pathlib import Path
 
+import published
 import pytest
 from click.testing import CliRunner
 
 from taxonomy import download
 from taxonomy.cli import main
-from taxonomy.download import Archive
+from taxonomy.commands.download import DATASETS
+from taxonomy.datasets import find_dataset
+from taxonomy.download import RemoteFile, Source, fetching
 from taxonomy.errors import HiertaxError, Interrupted
 
 Member = tuple[tarfile.TarInfo, bytes]
@@ -32,14 +36,16 @@ IMAGES = {f"birds/images/{i:03}.jpg": NOISE.randbytes(4000) for i in range(20)}
 
 
 class Server(ThreadingHTTPServer):
-    """Serves one file, as badly as a test asks: each answer takes the next of `faults`."""
+    """Serves files, as badly as a test asks: each answer takes the next of `faults`."""
 
     def __init__(self) -> None:
         super().__init__(("127.0.0.1", 0), Handler)
-        self.content = b""
+        self.content = b""  # of every file that is not among these
+        self.files: dict[str, bytes] = {}
         self.faults: list[str] = []
         self.ranges: list[str | None] = []
-        self.url = f"http://127.0.0.1:{self.server_port}/archive.tgz"
+        self.place = f"http://127.0.0.1:{self.server_port}/"
+        self.url = f"{self.place}archive.tgz"
 
 
 class Handler(BaseHTTPRequestHandler):
@@ -53,7 +59,7 @@ class Handler(BaseHTTPRequestHandler):
         asked = self.headers.get("Range")
         server.ranges.append(asked)
         fault = server.faults.pop(0) if server.faults else ""
-        content = server.content
+        content = server.files.get(self.path.lstrip("/"), server.content)
         if fault.isdigit():
             self.send_response(int(fault))
             self.send_header("Retry-After", "0")
@@ -102,15 +108,18 @@ def packed(*members: Member) -> bytes:
 GOOD = packed(*[member(name, content) for name, content in IMAGES.items()], member("attributes.txt", b"1 colour\n"))
 
 
+def md5_of(content: bytes) -> str:
+    return hashlib.md5(content, usedforsecurity=False).hexdigest()
+
+
 @pytest.fixture
 def get(server: Server, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Get:
     """Return a function that downloads some bytes into ``tmp_path/data``, as the dataset 'cub'."""
 
     def run(content: bytes = GOOD, *faults: str, md5: str = "", most_bytes: int = 10**6) -> Path:
         server.content, server.faults = content, list(faults)
-        md5 = md5 or hashlib.md5(content, usedforsecurity=False).hexdigest()
-        archive = Archive(server.url, md5, len(content), "birds", most_bytes, most_members=50)
-        monkeypatch.setitem(download.ARCHIVES, "cub", archive)
+        archive = RemoteFile(server.url, md5 or md5_of(content), len(content), most_bytes, most_members=50)
+        monkeypatch.setitem(download.SOURCES, "cub", Source("birds", (archive,)))
         return download.download("cub", tmp_path / "data", lambda *_: None, pause=0.0)
 
     return run
@@ -141,13 +150,13 @@ def test_a_dropped_connection_is_resumed_where_it_broke(get: Get, server: Server
     assert_whole(get(GOOD, fault, fault, fault))
     starts = [int(asked.split("=")[1].rstrip("-")) for asked in server.ranges if asked]
     assert len(starts) == 3
-    assert len(GOOD) // 2 - download.GULP < starts[0] <= len(GOOD) // 2
+    assert len(GOOD) // 2 - fetching.GULP < starts[0] <= len(GOOD) // 2
     assert starts == sorted(starts)
 
 
 def test_a_later_run_resumes_an_earlier_one(get: Get, server: Server, tmp_path: Path) -> None:
     (tmp_path / "data").mkdir()
-    (tmp_path / "data" / ".archive.tgz.part").write_bytes(GOOD[:12345])
+    (tmp_path / "data" / ".birds.archive.tgz.part").write_bytes(GOOD[:12345])
     assert_whole(get())
     assert server.ranges == ["bytes=12345-"]
 
@@ -179,7 +188,7 @@ def test_a_server_that_stays_busy_is_given_up_with_a_way_on(get: Get, tmp_path: 
         get(GOOD, *["503"] * 5)
     with pytest.raises(HiertaxError, match=r"after 32768 of .* bytes; run again"):
         get(GOOD, "drop", *["503"] * 5)
-    assert left(tmp_path / "data") == [".archive.tgz.part"]
+    assert left(tmp_path / "data") == [".birds.archive.tgz.part"]
     assert_whole(get())
 
 
@@ -213,7 +222,7 @@ def test_a_wrong_checksum_unpacks_nothing_and_starts_afresh(get: Get, tmp_path: 
     with pytest.raises(HiertaxError, match=r"the checksum is .*, not 0000"):
         get(md5="0" * 32)
     assert left(tmp_path / "data") == []
-    (tmp_path / "data" / ".archive.tgz.part").write_bytes(b"x" * len(GOOD))
+    (tmp_path / "data" / ".birds.archive.tgz.part").write_bytes(b"x" * len(GOOD))
     with pytest.raises(HiertaxError, match="the file was removed: run again"):
         get()
     assert_whole(get())
@@ -273,7 +282,7 @@ def test_a_hostile_archive_is_refused_and_nothing_of_it_is_left(get: Get, tmp_pa
     with pytest.raises(HiertaxError, match=reason):
         get(content)
     assert left(tmp_path) == ["data"]
-    assert left(tmp_path / "data") == [".archive.tgz.part"]
+    assert left(tmp_path / "data") == [".birds.archive.tgz.part"]
     assert not Path("/tmp/hiertax-escaped").exists()  # noqa: S108
 
 
@@ -301,31 +310,127 @@ def test_a_full_disk_is_one_line_and_a_later_run_goes_on(get: Get, server: Serve
     """A limit on the size of files stands for a full disk: half way through the fetch, or while unpacking."""
     big = packed(member("birds/images/big.jpg", b"".join(IMAGES.values()) + NOISE.randbytes(20_000)))
     server.content = big
-    md5 = hashlib.md5(big, usedforsecurity=False).hexdigest()
     code = (
         "import resource, signal; from taxonomy import download; from pathlib import Path;"
         f"resource.setrlimit(resource.RLIMIT_FSIZE, ({limit}, {limit}));"
-        f"download.ARCHIVES['cub'] = download.Archive({server.url!r}, {md5!r}, {len(big)}, 'birds', 10**6);"
+        f"file = download.RemoteFile({server.url!r}, {md5_of(big)!r}, {len(big)}, 10**6);"
+        "download.SOURCES['cub'] = download.Source('birds', (file,));"
         "from taxonomy.cli import main;"
         f"main(['download', '--dataset', 'cub', '--to', {str(tmp_path / 'data')!r}])"
     )
     done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, timeout=60, check=False)
     assert done.returncode == 1
     assert re.fullmatch(r"error: .*File too large; free some space .*\n", done.stderr)
-    assert left(tmp_path / "data") == [".archive.tgz.part"]
+    assert left(tmp_path / "data") == [".birds.archive.tgz.part"]
     assert (get(big) / "images" / "big.jpg").stat().st_size == len(IMAGES) * 4000 + 20_000
     assert resource.getrlimit(resource.RLIMIT_FSIZE)[0] == resource.RLIM_INFINITY
 
 
-def test_the_command_prints_the_folder(get: Get, tmp_path: Path) -> None:
+def test_the_command_prints_the_folder_and_names_the_next_command(get: Get, tmp_path: Path) -> None:
     get()
     done = CliRunner().invoke(main, ["download", "--dataset", "cub", "--to", str(tmp_path / "data")])
-    assert (done.exit_code, done.stdout, done.stderr) == (0, f"{tmp_path}/data/birds\n", "")
+    assert (done.exit_code, done.stdout) == (0, f"{tmp_path}/data/birds\n")
+    assert done.stderr == f"next: hiertax inspect {tmp_path}/data/birds\n"
 
 
-def test_cars_are_told_where_people_get_them(tmp_path: Path) -> None:
-    done = CliRunner().invoke(main, ["download", "--dataset", "cars", "--to", str(tmp_path / "data")])
+@pytest.mark.parametrize(
+    ("dataset", "told"),
+    [
+        ("cars", "no longer serves it .* https://www.kaggle.com/"),
+        ("nabirds", "https://dl.allaboutbirds.org/nabirds; .* hiertax build --dataset nabirds --root DIR"),
+        ("inat", "https://github.com/visipedia/inat_comp; .* hiertax build --dataset inat --root DIR"),
+        ("birdsnap", "birdsnap.tgz; .* hiertax inspect DIR"),
+    ],
+)
+def test_what_cannot_be_fetched_is_told_where_people_get_it(dataset: str, told: str, tmp_path: Path) -> None:
+    done = CliRunner().invoke(main, ["download", "--dataset", dataset, "--to", str(tmp_path / "data")])
     assert done.exit_code == 1
-    assert "no longer serves it" in done.stderr
-    assert "https://www.kaggle.com/" in done.stderr
+    assert re.search(told, done.stderr)
+    assert len(done.stderr.splitlines()) == 1
     assert left(tmp_path) == []
+
+
+# ---------------------------------------------------------------- datasets of several files
+
+
+def published_files(name: str, folder: Path) -> dict[str, bytes]:
+    """Return the official files of a dataset, by name, drawn small."""
+    root = getattr(published, name)(folder)
+
+    def archive(*folders: str) -> bytes:
+        files = sorted(path for inner in folders for path in (root / inner).rglob("*") if path.is_file())
+        return packed(*[member(str(path.relative_to(root)), path.read_bytes()) for path in files])
+
+    if name == "flowers":
+        lists = {file: (root / file).read_bytes() for file in ("imagelabels.mat", "setid.mat")}
+        return {**lists, "102flowers.tgz": archive("jpg")}
+    return {"annotations.tar.gz": archive("annotations"), "images.tar.gz": archive("images")}
+
+
+@pytest.fixture(params=["flowers", "pets"])
+def several(
+    request: pytest.FixtureRequest, server: Server, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> tuple[str, Get]:
+    """Return a dataset of several files that the server has, and the function that downloads it."""
+    name = request.param
+    server.files = published_files(name, tmp_path / "small")
+    shutil.rmtree(tmp_path / "small")
+    official = download.SOURCES[name]
+    assert {file.name for file in official.files} == set(server.files)
+    files = tuple(
+        replace(file, url=server.place + file.name, md5=md5_of(content), size=len(content))
+        for file in official.files
+        if (content := server.files[file.name])
+    )
+    monkeypatch.setitem(download.SOURCES, name, replace(official, files=files))
+    return name, lambda: download.download(name, tmp_path / "data", lambda *_: None, pause=0.0)
+
+
+def test_several_files_become_one_folder_that_is_read_as_the_dataset(
+    several: tuple[str, Get], server: Server, tmp_path: Path
+) -> None:
+    name, run = several
+    server.faults = ["drop", "503", "", "drop"]
+    dataset = find_dataset(run())
+    assert dataset.layout == name
+    assert dataset.splits[0] == "train"
+    assert not [note for note in dataset.notes if "not on disk" in note]
+    assert left(tmp_path / "data") == [dataset.root.name]
+    asked = len(server.ranges)
+    run()
+    assert len(server.ranges) == asked
+
+
+def test_of_several_files_those_that_came_are_kept_until_the_last_has(
+    several: tuple[str, Get], server: Server, tmp_path: Path
+) -> None:
+    name, run = several
+    *first, last = download.SOURCES[name].files
+    content = server.files.pop(last.name)
+    server.content = b"another file"
+    with pytest.raises(HiertaxError, match=r"the server announces 12 bytes, the file has"):
+        run()
+    folder = download.SOURCES[name].folder
+    assert left(tmp_path / "data") == sorted(f".{folder}.{file.name}.part" for file in first)
+    asked = len(server.ranges)
+    server.files[last.name] = content
+    assert find_dataset(run()).layout == name
+    assert len(server.ranges) == asked + 1
+
+
+def test_an_archive_without_what_the_dataset_needs_is_refused(
+    several: tuple[str, Get], server: Server, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    name, run = several
+    source = download.SOURCES[name]
+    content = packed(member("other/a.jpg", b"a"))
+    server.files[source.files[-1].name] = content
+    last = replace(source.files[-1], md5=md5_of(content), size=len(content))
+    monkeypatch.setitem(download.SOURCES, name, replace(source, files=(*source.files[:-1], last)))
+    with pytest.raises(HiertaxError, match=rf"there is no folder '{source.folder}/(jpg|images)' in the archive"):
+        run()
+    assert not (tmp_path / "data" / source.folder).exists()
+
+
+def test_the_command_offers_every_dataset_that_there_is_something_to_say_of() -> None:
+    assert set(DATASETS) == {*download.SOURCES, *download.ELSEWHERE}

@@ -14,6 +14,7 @@ import pytest
 
 from taxonomy import formats
 from taxonomy.hierarchy import Hierarchy
+from taxonomy.leveling import ImportOptions
 from taxonomy.sources import curated
 
 Bio = pytest.importorskip("Bio", reason="Biopython is not installed")
@@ -94,13 +95,25 @@ def test_pandas_reads_the_tables(tree: Hierarchy, kind: str) -> None:
     assert rows == {(*tree.lineage(name), name) for name in tree.classes}
 
 
-def test_hiclass_reads_the_labels() -> None:
+@pytest.mark.parametrize("tree", TREES, ids=lambda tree: tree.name)
+def test_hiclass_trains_on_the_labels_and_gives_them_back(tree: Hierarchy) -> None:
     hiclass = pytest.importorskip("hiclass", reason="hiclass is not installed")
-    tree = TREES[0]
-    labels = np.load(io.BytesIO(formats.encode(tree, "hiclass")))
-    model = hiclass.LocalClassifierPerParentNode()
-    model.fit(np.arange(len(labels)).reshape(-1, 1), labels)
-    assert model.hierarchy_.number_of_nodes() >= sum(tree.sizes)
+    from sklearn.tree import DecisionTreeClassifier
+
+    content = formats.encode(tree, "hiclass")
+    labels = np.load(io.BytesIO(content))
+    index = np.arange(len(labels)).reshape(-1, 1)
+    samples = np.repeat(index, 3, axis=0)
+    model = hiclass.LocalClassifierPerParentNode(DecisionTreeClassifier(random_state=0))
+    model.fit(samples, labels[samples[:, 0]])
+    parted = [tuple(node.split(model.separator_)) for node in model.hierarchy_ if node != model.root_]
+    taxa = {line[:k] for line in map(tuple, labels.tolist()) for k in range(1, tree.depth + 1)}
+    assert set(parted) == taxa
+    out = io.BytesIO()
+    np.save(out, np.asarray(model.predict(index)).astype(str))
+    levels = tuple(level.name for level in tree.levels)
+    again = formats.decode(out.getvalue(), "hiclass", ImportOptions(levels=levels, root=tree.root))
+    assert paths(again) == {(tree.root, *map(str, row)) for row in labels}
 
 
 def test_ete_reads_the_tree() -> None:

@@ -9,12 +9,13 @@ import numpy as np
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
-from published import lines, touch
+from published import lines, nabirds, touch
 
 from taxonomy import Hierarchy, HiertaxError
 from taxonomy.datasets import Dataset, draw_split, find_dataset, join, label_by
 from taxonomy.datasets.dataset import SPLIT_NAMES, make_table
-from taxonomy.sources import curated
+from taxonomy.leveling import ImportOptions
+from taxonomy.sources import curated, lists
 
 BIRDS = Hierarchy.from_lineages(
     [
@@ -55,7 +56,7 @@ def test_a_label_that_is_a_taxon_is_known_to_its_level_only() -> None:
     assert [named(path, BIRDS) for path in joined.paths("train")[-3:]] == [["Charadriiformes", "Laridae", None]] * 3
     assert [named(path, BIRDS) for path in joined.paths("test")[-2:]] == [["Passeriformes", None, None]] * 2
     assert (joined.codes < 0).sum() == 6
-    assert joined.notes == ("4 images are known to level family only, 2 to order",)
+    assert joined.notes == ("4 images are known to family only, 2 to order",)
 
 
 def test_where_every_class_is_known_nothing_changes() -> None:
@@ -63,6 +64,7 @@ def test_where_every_class_is_known_nothing_changes() -> None:
     assert joined.dataset.classes == BIRDS.classes
     assert joined.paths("train").tolist() == BIRDS.paths[joined.codes[joined.dataset.rows("train")]].tolist()
     assert joined.notes == ()
+    assert joined.whole is None
 
 
 @pytest.mark.parametrize("label", ["Laridae", "Charadriiformes/Laridae", "birds/Charadriiformes/Laridae"])
@@ -133,6 +135,16 @@ def test_a_name_of_two_taxa_is_the_coarser_where_one_lies_in_the_other_and_else_
         join(dataset_of({**counts, "Odd": (1, 0)}), hierarchy)
 
 
+def test_images_of_nabirds_inner_nodes_are_known_to_these(tmp_path: Path) -> None:
+    more = [("0008d3d6-86b7-4a5f-9bd1-1f8a1c0a7d11", "2", 1), ("0009b6ff-6d35-4c05-8a1f-0e6a7a0a9f22", "4", 0)]
+    dataset = find_dataset(nabirds(tmp_path, more))
+    hierarchy = lists.hierarchy_of(dataset, ImportOptions(ragged="fill"))
+    joined = join(dataset, hierarchy)
+    assert named(joined.paths("train")[-1], joined.hierarchy) == ["Ducks", "Ducks and Geese", None, None]
+    assert named(joined.paths("test")[-1], joined.hierarchy) == ["Cuckoos", None, None, None]
+    assert joined.notes[-1] == "1 image is known to level 2 only, 1 to level 1"
+
+
 # ---------------------------------------------------------------- only what can be learned
 
 
@@ -140,6 +152,7 @@ def test_a_coarse_label_makes_no_class_learnable() -> None:
     counts = {"Gull": (2, 1), "Jay": (1, 1), "Alcidae": (2, 1), "Charadriiformes": (1, 0), "Auk": (0, 3)}
     joined = join(dataset_of(counts), BIRDS)
     assert joined.hierarchy.classes == ("Gull", "Jay")
+    assert joined.whole == BIRDS  # which knows what Alcidae is
     train = [named(path, joined.hierarchy) for path in joined.paths("train")]
     assert train[3:] == [["Charadriiformes", None, None]] * 3  # Alcidae has no class left
     assert len(joined.paths("test")) == 3
@@ -147,7 +160,7 @@ def test_a_coarse_label_makes_no_class_learnable() -> None:
         "2 classes of birds have no training images: 'Tern', 'Auk'; left out are these and their 3 other images, so "
         "that 2 of 2 order, 2 of 3 family, 2 of 4 species stay",
         "3 images of taxa without a class that can be learned are known by the levels above: 'family: Alcidae'",
-        "4 images are known to level order only",
+        "4 images are known to order only",
     )
 
 
@@ -163,7 +176,7 @@ def test_images_of_which_nothing_stays_are_left_out_and_counted() -> None:
 def test_fewer_images_are_joined_again_and_the_note_counts_these() -> None:
     joined = join(dataset_of({**ALL, "Laridae": (3, 1)}), BIRDS)
     again = joined.keep(np.flatnonzero(joined.dataset.table["path"] != "train/Laridae/0.jpg"))
-    assert again.notes == ("3 images are known to level family only",)
+    assert again.notes == ("3 images are known to family only",)
     assert joined.keep(joined.codes >= 0).notes == ()
 
 

@@ -12,7 +12,8 @@ from hypothesis import strategies as st
 
 from taxonomy.errors import HierarchyError
 from taxonomy.hierarchy import Hierarchy
-from taxonomy.leveling import POLICIES, ImportOptions, Ragged, from_table, from_tree
+from taxonomy.leveling import ImportOptions, from_table, from_tree
+from taxonomy.ragged import POLICIES, Ragged
 
 LEVELS = ("order", "family", "species")
 GAPS = [("O", "F", "s"), ("O", "", "hoatzin"), ("P", "", "q")]

@@ -105,7 +105,42 @@ def test_numbered_labels_give_way_to_their_names(root: Path) -> None:
     rows = [{"image": path, "label": int(name == "Tern"), "label_name": name} for path, name, _ in ROWS]
     assert find_dataset(write(root / "m.csv", rows)).classes == ("Gull", "Tern")
     rows = [{"image": path, "label": int(name == "Tern")} for path, name, _ in ROWS]
-    assert find_dataset(write(root / "m.csv", rows)).classes == ("0", "1")
+    dataset = find_dataset(write(root / "m.csv", rows))
+    assert dataset.classes == ("0", "1")
+    assert dataset.notes[1] == "labels are numbers: a column 'label_name' beside 'label' would name them"
+
+
+def test_a_spreadsheet_as_people_have_it_is_read_right(root: Path) -> None:
+    """Twelve columns, commas in quotes, absolute and relative paths, a missing file, validation, numbers and names."""
+    lines(
+        root / "sheet.csv",
+        "id,Path,photographer,label,label_name,split,width,height,licence,taken,latitude,remarks",
+        f'1,{root}/a/1.jpg,"Doe, Jane",0,"Gull, herring",train,9,9,CC,2020-01-01,,"so, so"',
+        '2,a/2.jpg,"said ""hm""",0,"Gull, herring",validation,9,9,CC,,,',
+        "3,./b/1.jpg,Roe,1,Tern,train,9,9,CC,2020-01-02,1.5,",
+        '4,b/2.jpg,,1,Tern,Validation,9,9,,,,"two\nlines"',
+        '5,"b/3, large.jpg",,1,Tern,test,9,9,,,,',
+        "6,b/gone.jpg,,1,Tern,train,9,9,,,,",
+    )
+    dataset = find_dataset(root / "sheet.csv")
+    absolute = f"{root}/a/1.jpg"
+    assert labels(dataset) == {
+        absolute: "Gull, herring", "a/2.jpg": "Gull, herring", "b/1.jpg": "Tern", "b/2.jpg": "Tern",
+        "b/3, large.jpg": "Tern",
+    }  # fmt: skip
+    assert dataset.table["split"].tolist() == ["train", "val", "train", "val", "test"]
+    assert dataset.notes == (
+        "columns taken: path 'path', label 'label_name', split 'split'; passed over: 'id', 'photographer', 'label', "
+        "'width', 'height' and 4 more",
+        "1 listed image is not on disk: 'b/gone.jpg'; left out",
+    )
+    rows = (root / "sheet.csv").read_text()
+    (root / "sheet.csv").write_text(f"{rows}7,b/1.jpg,Roe,0,Gull,train,9,9,,,,\n")
+    assert refusal(root / "sheet.csv").endswith(
+        "'b/1.jpg' has another label or split than in line 4; keep one of the two"
+    )
+    (root / "sheet.csv").write_text(f"{rows}7,https://x.y/1.jpg,Roe,0,Gull,train,9,9,,,,\n")
+    assert refusal(root / "sheet.csv").endswith("is an address, not a file; 1 such; fetch the images first")
 
 
 def test_a_class_beside_ranks_is_a_rank_and_alone_a_label(root: Path) -> None:

@@ -174,8 +174,18 @@ def test_two_genera_of_one_name_in_one_list_are_refused(ncbi):
     outcome = ask("ncbi", ncbi, ["Prunella modularis", "Prunella vulgaris"])
     assert outcome.refused == ["Prunella modularis", "Prunella vulgaris"]
     assert "the genus Prunella is two taxa: " in outcome.remarks[0]
+    assert "as `hiertax build --qualify` does" in outcome.remarks[0]
     whole = ask("ncbi", ncbi, ["Prunella modularis", "Prunella vulgaris"], ("order", "family", "species"))
     assert whole.hierarchy.sizes == (2, 2, 2)
+
+
+def test_two_genera_of_one_name_are_told_apart_by_their_families_on_request(ncbi):
+    names = ["Prunella modularis", "Prunella vulgaris"]
+    outcome = ask("ncbi", ncbi, names, qualify=True)
+    assert outcome.hierarchy.levels[2].labels == ("Prunella (Prunellidae)", "Prunella (Lamiaceae)")
+    alike = ask("ncbi", ncbi, names, ("genus", "species"), qualify=True)
+    assert alike.refused == names
+    assert "add a level above that tells the two apart" in alike.remarks[0]
 
 
 def test_a_synonym_of_two_taxa_is_refused(ncbi):
@@ -455,9 +465,15 @@ def test_archives_of_another_form_are_refused_in_one_line(kind, files, message, 
             "no column 'category'",
         ),
         (clements([tuple(name.replace("family", "fam") for name in CLEMENTS[0]), *CLEMENTS[1:]]), "no column 'family'"),
+        (clements()[:-40], "its last row is cut short"),
+        (clements([CLEMENTS[0], CLEMENTS[6]]), "no row of category 'species'"),
         (clements(CLEMENTS[:1]), "no row of category 'species'"),
         (clements(encoding="utf-16"), "NUL bytes"),
         (clements() + b'9,"open quote\n', "no CSV of one header and equal rows"),
+        (
+            clements([tuple(list(row) + ["more"] * (i > 0)) for i, row in enumerate(CLEMENTS)]),
+            "equal rows.*Length of header",
+        ),
         (b"", "no CSV"),
     ],
 )
@@ -465,6 +481,12 @@ def test_other_csv_files_than_clements_are_refused(content, message, tmp_path):
     (tmp_path / "clements.csv").write_bytes(content)
     with pytest.raises(HiertaxError, match=message):
         ask("clements", tmp_path / "clements.csv", ["Struthio camelus"])
+
+
+def test_a_parent_that_a_package_of_one_taxon_lacks_is_no_parent(tmp_path):
+    rows = [("ID", "parentID", "status", "scientificName", "rank"), ("1", "9", "accepted", "Parus major", "species")]
+    with pytest.raises(HiertaxError, match="no taxon of the archive has the rank 'genus'"):
+        ask("dwca", in_zip(tmp_path / "a.zip", coldp(rows)), ["Parus major"], ("genus", "species"))
 
 
 # ---------------------------------------------------------------- the command line
@@ -507,3 +529,17 @@ def test_wrong_usage_is_told_in_one_line(line, message, tmp_path, monkeypatch):
     assert done.exit_code == 2
     assert message in done.stderr
     assert done.stderr.count("\n") == 1
+
+
+def test_the_command_takes_qualify_and_says_what_it_did(ncbi, tmp_path):
+    names, out = tmp_path / "names.txt", tmp_path / "out.json"
+    names.write_text("Prunella modularis\nPrunella vulgaris\n")
+    args = ("--names", names, "--levels", ",".join(RANKS), "--source", "ncbi", "--archive", ncbi, "--out", out)
+    refused = hiertax(*args)
+    assert refused.exit_code == 1
+    assert "--qualify" in refused.stderr
+    done = hiertax(*args, "--qualify")
+    assert done.exit_code == 0, done.stderr
+    assert "names told apart by their parents: 2" in done.stderr
+    assert Hierarchy.load(out).sizes == (2, 2, 2, 2)
+    assert "--parents goes with" in hiertax(*args, "--parents", "first").stderr

@@ -138,3 +138,17 @@ def test_the_direction_of_a_graph_is_found_by_its_one_root() -> None:
     Path("wordnet.is_a.txt").write_text("\n".join(" ".join(edge) for edge in wordnet()) + "\n")
     _, said = build("--from", "edges", "wordnet.is_a.txt", "--parents", "shortest", "--ragged", "fill")
     assert "read as an edge list, parent then child" in said
+
+
+def test_a_graph_like_wordnet_becomes_a_file_of_three_levels_in_one_command() -> None:
+    Path("wordnet.is_a.txt").write_text("\n".join(" ".join(edge) for edge in wordnet()) + "\n")
+    deep, _ = build("--from", "edges", "wordnet.is_a.txt", "--parents", "deepest", "--ragged", "fill")
+    assert deep.depth == 18
+    args = ["--depths", "2,5,-1", "--levels", "kingdom,group,thing", "--parents", "deepest", "--ragged", "fill"]
+    done = CliRunner().invoke(main, ["select", "wordnet.is_a.txt", *args, "--out", "imagenet.json"])
+    assert done.exit_code == 0, done.stderr
+    assert "taxa with several parents: " in done.stderr
+    chosen = Hierarchy.load("imagenet.json")
+    assert [level.name for level in chosen.levels] == ["kingdom", "group", "thing"]
+    assert chosen.sizes[-1] == 1000
+    assert set(chosen.classes) == set(deep.classes)

@@ -490,3 +490,18 @@ def test_cub_says_where_its_birds_are_too(tmp_path: Path) -> None:
     assert boxes[[0, 2]].tolist() == [[60, 27, 325, 304], [14, 112, 388, 186]]
     assert np.isnan(boxes[[1, 3]]).all()
     assert find_dataset(root).select([2]).boxes.tolist() == [[14, 112, 388, 186]]
+
+
+@pytest.mark.parametrize(
+    ("content", "fault"),
+    [
+        ({"images": [], "annotations": []}, "lists no annotation"),
+        ({"images": [], "annotations": [{"image_id": 1, "category_id": 0}]}, "lists no image"),
+    ],
+)
+def test_files_of_inaturalist_that_list_nothing_are_named(
+    content: dict[str, object], fault: str, tmp_path: Path
+) -> None:
+    for name in ("train.json", "val.json"):
+        (tmp_path / name).write_text(json.dumps({**content, "categories": []}))
+    assert refusal(tmp_path) == f"{tmp_path}/train.json: {fault}; restore the file"

@@ -179,12 +179,14 @@ def test_folders_that_are_no_tree_of_classes_are_refused(tmp_path: Path) -> None
     (tmp_path / "hollow" / "a").mkdir(parents=True)
     with pytest.raises(HiertaxError, match="no images of the dataset here, neither in"):
         folder.build(tmp_path / "hollow", ImportOptions())
-    mixed = images(tmp_path / "mixed", "a", "a/b")
-    with pytest.raises(HiertaxError, match="/mixed: folder 'a' holds both images and folders of images; move"):
-        folder.build(mixed, ImportOptions())
     variants = images(tmp_path / "variants", "train/Cat", "test/cat")
     with pytest.raises(HiertaxError, match="folders 'Cat', 'cat' differ in capitals only; give one class one name"):
         folder.build(variants, ImportOptions())
+
+
+def test_a_folder_of_images_and_of_folders_is_a_taxon_and_no_class(tmp_path: Path) -> None:
+    hierarchy = folder.build(images(tmp_path, "a", "a/b", "a/c", "d/e"), ImportOptions())
+    assert (hierarchy.sizes, hierarchy.classes) == ((2, 3), ("b", "c", "e"))
 
 
 def test_an_empty_folder_is_no_class(tmp_path: Path) -> None:

@@ -361,7 +361,8 @@ def test_capitals_and_blanks_make_no_other_name(tmp_path: Path) -> None:
 def test_a_nominate_subspecies_is_named_as_its_species(tmp_path: Path) -> None:
     rows = [("Motacilla", "alba", "alba"), ("Motacilla", "alba", "yarrellii")]
     assert "child-named-as-parent" not in found(tmp_path, table(rows, "genus,species,subspecies"))
-    assert "child-named-as-parent" in found(tmp_path, table([("alba", "alba", "x")], "genus,species,subspecies"))
+    assert "child-named-as-parent" in found(tmp_path, table([("Alba", "Alba", "x")], "genus,species,subspecies"))
+    assert "child-named-as-parent" not in found(tmp_path, table([("Bison", "bison")], "genus,species"))  # Bison bison
 
 
 def test_a_name_of_another_rank_is_an_error_and_one_in_two_branches_a_warning(tmp_path: Path) -> None:

@@ -28,7 +28,7 @@ from trainer.config import Config
     "pool", default=None, show_default=False,
     help="Of each feature the largest or mean, or the class token [avg; of a run its own, but avg for max].",
 )  # fmt: skip
-@options("image_size", "batch_size", *IMAGE_OPTIONS)
+@options("image_size", "batch_size", "crop_to_box", *IMAGE_OPTIONS)
 @click.pass_context
 def extract(
     ctx: click.Context, /, hierarchy: Path | None, run: Path | None, out: Path, split: str, **settings: Any
@@ -47,7 +47,7 @@ def extract(
     changed = given(ctx, settings)
     if run is None and hierarchy is None:
         raise click.UsageError("name a hierarchy file by --hierarchy, or a run by --run.", ctx)
-    if run is not None and (own := sorted(changed & {"backbone", "weights", "image_size"})):
+    if run is not None and (own := sorted(changed & {"backbone", "weights", "image_size", "crop_to_box"})):
         raise click.UsageError(f"--{own[0].replace('_', '-')} is the run's own; leave it out.", ctx)
     check_places()
     from trainer.inference.extraction import extract as from_backbone

@@ -22,7 +22,7 @@ def predict(run: Path, images: tuple[Path, ...], device: str, as_json: bool) -> 
 
     \b
     Example:
-      hiertrain predict runs/cub_wiki-ours-0 photo.jpg folder/
+      hiertrain predict runs/cub_wiki-ours-0 photo.jpg folder/ shard.tar
     """
     check_places()
     from taxonomy.datasets import find_images

@@ -24,7 +24,7 @@ def _on_frozen_features(command: Callable[..., None]) -> Callable[..., None]:
     """Give a command the options of an experiment on a frozen backbone."""
     decorators = (
         option("hierarchy", type=FILE, required=True),
-        options("data", "backbone", "weights", "image_size", "batch_size", "epochs"),
+        options("data", "backbone", "weights", "image_size", "batch_size", "epochs", "crop_to_box"),
         click.option("--seeds", type=click.IntRange(1), default=3, show_default=True, help="How many seeds, from 0."),
         options(*IMAGE_OPTIONS),
         click.option("--out", type=click.Path(dir_okay=False, path_type=Path), help="Write the scores to a JSON file."),
@@ -89,5 +89,27 @@ def hierarchy_ablation(hierarchy: Path, seeds: int, out: Path | None, as_json: b
     """
     check_places()
     from trainer.reproduce import hierarchy_ablation as experiment
+
+    _run_experiment(experiment, Config(hierarchy=str(hierarchy), freeze_backbone=True, **settings), seeds, out, as_json)
+
+
+@reproduce.command("partial-labels")
+@_on_frozen_features
+@options("method")
+def partial_labels(hierarchy: Path, seeds: int, out: Path | None, as_json: bool, **settings: Any) -> None:
+    """Compare what can be done with images whose finest label is not known.
+
+    The finest labels of 30, 60 and 90 % of the training images of each class are hidden, all others stay. Then these
+    images are left out; or kept for the levels that they know (mask); or kept, and answer at the finest level for
+    their taxon too (marginal). Backbone frozen, all else the same, and as many steps of the optimiser. Every way is
+    scored on all levels of all test images, each head answering for itself and along one path. Mean ± standard
+    deviation over seeds, in percent, as Markdown.
+
+    \b
+    Example:
+      hiertrain reproduce partial-labels --hierarchy hierarchies/cub_wiki.json --data CUB_200_2011
+    """
+    check_places()
+    from trainer.reproduce import partial_labels as experiment
 
     _run_experiment(experiment, Config(hierarchy=str(hierarchy), freeze_backbone=True, **settings), seeds, out, as_json)

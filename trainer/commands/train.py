@@ -12,12 +12,19 @@ from trainer.commands.flags import command_reporter
 from trainer.commands.options import Sectioned, option, options
 from trainer.commands.parameters import FILE, FOLDER, given
 from trainer.config import RESUMABLE, Config, read_settings
+from trainer.recipes import RECIPES, read_recipe
 
 
 def _take_from_file(ctx: click.Context, _param: click.Parameter, file: Path | None) -> None:
     """Let a file set what the command line leaves open."""
     if file is not None:
-        ctx.default_map = read_settings(file)
+        ctx.default_map = {**(ctx.default_map or {}), **read_settings(file)}
+
+
+def _take_from_recipe(ctx: click.Context, _param: click.Parameter, name: str | None) -> None:
+    """Let a recipe set what neither the command line nor a file does."""
+    if name is not None:
+        ctx.default_map = {**read_recipe(name), **(ctx.default_map or {})}
 
 
 @click.group(cls=Sectioned, invoke_without_command=True)
@@ -25,6 +32,10 @@ def _take_from_file(ctx: click.Context, _param: click.Parameter, file: Path | No
 @click.option(
     "--config", type=FILE, is_eager=True, expose_value=False, callback=_take_from_file,
     help="Settings from a TOML file, such as the config.toml of a run; options given beside it win.",
+)  # fmt: skip
+@click.option(
+    "--recipe", type=click.Choice(RECIPES), is_eager=True, expose_value=False, callback=_take_from_recipe,
+    help="Settings that go together, a file of the package; a file or options given beside it win. [paper]",
 )  # fmt: skip
 @option("hierarchy", type=FILE)
 @click.option(
@@ -55,7 +66,7 @@ def main(ctx: click.Context, /, out: Path | None, resume: Path | None, **setting
     if ctx.invoked_subcommand is not None:
         return
     if resume is not None and ctx.default_map:
-        raise click.UsageError("--config is for a new run; leave it out with --resume.", ctx)
+        raise click.UsageError("--config and --recipe are for a new run; leave them out with --resume.", ctx)
     if settings["hierarchy"] is None and settings["data"] is None and resume is None:
         raise click.UsageError(
             "name a hierarchy file by --hierarchy, nested folders by --data, a run by --resume, or a command.", ctx

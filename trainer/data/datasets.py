@@ -13,14 +13,14 @@ from taxonomy.hierarchy import IntArray
 
 @dataclass(frozen=True)
 class Split:
-    """Some images and their classes.
+    """Some images and their labels.
 
     Attributes
     ----------
     paths
         N image files.
     labels
-        int64 ``[N]``: for each the index of its class.
+        int64 ``[N]``: for each the index of its class; one beyond the classes is of a taxon that is all that is known.
     """
 
     paths: tuple[Path, ...] = ()
@@ -35,19 +35,23 @@ class Split:
         return Split(tuple(self.paths[i] for i in index), self.labels[index])
 
     def limit_per_class(self, count: int | None) -> Split:
-        """Return the first `count` images of every class, or all where there is no limit."""
+        """Return the first `count` images of every label, or all where there is no limit."""
         if count is None:
             return self
         return self.subset(np.flatnonzero(self._rank() < count))
+
+    def of_classes(self, count: int) -> Split:
+        """Return the images that are known to be of one of the first `count` labels, the classes."""
+        return self if (self.labels < count).all() else self.subset(np.flatnonzero(self.labels < count))
 
     def beyond(self, count: int) -> Split:
         """Return what `limit_per_class` leaves out."""
         return self.subset(np.flatnonzero(self._rank() >= count))
 
     def hold_out(self, fraction: float) -> tuple[Split, Split]:
-        """Part the images in two, the second with about this share of every class, drawn once and for all.
+        """Part the images in two, the second with about this share of every label, drawn once and for all.
 
-        A class with two images or more has at least one in each part. No seed has a say, so that runs with different
+        A label with two images or more has at least one in each part. No seed has a say, so that runs with different
         seeds are validated on the same images.
         """
         shuffled = np.random.default_rng(0).permutation(len(self))
@@ -59,7 +63,7 @@ class Split:
         return self.subset(np.flatnonzero(~out)), self.subset(np.flatnonzero(out))
 
     def _rank(self) -> IntArray:
-        """Count for each image how many of its class come before it."""
+        """Count for each image how many of its label come before it."""
         order = np.argsort(self.labels, kind="stable")
         starts = np.searchsorted(self.labels[order], self.labels[order], side="left")
         rank = np.empty(len(order), dtype=np.int64)

@@ -19,8 +19,9 @@ import numpy as np
 from numpy.typing import NDArray
 
 from taxonomy import HiertaxError
+from taxonomy.datasets.shards import Address, address
 from taxonomy.files import write_atomic
-from trainer.data.images import on_all_cores
+from taxonomy.threads import on_all_cores
 
 DIGEST: Final = 16  # bytes
 _MAGIC: Final = b"hiertax-digests\1"
@@ -33,6 +34,8 @@ Table = NDArray[np.uint64]  # [N, 4], a row for each file: its key and its diges
 def content_digests(paths: Sequence[Path], folder: Path, on_images: Callable[[int], object]) -> list[bytes]:
     """Return the digest of what each file holds, reading only files that are new or have changed.
 
+    That of an image in a shard is of the whole shard and what names the image in it.
+
     Parameters
     ----------
     folder
@@ -44,6 +47,9 @@ def content_digests(paths: Sequence[Path], folder: Path, on_images: Callable[[in
     -------
     16 bytes for each file; zeros for one that cannot be read, which its decoding will tell.
     """
+    inside = [address(path) for path in paths]
+    if any(inside):
+        return _in_shards(paths, inside, folder, on_images)
     file = folder / blake2b(os.fsencode(common_folder(paths)), digest_size=DIGEST).hexdigest()
     table = _load(file)
     chunks = [paths[i : i + _CHUNK] for i in range(0, len(paths), _CHUNK)]
@@ -54,6 +60,19 @@ def content_digests(paths: Sequence[Path], folder: Path, on_images: Callable[[in
     if fresh := {seen.key: seen.digest for seen in found if seen.is_new}:
         _save(_joined(table, fresh), file)
     return [seen.digest for seen in found]
+
+
+def _in_shards(
+    paths: Sequence[Path], inside: Sequence[Address | None], folder: Path, on_images: Callable[[int], object]
+) -> list[bytes]:
+    files = [path if found is None else Path(found.shard) for path, found in zip(paths, inside, strict=True)]
+    once = list(dict.fromkeys(files))
+    of_file = dict(zip(once, content_digests(once, folder, lambda _: None), strict=True))
+    on_images(len(paths))
+    return [
+        of_file[file] if found is None else blake2b(of_file[file] + found.name.encode(), digest_size=DIGEST).digest()
+        for file, found in zip(files, inside, strict=True)
+    ]
 
 
 def common_folder(paths: Sequence[Path]) -> str:

@@ -2,28 +2,21 @@
 
 from __future__ import annotations
 
-import os
-import struct
-from collections import deque
-from collections.abc import Callable, Iterable, Iterator, Sequence
-from concurrent.futures import Future, ThreadPoolExecutor
+from collections.abc import Callable, Iterator, Sequence
 from pathlib import Path
-from typing import TypeVar
 
 import numpy as np
 import psutil
 import torch
 from numpy.typing import NDArray
-from PIL import Image
+from PIL import Image, UnidentifiedImageError
 from torch import Tensor
 
 from taxonomy import HiertaxError
-from trainer.data.pixels import as_shown
-
-Item = TypeVar("Item")
-Result = TypeVar("Result")
-
-UNREADABLE = (OSError, ValueError, SyntaxError, struct.error, Image.DecompressionBombError)  # as Pillow raises them
+from taxonomy.datasets.shards import address, open_image
+from taxonomy.pixels import UNREADABLE, as_shown
+from taxonomy.threads import on_all_cores
+from trainer.data.boxes import OutsideError, cut_out
 
 
 class UndecodableImageError(HiertaxError):
@@ -33,7 +26,7 @@ class UndecodableImageError(HiertaxError):
 def decode(path: Path, size: int) -> NDArray[np.uint8]:
     """Decode an image file to RGB at exactly ``size x size``, whatever its aspect (the paper's recipe).
 
-    It is as a viewer shows it, see `trainer.data.pixels`.
+    It is as a viewer shows it, see `taxonomy.pixels`.
 
     Returns
     -------
@@ -45,40 +38,24 @@ def decode(path: Path, size: int) -> NDArray[np.uint8]:
         If it cannot be read or decoded: the file and the reason.
     """
     try:
-        with Image.open(path) as image:
-            return to_pixels(image, size)
+        with Image.open(open_image(path)) as image:
+            return to_pixels(image, size, path)
+    except OutsideError as error:
+        raise UndecodableImageError(f"{path}: {error}") from None
     except UNREADABLE as error:
-        raise UndecodableImageError(f"{path}: cannot be decoded ({error}); replace the file") from None
+        # of an image in a shard, Pillow would name where its bytes are in memory
+        unknown = isinstance(error, UnidentifiedImageError) and address(path)
+        reason = "no image of a known format" if unknown else error
+        raise UndecodableImageError(f"{path}: cannot be decoded ({reason}); replace the file") from None
 
 
-def to_pixels(image: Image.Image, size: int) -> NDArray[np.uint8]:
-    """Return an open image, which stays as it is, as RGB at exactly ``size x size``, uint8 ``[3, size, size]``."""
-    pixels = np.asarray(as_shown(image).resize((size, size), Image.Resampling.BILINEAR))
-    return np.ascontiguousarray(pixels.transpose(2, 0, 1))
+def to_pixels(image: Image.Image, size: int, path: Path | None = None) -> NDArray[np.uint8]:
+    """Return an open image, which stays as it is, as RGB at exactly ``size x size``, uint8 ``[3, size, size]``.
 
-
-def on_all_cores(work: Callable[[Item], Result], items: Iterable[Item]) -> Iterator[Result]:
-    """Call `work` on every item in threads and yield what it returns, in their order; see `in_threads`."""
-    threads = os.cpu_count() or 1
-    return in_threads(work, items, threads=threads, ahead=4 * threads)
-
-
-def in_threads(work: Callable[[Item], Result], items: Iterable[Item], *, threads: int, ahead: int) -> Iterator[Result]:
-    """Call `work` on every item in so many threads and yield what it returns, in their order.
-
-    No more than `ahead` results are made before somebody takes them; what is not taken is not made.
+    Of a path with a box it is what lies in the box.
     """
-    pool = ThreadPoolExecutor(threads)
-    made: deque[Future[Result]] = deque()
-    try:
-        for item in items:
-            made.append(pool.submit(work, item))
-            if len(made) > ahead:
-                yield made.popleft().result()
-        while made:
-            yield made.popleft().result()
-    finally:
-        pool.shutdown(cancel_futures=True)
+    pixels = np.asarray(cut_out(as_shown(image), path).resize((size, size), Image.Resampling.BILINEAR))
+    return np.ascontiguousarray(pixels.transpose(2, 0, 1))
 
 
 def decode_all(

@@ -7,6 +7,7 @@ import sys
 import traceback
 from collections.abc import Callable, Iterable, Iterator, Sequence
 from dataclasses import dataclass
+from functools import cached_property
 from pathlib import Path
 from typing import Protocol
 
@@ -16,7 +17,9 @@ from torch import Tensor
 from torch.utils.data import DataLoader, Dataset
 
 from taxonomy import HiertaxError
-from trainer.data.images import UndecodableImageError, decode, in_threads
+from taxonomy.datasets.shards import chunks_of
+from taxonomy.threads import in_threads
+from trainer.data.images import UndecodableImageError, decode
 from trainer.runtime.signals import SIGNALS
 
 
@@ -97,6 +100,12 @@ class FileInputs:
 
     def __len__(self) -> int:
         return len(self.paths)
+
+    @cached_property
+    def chunks(self) -> Tensor | None:
+        """For each image its shard, and the part of it that is read at once, int64 ``[N, 2]``; None for loose files."""
+        found = chunks_of(self.paths)
+        return None if found is None else torch.from_numpy(found)
 
     def batches(self, rows: Iterable[Tensor], device: torch.device) -> Iterator[Tensor]:
         """Yield for each int64 CPU tensor ``[B]`` of positions the images uint8 ``[B, 3, S, S]`` on the device.

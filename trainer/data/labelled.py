@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import shlex
 from collections.abc import Collection, Iterable
-from contextlib import nullcontext
+from contextlib import nullcontext, suppress
 from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Final
@@ -21,6 +21,7 @@ from taxonomy.datasets.find import recognised
 from taxonomy.datasets.listing import entries, is_folder
 from taxonomy.datasets.matching import Known, match
 from taxonomy.datasets.notes import counted, few
+from taxonomy.datasets.shard_files import BrokenShardError
 from taxonomy.hierarchy import IntArray
 from taxonomy.leveling import ImportOptions
 from taxonomy.sources.folder import hierarchy_of
@@ -32,6 +33,7 @@ if TYPE_CHECKING:  # they need more than is needed here
     from trainer.runtime.progress import Reporter
 
 SPLIT_FILE: Final = "split.csv"  # in a run folder: which images it trains on and is scored on, where it cannot be found
+WHOLE_FILE: Final = "whole_hierarchy.json"  # in a run folder: the hierarchy with taxa of which no class is learned
 SPLIT_SEED: Final = 0  # of the test split that is drawn where there is none: runs with different seeds share it
 
 
@@ -47,14 +49,15 @@ class LabelledDataset:
         The images; a label in it is a row of `paths`.
     paths
         int64 ``[L, K]``: the label index at every level. The first rows are the classes, in the order of the hierarchy.
-        A level that is not known is -1: rows after those of the classes may be taxa that images are known to belong to,
-        without their class. No layout gives such yet.
+        Rows after these are of taxa that are all that is known of some images, -1 at the finer levels.
     joined
         The table that the images come from.
     is_kept
         Whether a run keeps which images are whose, because the dataset's folder does not say so.
     is_fixed
         Whether the labels are those of a run that is there already, and stay as they are.
+    crop
+        Whether images are cropped to their boxes.
     """
 
     hierarchy: Hierarchy
@@ -63,6 +66,7 @@ class LabelledDataset:
     joined: Joined
     is_kept: bool = False
     is_fixed: bool = False
+    crop: bool = False
 
     @classmethod
     def prepare(
@@ -98,13 +102,17 @@ class LabelledDataset:
                 draw_if_missing(config.data_folder, reporter)
         found = _find(config, hierarchy)
         split = _split(found, config, run)
-        labels = _hierarchy_of_folders(split) if hierarchy is None else hierarchy
+        labels = _own_hierarchy(split, config.data_folder) if hierarchy is None else hierarchy
         if run is not None:
             _check_classes(split, labels, run)
-        joined = join(split, labels, restrict=run is None)
-        remarks = _remarks(labels) if hierarchy is None else []
+        joined = join(split, labels) if run is None else _joined_again(split, labels, run)
+        remarks = _remarks(labels, split) if hierarchy is None else []
         _tell((*joined.dataset.notes, *remarks, *joined.notes), joined, reporter)
-        task = _labelled(joined, split.scored_split, is_kept=split is not found, is_fixed=run is not None)
+        if config.crop_to_box:
+            _check_boxes(joined.dataset, reporter)
+        task = _labelled(
+            joined, split.scored_split, is_kept=split is not found, is_fixed=run is not None, crop=config.crop_to_box
+        )
         if run is None:
             _check_validation(task, config, reporter)
         return task
@@ -117,10 +125,12 @@ class LabelledDataset:
         files = self.joined.dataset.files()
         joined = self.joined.keep(np.array([file not in bad for file in files]))
         _tell([note for note in joined.notes if note not in self.joined.notes], joined, reporter)
-        return _labelled(joined, self.dataset.scored, is_kept=True, is_fixed=False)
+        return _labelled(joined, self.dataset.scored, is_kept=True, is_fixed=False, crop=self.crop)
 
-    def save_split(self, run: Path) -> None:
-        """Keep in a run folder which images are trained on and which scored, where the dataset does not say so.
+    def save(self, run: Path) -> None:
+        """Keep in a run folder what it takes to prepare the same again: the split, where the dataset does not say it.
+
+        Where images are of taxa of which no class is learned, the whole hierarchy is kept too, which knows them.
 
         Raises
         ------
@@ -131,6 +141,10 @@ class LabelledDataset:
             write_split(self.joined.dataset, run / SPLIT_FILE)
         else:
             (run / SPLIT_FILE).unlink(missing_ok=True)  # of a run that came to nothing
+        if self.joined.whole is not None:
+            self.joined.whole.save(run / WHOLE_FILE)
+        else:
+            (run / WHOLE_FILE).unlink(missing_ok=True)
 
 
 def draw_if_missing(data: Path, reporter: Reporter) -> None:
@@ -167,7 +181,9 @@ def _find(config: Config, hierarchy: Hierarchy | None) -> Dataset:
         raise HiertaxError("there is neither a hierarchy nor a folder to build one from; name `hierarchy` or `data`")
     name = None if hierarchy is None else hierarchy.dataset
     try:
-        return find_dataset(config.data_folder, name)
+        return find_dataset(config.data_folder, name, skip_broken=config.skip_bad_images)
+    except BrokenShardError as error:
+        raise HiertaxError(f"{error}, or go on without such by `skip_bad_images`") from None
     except NoImagesError as error:
         if name == "sketchbirds":
             place = config.data_folder / "sketchbirds"
@@ -191,22 +207,37 @@ def _split(found: Dataset, config: Config, run: Path | None) -> Dataset:
     return found if found.splits else draw_split(found, config.test_fraction, SPLIT_SEED)
 
 
-def _hierarchy_of_folders(dataset: Dataset) -> Hierarchy:
-    """Build the hierarchy of the folders that images lie in; folders of uneven depth are filled up."""
-    command = f"hiertax build --dataset folder --root {shlex.quote(str(dataset.root))} --ragged fill"
+def _joined_again(dataset: Dataset, labels: Hierarchy, run: Path) -> Joined:
+    """Join a dataset by the labels of a run, images of taxa that it had to leave out being known as they were then."""
+    if (run / WHOLE_FILE).exists():
+        with suppress(HiertaxError):  # another dataset may have too few classes to train
+            joined = join(dataset, Hierarchy.load(run / WHOLE_FILE))
+            if joined.hierarchy == labels:
+                return joined
+    return join(dataset, labels, restrict=False)
+
+
+def _own_hierarchy(dataset: Dataset, place: Path) -> Hierarchy:
+    """Build the hierarchy that the dataset itself has, in folders, lists or columns; uneven depth is filled up."""
+    command = f"hiertax build --dataset folder --root {shlex.quote(str(place))} --ragged fill"
     return hierarchy_of(dataset, ImportOptions(ragged="fill", source={"kind": "folder", "command": command}))
 
 
-def _remarks(built: Hierarchy) -> list[str]:
-    """Say what hierarchy was built."""
+def _remarks(built: Hierarchy, dataset: Dataset) -> list[str]:
+    """Say what hierarchy was built, and from what."""
     sizes = " > ".join(f"{len(level)} {level.name}" for level in built.levels)
-    remarks = [f"hierarchy built from the folders: {sizes}"]
+    what = _ORIGINS.get(dataset.layout, "lists" if dataset.levels else "folders")
+    remarks = [f"hierarchy built from the {what}: {sizes}"]
     if ragged := built.source.get("ragged"):
+        classes = counted(ragged["lineages"], "class", "classes")
+        less_deep = f"folders of {classes} lie" if what == "folders" else f"lineages of {classes} are"
         remarks.append(
-            f"folders of {counted(ragged['lineages'], 'class', 'classes')} lie less deep than others; "
-            f"{counted(ragged['taxa'], 'taxon', 'taxa')} added above these"
+            f"{less_deep} less deep than others; {counted(ragged['taxa'], 'taxon', 'taxa')} added above these"
         )
     return remarks
+
+
+_ORIGINS: Final = {"manifest": "table", "imagefolder": "table", "webdataset": "shards", "parquet": "shards"}
 
 
 def _check_classes(dataset: Dataset, labels: Hierarchy, run: Path) -> None:
@@ -225,21 +256,37 @@ def _tell(notes: Iterable[str], joined: Joined, reporter: Reporter) -> None:
         reporter.say(f"{joined.dataset.root}: {note}")
 
 
-def _labelled(joined: Joined, scored: str | None, *, is_kept: bool, is_fixed: bool) -> LabelledDataset:
+def _labelled(joined: Joined, scored: str | None, *, is_kept: bool, is_fixed: bool, crop: bool) -> LabelledDataset:
     """Take the images to train on, to validate on and to score out of the table."""
     dataset = joined.dataset
     scored = scored or "test"
     names = {"train": "train", "test": scored} | ({"val": "val"} if scored == "test" else {})
-    splits = {part: _images(dataset, name) for part, name in names.items()}
+    splits = {part: _images(dataset, name, crop=crop) for part, name in names.items()}
     if not splits["test"]:
         raise HiertaxError(f"{dataset.root}: no {scored} image is of a class that is trained; add some")
-    images = ImageDataset(dataset.root, dataset.classes, scored=scored, **splits)
-    return LabelledDataset(joined.hierarchy, images, joined.hierarchy.paths, joined, is_kept, is_fixed)
+    images = ImageDataset(dataset.root, joined.hierarchy.classes, scored=scored, **splits)
+    return LabelledDataset(joined.hierarchy, images, joined.label_paths, joined, is_kept, is_fixed, crop)
 
 
-def _images(dataset: Dataset, split: str) -> Split:
+def _images(dataset: Dataset, split: str, *, crop: bool) -> Split:
     rows = dataset.rows(split)
-    return Split(tuple(dataset.files(rows)), dataset.labels[rows])
+    files, boxes = dataset.files(rows), dataset.boxes
+    if crop and boxes is not None:
+        from trainer.data.boxes import with_boxes  # it needs Pillow
+
+        files = with_boxes(files, boxes[rows])
+    return Split(tuple(files), dataset.labels[rows])
+
+
+def _check_boxes(dataset: Dataset, reporter: Reporter) -> None:
+    """Refuse to crop images where no box is known, and say how many have none."""
+    boxes = dataset.boxes
+    without = len(dataset) if boxes is None else int(np.isnan(boxes).any(axis=1).sum())
+    if without == len(dataset):
+        raise HiertaxError(f"{dataset.root}: of no image a box is known; leave out `crop_to_box`")
+    if without:
+        whole = "has no box and is" if without == 1 else "have no box and are"
+        reporter.say(f"{dataset.root}: {without:,} of {counted(len(dataset), 'image')} {whole} taken whole")
 
 
 def _check_validation(task: LabelledDataset, config: Config, reporter: Reporter) -> None:

@@ -24,6 +24,7 @@ from filelock import FileLock, Timeout
 from numpy.typing import NDArray
 from torch import Tensor
 
+from trainer.data.boxes import box_words
 from trainer.data.digests import common_folder, content_digests
 from trainer.data.entries import (
     ABOUT,
@@ -108,6 +109,7 @@ def fingerprint(paths: Sequence[Path], size: int, on_images: Callable[[int], obj
     """Return the name of an entry: a hash of what the files hold, in their order, and of how they are decoded."""
     whole = blake2b(f"{FORMAT} {VERSION} {FILTER} {size}".encode(), digest_size=16)
     whole.update(b"".join(content_digests(paths, cache_root() / DIGESTS, on_images)))
+    whole.update(box_words(paths))
     return whole.hexdigest()
 
 

@@ -7,6 +7,7 @@ import io
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from importlib.resources import files
+from math import nan
 from pathlib import Path
 from typing import Any
 
@@ -16,8 +17,9 @@ from matplotlib.figure import Figure
 from PIL import Image
 
 from taxonomy import Hierarchy, HiertaxError
+from taxonomy.datasets.shards import open_image
 from taxonomy.files import write_atomic
-from trainer.evaluation.scoring import evaluate
+from trainer.evaluation.scoring import evaluate, in_percent
 from trainer.inference.answers import Answer, percent
 from trainer.inference.predictor import Predictor
 from trainer.runs.log import read_log
@@ -63,6 +65,7 @@ def write_report(paths: Sequence[Path], images: Sequence[Path], out: Path, repor
     )
     page = template.render(
         percent=percent,
+        share=in_percent,
         hierarchy=hierarchy,
         scores=scores,
         colours=dict(zip(scores, COLOURS * len(scores), strict=False)),
@@ -93,7 +96,7 @@ def _shown(runs: Mapping[str, Predictor], images: Sequence[Path], hierarchy: Hie
 
 
 def _data_url(path: Path) -> str:
-    with Image.open(path) as image:
+    with Image.open(open_image(path)) as image:
         small = image.convert("RGB")
     small.thumbnail((THUMBNAIL, THUMBNAIL), Image.Resampling.LANCZOS)
     buffer = io.BytesIO()
@@ -109,7 +112,9 @@ def _curves(logs: Mapping[str, list[dict[str, Any]]], hierarchy: Hierarchy) -> s
     for panel, level in zip(panels, hierarchy.levels, strict=True):
         for (run, rows), colour in zip(logs.items(), COLOURS * len(logs), strict=False):
             scored = f"test_{level.name}" if f"test_{level.name}" in rows[0] else f"val_{level.name}"
-            epochs, accuracy = zip(*((row["epoch"], 100 * row[scored]) for row in rows), strict=True)
+            epochs, accuracy = zip(
+                *((row["epoch"], nan if row[scored] is None else 100 * row[scored]) for row in rows), strict=True
+            )
             panel.plot(epochs, accuracy, color=colour, label=run, linewidth=1.8)
         panel.set_title(f"{level.name} ({len(level)})", fontsize=10)
         panel.set_xlabel("epoch")

@@ -67,24 +67,33 @@ def heading(scores: Scores) -> str:
 
 
 def score_table(scores: Scores) -> Table:
-    """Lay scores out for a person, in percent."""
-    table = Table()
+    """Lay scores out for a person, in percent, with how many images each is of where labels are known in part."""
+    table, both = Table(), (scores.heads, scores.path)
+    counts = [*(level.known for level in scores.heads.levels), "", scores.heads.known, scores.n, scores.heads.known]
     table.add_column("level")
     for column in ("labels", "each head", "one path", "majority"):
         table.add_column(column, justify="right")
-    for head, path in zip(scores.heads.levels, scores.path.levels, strict=True):
-        known = "" if head.known == scores.n else f" (known of {head.known})"
-        shares = (head.accuracy, path.accuracy, head.majority)
-        table.add_row(head.level + known, str(head.labels), *map(_percent, shares))
-    table.add_section()
-    for name in ("average_accuracy", "full_path_accuracy", "tree_inconsistency"):
-        table.add_row(
-            name.replace("_", " "), "", *(_percent(getattr(each, name)) for each in (scores.heads, scores.path))
-        )
-    severities = (each.mistake_severity for each in (scores.heads, scores.path))
-    table.add_row("mistake severity, levels", "", *("none" if math.isnan(s) else f"{s:.2f}" for s in severities))
+    rows = [
+        [head.level, str(head.labels), *map(in_percent, (head.accuracy, path.accuracy, head.majority))]
+        for head, path in zip(scores.heads.levels, scores.path.levels, strict=True)
+    ]
+    rows += [
+        [name.replace("_", " "), "", *(in_percent(getattr(each, name)) for each in both), ""]
+        for name in ("average_accuracy", "full_path_accuracy", "tree_inconsistency")
+    ]
+    severities = (each.mistake_severity for each in both)
+    no_mistake = "none" if scores.heads.known else "-"
+    rows.append(
+        ["mistake severity, levels", "", *(no_mistake if math.isnan(s) else f"{s:.2f}" for s in severities), ""]
+    )
+    if scores.heads.known < scores.n:
+        table.add_column("images", justify="right")
+        rows = [[*row, str(count)] for row, count in zip(rows, counts, strict=True)]
+    for i, row in enumerate(rows):
+        table.add_row(*row, end_section=i == len(scores.heads.levels) - 1)
     return table
 
 
-def _percent(share: float) -> str:
+def in_percent(share: float) -> str:
+    """Write a score in percent; a dash where there is none."""
     return "-" if math.isnan(share) else f"{100 * share:.2f}"

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import os
-from collections.abc import Callable, Iterable, Iterator
+from collections.abc import Callable, Iterable, Iterator, Sequence
 from contextlib import suppress
 from dataclasses import dataclass
 from itertools import islice
@@ -18,7 +18,10 @@ from torch import Tensor
 
 from taxonomy import HiertaxError
 from taxonomy.datasets import find_images
-from trainer.data.images import UNREADABLE, UndecodableImageError, decode, on_all_cores, to_pixels
+from taxonomy.datasets.shards import is_shard
+from taxonomy.pixels import UNREADABLE
+from taxonomy.threads import on_all_cores
+from trainer.data.images import UndecodableImageError, decode, to_pixels
 
 ImageLike: TypeAlias = str | os.PathLike[str] | Image.Image | NDArray[np.uint8]
 Images: TypeAlias = ImageLike | Iterable[ImageLike]
@@ -107,7 +110,7 @@ def _one_by_one(images: Images) -> Iterator[_Named]:
 def _named(given: Any, at: int) -> Iterator[_Named]:
     if isinstance(given, str | os.PathLike):
         path = Path(given)
-        yield from (_Named(str(file), file) for file in (find_images([path]).paths if path.is_dir() else [path]))
+        yield from (_Named(str(file), file) for file in _images_of(path))
     elif isinstance(given, Image.Image):
         with suppress(*UNREADABLE):  # decoding it will raise the same
             given.load()  # here, since it may not be read by two threads at once
@@ -122,6 +125,10 @@ def _named(given: Any, at: int) -> Iterator[_Named]:
             f"image {at}: expected a path, a Pillow image or a uint8 array [H, W, 3], [H, W] or [N, H, W, 3], "
             f"found {'an array ' if is_array else ''}{found}; convert it"
         )
+
+
+def _images_of(path: Path) -> Sequence[Path]:
+    return find_images([path]).paths if path.is_dir() or is_shard(path) else [path]
 
 
 def _is_image(shape: tuple[int, ...]) -> bool:

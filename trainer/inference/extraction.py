@@ -16,6 +16,7 @@ from torch import Tensor, nn
 
 from taxonomy import Hierarchy, HiertaxError
 from taxonomy.clustering.features import Features, write_features
+from taxonomy.datasets.notes import counted
 from taxonomy.files import read_bytes
 from taxonomy.hierarchy import IntArray
 from trainer.config import Config, Pool
@@ -101,7 +102,7 @@ def extract(config: Config, out: Path, command: str, reporter: Reporter, *, spli
     if config.weights == "none":
         reporter.say("warning: `weights` none: these will be features of a network that has learnt nothing")
     task = LabelledDataset.prepare(config, hierarchy, reporter)
-    images = choose_images(task.dataset, split)
+    images = choose_images(task.dataset, split, reporter)
     about = {"weights": Path(config.weights).name, "command": command}
     if config.weights not in ("imagenet", "none"):
         about["weights_sha256"] = hashlib.sha256(read_bytes(weights_file(config.weights))).hexdigest()
@@ -138,7 +139,7 @@ def extract_from_run(
         task = LabelledDataset.prepare(config, checkpoint.hierarchy, reporter, run=path)
     else:
         task = LabelledDataset.prepare(config, Hierarchy.load(hierarchy), reporter)
-    images = choose_images(task.dataset, split)
+    images = choose_images(task.dataset, split, reporter)
     network = checkpoint.answering().to(choose(config).device)
     about = {
         "run": path.resolve().name, "method": config.method, "epoch": checkpoint.epoch, "seed": config.seed,
@@ -169,7 +170,8 @@ def _confusion(
     network: Network, leaf: IntArray, seen: int | None, config: Config, task: LabelledDataset, reporter: Reporter
 ) -> IntArray | None:
     """Count what training images beyond the first `seen` of their class are taken for, ``[C, C]``."""
-    unseen = task.dataset.train.beyond(len(task.dataset.train) if seen is None else seen)
+    training = task.dataset.train.of_classes(len(leaf))
+    unseen = training.beyond(len(training) if seen is None else seen)
     confusion = np.zeros((len(leaf), len(leaf)), dtype=np.int64)
     if len(np.unique(unseen.labels)) < len(leaf):
         return None
@@ -199,19 +201,24 @@ def _write(
     )  # fmt: skip
 
 
-def choose_images(dataset: ImageDataset, split: str) -> Split:
-    """Return the images of one of `SPLITS`.
+def choose_images(dataset: ImageDataset, split: str, reporter: Reporter) -> Split:
+    """Return the images of one of `SPLITS` whose class is known, and say how many others are left out.
 
     Raises
     ------
     HiertaxError
         If the dataset has no such images.
     """
-    parts = {"train": dataset.train, "val": dataset.val, dataset.scored: dataset.test}
+    count = len(dataset.classes)
+    whole = {"train": dataset.train, "val": dataset.val, dataset.scored: dataset.test}
+    parts = {name: part.of_classes(count) for name, part in whole.items()}
     there = {name: part for name, part in parts.items() if len(part)}
     if split not in (*there, "all"):
         raise HiertaxError(f"{dataset.root}: has no {SPLITS[split]} images; choose one of {', '.join(there)} or all")
-    chosen = list(there.values()) if split == "all" else [there[split]]
+    names = list(there) if split == "all" else [split]
+    chosen = [there[name] for name in names]
+    if left := sum(len(whole[name]) - len(there[name]) for name in names):
+        reporter.say(f"{dataset.root}: {counted(left, 'image')} without a known class left out")
     return Split(
         tuple(path for part in chosen for path in part.paths), np.concatenate([part.labels for part in chosen])
     )
@@ -230,5 +237,6 @@ def _facts(config: Config, task: LabelledDataset, split: str, left_out: int) -> 
         "backbone": config.backbone,
         "image_size": config.image_size,
         "pooling": POOL_NAMES[config.pool],
+        "cropped_to_box": True if task.crop else None,
     }
     return {name: value for name, value in facts.items() if value is not None}

@@ -1,21 +1,31 @@
-"""What the levels' logits are worth against the labels; a label that is not known, -1, counts for nothing."""
+"""What the levels' logits are worth against the labels, of which some may be unknown, -1."""
 
 from __future__ import annotations
 
 from collections.abc import Callable
 
+import numpy as np
 import torch
 from torch import Tensor
 from torch.nn.functional import cross_entropy
 
+from taxonomy import Hierarchy
+
 UNKNOWN = -1
 
 
-def multi_level_loss(logits: list[Tensor], targets: Tensor, share: Tensor | None = None) -> Tensor:
-    """Return the sum over levels of the mean cross-entropy, weights 1 (the paper, section 4; docs/methods.md).
+# For each level k int64 ``[k + 1, C_k]``: the label at levels 0 to k of each of its labels; see `ancestors_of`.
+Ancestors = tuple[Tensor, ...]
 
-    The mean is over the images whose label of that level is known; a level that no image knows adds zero, and its
-    gradient is exactly zero.
+
+def multi_level_loss(
+    logits: list[Tensor], targets: Tensor, share: Tensor | None = None, ancestors: Ancestors | None = None
+) -> Tensor:
+    """Return the sum over levels of the loss, mean over the images, weights 1 (the paper, section 4; docs/methods.md).
+
+    The loss of an image at a level is the cross-entropy. Where its label is unknown there it is zero; or, with
+    `ancestors`, how unlikely the head finds the taxon above that is known. A level of which nothing is known adds zero,
+    and its gradient is exactly zero.
 
     Parameters
     ----------
@@ -26,19 +36,64 @@ def multi_level_loss(logits: list[Tensor], targets: Tensor, share: Tensor | None
     share
         float32 ``[B]``: the part each sample has in its own image; the rest is its partner's, sample B - 1 - i,
         whose labels count for that much (see `trainer.data.augment`).
+    ancestors
+        What it takes for finer heads to answer for a taxon above them, where they are to.
     """
-    known = (targets >= 0).sum(0).clamp(min=1)  # [K]
-    levels = list(zip(logits, targets.unbind(1), strict=True))
+    levels = range(len(logits))
     if share is None:
-        sums = torch.stack([cross_entropy(z, y, ignore_index=UNKNOWN, reduction="sum") for z, y in levels])
-        return (sums / known).sum()
-    mixed = torch.stack([share * _each(z, y) + (1 - share) * _each(z, y.flip(0)) for z, y in levels])  # [K, B]
-    return (mixed.mean(dim=1) / (known / len(targets))).sum()
+        return (torch.stack([_sum(logits, targets, k, ancestors) for k in levels]) / len(targets)).sum()
+    partners = targets.flip(0)
+    mixed = [
+        share * _each(logits, targets, k, ancestors) + (1 - share) * _each(logits, partners, k, ancestors)
+        for k in levels
+    ]
+    return torch.stack(mixed).mean(dim=1).sum()
 
 
-def _each(logits: Tensor, labels: Tensor) -> Tensor:
-    """Return the cross-entropy of each image ``[B]``, zero where its label is unknown."""
-    return cross_entropy(logits, labels, ignore_index=UNKNOWN, reduction="none")
+def _sum(logits: list[Tensor], targets: Tensor, k: int, ancestors: Ancestors | None) -> Tensor:
+    """Return the loss of a level, summed over the images."""
+    known = cross_entropy(logits[k], targets[:, k], ignore_index=UNKNOWN, reduction="sum")
+    return known if ancestors is None or k == 0 else known + marginal_loss(logits[k], targets, ancestors[k]).sum()
+
+
+def _each(logits: list[Tensor], targets: Tensor, k: int, ancestors: Ancestors | None) -> Tensor:
+    """Return the loss of each image at a level, ``[B]``."""
+    known = cross_entropy(logits[k], targets[:, k], ignore_index=UNKNOWN, reduction="none")
+    return known if ancestors is None or k == 0 else known + marginal_loss(logits[k], targets, ancestors[k])
+
+
+def marginal_loss(logits: Tensor, targets: Tensor, ancestors: Tensor) -> Tensor:
+    """Return how unlikely a head finds what is known of an image where its label of that level is not.
+
+    That is ``-log`` of the sum of the softmax over the labels below the finest taxon that is known (docs/methods.md).
+
+    Parameters
+    ----------
+    logits
+        ``[B, C]`` of level k, in any precision.
+    targets
+        int64 ``[B, K]``; -1 where unknown.
+    ancestors
+        int64 ``[k + 1, C]``: the label at levels 0 to k of each label of level k.
+
+    Returns
+    -------
+    float32 ``[B]``, exactly zero, as is the gradient, where the label of level k is known or no label above it is.
+    """
+    known = targets[:, : len(ancestors)] >= 0
+    levels = torch.arange(len(ancestors), device=targets.device)
+    level = torch.where(known, levels, -1).amax(1)  # [B], of the finest taxon that is known
+    at = level.clamp(min=0)
+    settled = (known[:, -1] | (level < 0))[:, None]  # [B, 1], nothing to answer for
+    inside = settled | (ancestors.index_select(0, at) == targets.gather(1, at[:, None]))  # [B, C]
+    scores = logits.float().masked_fill(settled, 0.0)  # so that no rounding of a gradient comes from there
+    return scores.logsumexp(1) - scores.masked_fill(~inside, -torch.inf).logsumexp(1)
+
+
+def ancestors_of(hierarchy: Hierarchy, device: torch.device) -> Ancestors:
+    """Return for each level the labels above each of its labels, and themselves, coarsest first."""
+    first = (np.unique(column, return_index=True)[1] for column in hierarchy.paths.T)
+    return tuple(torch.tensor(hierarchy.paths[rows, : k + 1].T.tolist(), device=device) for k, rows in enumerate(first))
 
 
 def count_hits(logits: list[Tensor], targets: Tensor) -> Tensor:
@@ -47,8 +102,12 @@ def count_hits(logits: list[Tensor], targets: Tensor) -> Tensor:
 
 
 def loss_and_hits(
-    network: Callable[[Tensor], list[Tensor]], inputs: Tensor, targets: Tensor, share: Tensor | None
+    network: Callable[[Tensor], list[Tensor]],
+    inputs: Tensor,
+    targets: Tensor,
+    share: Tensor | None,
+    ancestors: Ancestors | None = None,
 ) -> tuple[Tensor, Tensor]:
     """Return the loss and the number of right answers of every level, ``[K]``: what a plain training step computes."""
     logits = network(inputs)
-    return multi_level_loss(logits, targets, share), count_hits(logits, targets)
+    return multi_level_loss(logits, targets, share, ancestors), count_hits(logits, targets)

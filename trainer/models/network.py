@@ -10,11 +10,14 @@ from torch import Tensor, nn
 
 from trainer.config import Config
 from trainer.models.backbones.interface import IMAGENET, Backbone, Preprocessing
-from trainer.models.losses import loss_and_hits
+from trainer.models.losses import Ancestors, loss_and_hits
 
 # From a batch to its loss and the right answers of every level ``[K]``. The arguments are normalised images
-# ``[B, 3, S, S]`` or what `Network.embed` makes of them, targets int64 ``[B, K]`` and, of mixed images, their share.
-TrainingStep = Callable[[Tensor, Tensor, "Tensor | None"], tuple[Tensor, Tensor]]
+# ``[B, 3, S, S]`` or what `Network.embed` makes of them, targets int64 ``[B, K]``, of mixed images their share, and
+# what it takes for heads to answer for a taxon above them, where they are to.
+TrainingStep = Callable[[Tensor, Tensor, "Tensor | None", "Ancestors | None"], tuple[Tensor, Tensor]]
+
+HEADS, BACKBONE = "heads", "backbone"  # what a group of parameters is part of
 
 
 class Network(nn.Module):
@@ -70,13 +73,17 @@ class Network(nn.Module):
     def parameter_groups(self, config: Config) -> list[dict[str, Any]]:
         """Return what an optimiser takes: named parameters in groups, each with its peak learning rate ``lr``.
 
-        Backbones have a lower rate of their own (the paper, section 5); frozen ones are left out.
+        Backbones have a lower rate of their own (the paper, section 5), which their groups say by ``part``; frozen ones
+        are left out.
         """
         low = {id(parameter) for trunk in self.trunks() for parameter in trunk.parameters()}
         named = [(name, parameter) for name, parameter in self.named_parameters() if parameter.requires_grad]
         backbone = [pair for pair in named if id(pair[1]) in low]
-        groups = [{"params": [pair for pair in named if id(pair[1]) not in low], "lr": config.learning_rate}]
-        return groups + ([{"params": backbone, "lr": config.backbone_learning_rate}] if backbone else [])
+        rest = [pair for pair in named if id(pair[1]) not in low]
+        groups = [{"params": rest, "lr": config.learning_rate, "part": HEADS}]
+        return groups + (
+            [{"params": backbone, "lr": config.backbone_learning_rate, "part": BACKBONE}] if backbone else []
+        )
 
     @property
     def preprocessing(self) -> Preprocessing:
@@ -95,6 +102,8 @@ class Steps(nn.Module):
         super().__init__()
         self.network = network
 
-    def forward(self, number: int, inputs: Tensor, targets: Tensor, share: Tensor | None) -> tuple[Tensor, Tensor]:
+    def forward(
+        self, number: int, inputs: Tensor, targets: Tensor, share: Tensor | None, ancestors: Ancestors | None
+    ) -> tuple[Tensor, Tensor]:
         """Return what the step of that number does."""
-        return self.network.training_steps()[number](inputs, targets, share)
+        return self.network.training_steps()[number](inputs, targets, share, ancestors)

@@ -2,13 +2,14 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
+from collections.abc import Callable
 from dataclasses import dataclass, replace
 
 import torch
 from torch import Tensor
 
 from taxonomy import Hierarchy, HiertaxError
+from taxonomy.datasets.notes import counted
 from taxonomy.hierarchy import IntArray
 from trainer.config import Config
 from trainer.data.datasets import Split
@@ -21,6 +22,7 @@ from trainer.inference.features import check_image_size, features_of
 from trainer.inference.forward import predict_logits
 from trainer.models.backbones import build_backbone
 from trainer.models.backbones.pooling import global_average_pool, global_max_pool
+from trainer.models.losses import ancestors_of
 from trainer.models.methods import network_of
 from trainer.runtime.device import Compute, choose
 from trainer.runtime.progress import Reporter
@@ -39,24 +41,41 @@ class BothPoolings(Embedding):
 
 @dataclass(frozen=True)
 class FrozenFeatures:
-    """A split as the frozen backbone sees it: features ``[N, W]`` of both poolings, and class indices ``[N]``."""
+    """A split as the frozen backbone sees it: features ``[N, W]`` of both poolings, and its labels ``[N]``."""
 
     average: Tensor
     maximum: Tensor
     labels: IntArray
 
 
-def look(config: Config, task: LabelledDataset, reporter: Reporter) -> tuple[FrozenFeatures, FrozenFeatures]:
-    """Pass both splits, training and test, through the backbone once."""
+def look(
+    config: Config, task: LabelledDataset, reporter: Reporter, *, classes_only: bool = False
+) -> tuple[FrozenFeatures, FrozenFeatures]:
+    """Pass both splits, training and test, through the backbone once.
+
+    Parameters
+    ----------
+    classes_only
+        Whether to leave out images whose class is not known, which is said.
+    """
     torch.manual_seed(config.seed)
     backbone = build_backbone(config.backbone, config.weights, image_size=config.image_size)
     check_image_size(BothPoolings(backbone), config)
     compute = choose(config)
     network = compute.place(BothPoolings(backbone))
-    training = task.dataset.train.limit_per_class(config.limit_per_class)
-    splits = ((training, "training"), (task.dataset.test, "test"))
+    training, scored = task.dataset.train.limit_per_class(config.limit_per_class), task.dataset.test
+    if classes_only:
+        training, scored = (_of_classes(split, task, reporter) for split in (training, scored))
+    splits = ((training, "training"), (scored, "test"))
     train, test = (_see(split, what, network, config, compute, reporter) for split, what in splits)
     return train, test
+
+
+def _of_classes(split: Split, task: LabelledDataset, reporter: Reporter) -> Split:
+    known = split.of_classes(len(task.dataset.classes))
+    if left := len(split) - len(known):
+        reporter.say(f"{task.dataset.root}: {counted(left, 'image')} without a known class left out")
+    return known
 
 
 def _see(
@@ -71,9 +90,8 @@ def _see(
 def train_heads(
     config: Config,
     tree: Hierarchy,
-    classes: Sequence[str],
-    train: FrozenFeatures,
-    test: FrozenFeatures,
+    train: Samples,
+    test: Tensor,
     advance: Callable[[int], None],
 ) -> list[Tensor]:
     """Train neck and heads as `hiertrain --freeze-backbone` does; return the logits of the test images.
@@ -81,13 +99,17 @@ def train_heads(
     Parameters
     ----------
     tree
-        What to learn; its classes are joined by name to `classes`, those that the labels of `train` index.
+        What to learn.
+    train
+        Max-pooled features and their labels of every level.
+    test
+        Max-pooled features ``[M, W]``.
     advance
         Called with the number of images after each step.
 
     Returns
     -------
-    K tensors ``[N, C_k]``, coarsest level first.
+    K tensors ``[M, C_k]``, coarsest level first.
 
     Raises
     ------
@@ -95,22 +117,22 @@ def train_heads(
         If the loss, or a logit, is no number.
     """
     compute = choose(config)
-    samples = Samples(ArrayInputs(train.maximum), torch.from_numpy(targets(tree, classes, train)).to(compute.device))
     torch.manual_seed(config.seed)
     network = network_of(replace(config, freeze_backbone=True), tree.sizes)
-    learner = Learner(network, config, compute, tree.depth)
+    ancestors = ancestors_of(tree, compute.device) if config.partial_labels == "marginal" else None
+    learner = Learner(network, config, compute, tree.depth, ancestors=ancestors)
     while learner.epoch < config.epochs:
         seed = seed_from(config.seed, learner.epoch)
-        plan = plan_epoch(len(samples), seed, batch_size=config.batch_size)
-        train_epoch(learner, samples, plan, compute, seed=seed, on_batch=advance)
+        plan = plan_epoch(len(train), seed, batch_size=config.batch_size)
+        train_epoch(learner, train, plan, compute, seed=seed, on_batch=advance)
         check_loss(learner, "nothing is saved")
         learner.finish_epoch()
-    logits = predict_logits(network, ArrayInputs(test.maximum), batch_size=config.batch_size, compute=compute)
+    logits = predict_logits(network, ArrayInputs(test), batch_size=config.batch_size, compute=compute)
     if not all(level.isfinite().all() for level in logits):
         raise HiertaxError(diverged(config.epochs - 1, "the logits are no numbers", "nothing is saved"))
     return logits
 
 
-def targets(tree: Hierarchy, classes: Sequence[str], seen: FrozenFeatures) -> IntArray:
-    """Return the label of every sample at every level, ``[N, K]``; classes are joined by name."""
-    return tree.paths[[tree.class_index[name] for name in classes]][seen.labels]
+def samples_of(seen: FrozenFeatures, targets: IntArray) -> Samples:
+    """Return what to train heads on: max-pooled features, with their labels int64 ``[N, K]``."""
+    return Samples(ArrayInputs(seen.maximum), torch.from_numpy(targets).to(seen.maximum.device))

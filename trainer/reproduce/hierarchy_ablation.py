@@ -19,10 +19,11 @@ from sklearn.metrics import adjusted_rand_score
 from taxonomy import Hierarchy, HiertaxError
 from taxonomy.clustering.build import METHODS, Method, Settings, cluster, to_hierarchy
 from taxonomy.clustering.features import Features, make_features
+from taxonomy.hierarchy import IntArray
 from trainer.config import Config
 from trainer.data.labelled import LabelledDataset
 from trainer.evaluation.scores import Scores, score_logits
-from trainer.reproduce.frozen import FrozenFeatures, look, targets, train_heads
+from trainer.reproduce.frozen import FrozenFeatures, look, samples_of, train_heads
 from trainer.reproduce.spread import mean_and_sd, spread
 from trainer.runtime.progress import Reporter
 
@@ -52,7 +53,7 @@ def run(config: Config, seeds: int, reporter: Reporter) -> dict[str, Any]:
     if manual_file.depth < 2:
         raise HiertaxError(f"{config.hierarchy}: has one level only; the ablation varies what is above the finest")
     task = LabelledDataset.prepare(config, manual_file, reporter)
-    train, test = look(config, task, reporter)
+    train, test = look(config, task, reporter, classes_only=True)
     features = make_features(train.average.cpu().numpy(), train.labels, task.dataset.classes)
     trials = _train(config, seeds, task, train, test, features, reporter)
     about = {"hierarchy": task.hierarchy.name, "train": len(train.labels), "test": len(test.labels), "seeds": seeds}
@@ -72,12 +73,13 @@ def _train(
     reporter: Reporter,
 ) -> dict[str, list[Trial]]:  # fmt: skip
     trials: dict[str, list[Trial]] = {name: [] for name in TREES}
-    classes = task.dataset.classes
     with reporter.images("training", seeds * len(TREES) * config.epochs * len(train.labels)) as advance:
         for seed in range(seeds):
             for name, tree in _trees(task.hierarchy, features, seed):
-                logits = train_heads(replace(config, seed=seed), tree, classes, train, test, advance)
-                scores = score_logits(tree, targets(tree, classes, test), logits)
+                paths = _paths(tree, task)
+                samples = samples_of(train, paths[train.labels])
+                logits = train_heads(replace(config, seed=seed), tree, samples, test.maximum, advance)
+                scores = score_logits(tree, paths[test.labels], logits)
                 trials[name].append(Trial(scores, _agreement(tree, task)))
                 finest = scores.heads.levels[-1]
                 reporter.say(f"seed {seed}, {name}: {finest.level} {100 * finest.accuracy:.2f} %")
@@ -104,10 +106,14 @@ def _found(manual: Hierarchy, features: Features, method: Method, seed: int) -> 
     return to_hierarchy(features, settings, found, like=manual, command="hiertrain reproduce hierarchy-ablation")
 
 
+def _paths(tree: Hierarchy, task: LabelledDataset) -> IntArray:
+    """Return the label of every class of the dataset at every level of a tree, ``[C, K]``, joined by name."""
+    return tree.paths[[tree.class_index[name] for name in task.dataset.classes]]
+
+
 def _agreement(tree: Hierarchy, task: LabelledDataset) -> list[float]:
     """Return the adjusted Rand index of each level above the finest and the manual one that it stands for."""
-    classes = task.dataset.classes
-    own, manual = (each.paths[[each.class_index[name] for name in classes]] for each in (tree, task.hierarchy))
+    own, manual = _paths(tree, task), task.hierarchy.paths
     return [float(adjusted_rand_score(a, b)) for a, b in zip(manual.T[:-1], own.T[:-1], strict=False)]
 
 

@@ -22,7 +22,7 @@ from trainer.evaluation.scores import Scores, score_logits
 from trainer.evaluation.scoring import evaluate
 from trainer.inference.decoding import RULES
 from trainer.inference.predictor import Predictor
-from trainer.reproduce.frozen import look, targets, train_heads
+from trainer.reproduce.frozen import look, samples_of, train_heads
 from trainer.reproduce.spread import mean_and_sd, spread
 from trainer.runs.log import read_log
 from trainer.runtime.progress import Reporter
@@ -104,13 +104,13 @@ def _frozen(config: Config, seeds: int, reporter: Reporter) -> tuple[Trials, dic
     """Train neck and heads on features that are computed once, and score them."""
     task = LabelledDataset.prepare(config, Hierarchy.load(config.hierarchy_file), reporter)
     train, test = look(config, task, reporter)
-    truth = targets(task.hierarchy, task.dataset.classes, test)
+    samples, truth = samples_of(train, task.paths[train.labels]), task.paths[test.labels]
     trials: Trials = {method: [] for method in METHODS}
     with reporter.images("training", seeds * len(METHODS) * config.epochs * len(train.labels)) as advance:
         for seed in range(seeds):
             for method in METHODS:
                 setting = replace(config, method=method, seed=seed)
-                logits = train_heads(setting, task.hierarchy, task.dataset.classes, train, test, advance)
+                logits = train_heads(setting, task.hierarchy, samples, test.maximum, advance)
                 scores = score_logits(task.hierarchy, truth, logits)
                 trials[method].append(Trial(scores))
                 reporter.say(f"seed {seed}, {method}: average {100 * scores.heads.average_accuracy:.2f} %")

@@ -66,7 +66,7 @@ def _try_out(
         with unchanged(learner.network):
             for _ in range(3):  # the first warms up, the second records a CUDA graph, the third replays it
                 with compute.autocast():
-                    loss, _ = step(inputs, targets, share)
+                    loss, _ = step(inputs, targets, share, learner.ancestors)
                 loss.backward()
                 learner.network.zero_grad(set_to_none=True)
 
@@ -94,11 +94,11 @@ def warn_if_long(network: Network, config: Config, compute: Compute, images: flo
         levels = len(network.eval()(batch))
     start = time.perf_counter()
     for step in network.training_steps():
-        loss, _ = step(batch, torch.zeros(len(batch), levels, dtype=torch.int64), None)
+        loss, _ = step(batch, torch.zeros(len(batch), levels, dtype=torch.int64), None, None)
         loss.backward()
     network.zero_grad(set_to_none=True)
     per_image = (time.perf_counter() - start) / len(batch)
-    if (seconds := per_image * images * config.epochs) > LONG_RUN:
+    if (seconds := per_image * images * (config.epochs - config.heads_first)) > LONG_RUN:
         reporter.say(
             f"warning: {config.epochs} epochs will take about {seconds / 3600:.0f} hours on this CPU; "
             "`freeze_backbone` trains neck and heads alone, in minutes"
@@ -116,5 +116,7 @@ def announce(config: Config, compute: Compute, group: ProcessGroup, counts: dict
         rates += f", backbone {config.backbone_learning_rate:g}"
     if config.train_blocks is not None:
         rates += f" (its last {config.train_blocks} blocks)"
+    if config.heads_first:
+        rates += f"; {config.heads_first} epochs of the heads alone, then {config.epochs - config.heads_first} of all"
     images = ", ".join(f"{count} {what}" for what, count in counts.items())
     reporter.say(f"{config.method}, {config.backbone} on {compute}; {images} images; {batch}; {rates}")

@@ -22,6 +22,7 @@ from trainer.models.network import TrainingStep
 from trainer.runtime.device import Compute
 from trainer.runtime.processes import SINGLE, ProcessGroup
 from trainer.training.learner import EpochTiming, Learner
+from trainer.training.order import in_lanes, shard_order
 
 
 @dataclass(frozen=True)
@@ -56,17 +57,27 @@ def plan_epoch(
     parts: int = 1,
     group: ProcessGroup = SINGLE,
     draw: Callable[[torch.Generator], AugmentationParams] | None = None,
+    chunks: Tensor | None = None,
 ) -> EpochPlan:
     """Draw order and augmentation of an epoch over `count` samples.
 
     Every process draws the same and takes its part of each batch, so that two processes see the same batches as one
     process that computes them in two parts. What does not fill a batch is left out.
+
+    Parameters
+    ----------
+    chunks
+        Of samples that are read from shards, int64 ``[N, 2]``: of each its shard and the part that is read at once.
+        Their order is that of `trainer.training.order`, and each part of the batches has shards of its own.
     """
     generator = torch.Generator().manual_seed(seed)
-    order = torch.randperm(count, generator=generator)
+    lanes = parts * group.size
+    order = torch.randperm(count, generator=generator) if chunks is None else shard_order(chunks, generator, lanes)
     size = min(batch_size, count) // (parts * group.size)  # of one part
     shape = (count // (size * parts * group.size), group.size, parts, size)
     whole = math.prod(shape)
+    if chunks is not None:
+        order = in_lanes(order[:whole], lanes, size)
     offsets = torch.arange(0, whole, size).view(shape[:3])[:, group.rank]
     indices = order[:whole].view(shape)[:, group.rank]
     return EpochPlan(indices, offsets, draw(generator) if draw else None)
@@ -119,7 +130,7 @@ def train_epoch(
                 images = inputs if drawn is None else augment(inputs, drawn, learner.network.preprocessing)
                 with _exchange_gradients(learner.model, now=part == parts - 1):
                     with compute.autocast():
-                        loss, hits = step(images, targets, drawn.share if drawn else None)
+                        loss, hits = step(images, targets, drawn.share if drawn else None, learner.ancestors)
                     learner.backward(loss / parts)
                 learner.add_loss(loss.detach(), len(inputs))
                 if number == len(steps) - 1:

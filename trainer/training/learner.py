@@ -16,6 +16,7 @@ from torch.amp.grad_scaler import GradScaler
 from torch.nn.parallel import DistributedDataParallel
 
 from trainer.config import Config
+from trainer.models.losses import Ancestors
 from trainer.models.network import Network, Steps, TrainingStep
 from trainer.models.stored import AVERAGE, WEIGHTS, strip_prefix
 from trainer.runs.checkpoint import KNOWN, OPTIMIZER, SUMS
@@ -54,6 +55,8 @@ class Learner:
         The network's training steps as one module, under DistributedDataParallel where several processes learn.
     steps
         The training steps, called through `model`.
+    ancestors
+        Those of `trainer.models.losses.ancestors_of`, where finer heads answer for taxa above them; else None.
     average
         The same network with the moving average of its weights and running statistics, or None.
     epoch, step
@@ -71,14 +74,16 @@ class Learner:
 
     def __init__(
         self, network: Network, config: Config, compute: Compute, levels: int, group: ProcessGroup = SINGLE, *,
+        ancestors: Ancestors | None = None,
         optimizer: MakeOptimizer = make_optimizer, schedule: MakeSchedule = make_schedule,
     ) -> None:  # fmt: skip
-        self.config, self.group = config, group
+        self.config, self.group, self.ancestors = config, group, ancestors
         self.network = compute.place(network)
         self.average, self.decay = deepcopy(network) if config.ema else None, config.ema
         self.model: Any = Steps(network)
         if group.size > 1:
-            self.model = DistributedDataParallel(self.model, find_unused_parameters=not network.uses_all_parameters)
+            unused = config.heads_first > 0 or not network.uses_all_parameters
+            self.model = DistributedDataParallel(self.model, find_unused_parameters=unused)
             # Running statistics are averaged over the processes when an epoch ends (`pool`), not sent in every step.
             self.model.broadcast_buffers = False
         self.steps: Sequence[TrainingStep] = [

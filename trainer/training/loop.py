@@ -4,17 +4,23 @@ from __future__ import annotations
 
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import AbstractContextManager, closing, contextmanager, nullcontext
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
+from functools import cached_property
+from math import isnan
 from signal import SIGTERM
+from typing import NamedTuple
 
 from taxonomy import Hierarchy, HiertaxError
 from taxonomy.errors import Interrupted
 from trainer.config import Config
 from trainer.data.augment import Recipe, draw_params
+from trainer.data.inputs import ArrayInputs, FileInputs
 from trainer.data.labelled import LabelledDataset
 from trainer.data.samples import Samples
+from trainer.inference.features import features_of
 from trainer.inference.forward import count_right
-from trainer.models.network import Network, TrainingStep
+from trainer.models.losses import ancestors_of
+from trainer.models.network import BACKBONE, HEADS, Network, TrainingStep
 from trainer.models.stored import LAST
 from trainer.runs.checkpoint import Snapshot
 from trainer.runs.folder import Run, Saver
@@ -33,6 +39,14 @@ PASSED_ON = 5.0  # seconds for torchrun to pass on a signal that this process ma
 LONG_START = 10.0  # seconds from which on it is said what they went to
 
 
+class Material(NamedTuple):
+    """What there is to learn from, to validate on if that is done, and to score."""
+
+    train: Samples
+    val: Samples | None
+    test: Samples
+
+
 @dataclass(frozen=True)
 class Training:
     """A learner, all that it learns from and is scored on, and how that is computed."""
@@ -43,9 +57,7 @@ class Training:
     group: ProcessGroup
     learner: Learner
     steps: Sequence[TrainingStep]
-    train: Samples
-    val: Samples | None
-    test: Samples
+    images: Material
     reporter: Reporter
     names: tuple[str, str] = ("val", "test")  # what the log calls the images to validate on and those that are scored
 
@@ -55,7 +67,8 @@ class Training:
     ) -> Training:
         """Load what there is to learn, and make the network ready for it."""
         compute = choose(config, group.local_rank)
-        learner = Learner(network, config, compute, task.hierarchy.depth, group)
+        ancestors = ancestors_of(task.hierarchy, compute.device) if config.partial_labels == "marginal" else None
+        learner = Learner(network, config, compute, task.hierarchy.depth, group, ancestors=ancestors)
         train, val = task.dataset.to_learn(config.limit_per_class, config.val_fraction)
         warn_if_long(network, config, compute, len(train) + (len(val) + len(task.dataset.test)) / 3, reporter)
         splits = {"training": train, "validation": val, task.dataset.scored: task.dataset.test}
@@ -73,7 +86,7 @@ class Training:
         announce(config, compute, group, {what: len(found) for what, found in samples.items()}, reporter)
         return cls(
             config, task.hierarchy, compute, group, learner, steps,
-            samples["training"], samples.get("validation"), samples[task.dataset.scored], reporter,
+            Material(samples["training"], samples.get("validation"), samples[task.dataset.scored]), reporter,
             (task.dataset.validation, task.dataset.scored),
         )  # fmt: skip
 
@@ -88,7 +101,7 @@ class Training:
             Whether Ctrl-C and SIGTERM ask for that; else they are left alone.
         """
         config, learner, leads = self.config, self.learner, self.group.is_main
-        left = (config.epochs - learner.epoch) * len(self.train)
+        left = (config.epochs - learner.epoch) * len(self.images.train)
         with (
             _explaining_interrupt(run) if stop_on_signals else nullcontext(),  # once the saver has finished
             closing(Saver(run)) as saver,
@@ -110,6 +123,23 @@ class Training:
                 self._tell(row, board, advance)
             saver.wait()
         return run
+
+    @property
+    def at_hand(self) -> Material:
+        """What the current epoch learns from and is scored on: images, or features while the heads alone learn."""
+        return self._features if self.learner.epoch < self.config.heads_first else self.images
+
+    @cached_property
+    def _features(self) -> Material:
+        """The features of all images, of the backbone as it stands before it has learned."""
+        network, config = self.learner.network, self.config
+
+        def computed(samples: Samples, what: str) -> Samples:
+            found = features_of(samples.inputs, what, network, config, self.compute, self.reporter)
+            return replace(samples, inputs=ArrayInputs(found))
+
+        train, val, test = self.images
+        return Material(computed(train, "training"), val and computed(val, "validation"), computed(test, self.names[1]))
 
     def record(self, run: Run, rows: Sequence[Row]) -> None:
         """Write changed settings into the run, the state being as it was."""
@@ -146,14 +176,16 @@ class Training:
         """Train one epoch, or what is left of it, and score it; return the log's row, or None if stopped before."""
         config, learner, recipe = self.config, self.learner, _recipe(self.config)
         seed = seed_from(config.seed, learner.epoch)
-        count = len(self.train)
+        train, count, of_images = self.at_hand.train, len(self.images.train), self.at_hand is self.images
         plan = plan_epoch(
             count, seed, batch_size=config.batch_size, parts=config.accumulate, group=self.group,
-            draw=None if config.freeze_backbone else lambda g: draw_params(recipe, count, config.image_size, g),
+            draw=(lambda g: draw_params(recipe, count, config.image_size, g))
+            if of_images and not config.freeze_backbone else None,
+            chunks=train.inputs.chunks if isinstance(train.inputs, FileInputs) else None,
         )  # fmt: skip
         learner.timing += train_epoch(
-            learner, self.train, plan, self.compute, seed=seed, group=self.group, steps=self.steps,
-            on_batch=advance, stopping=stopping,
+            learner, train, plan, self.compute, seed=seed, group=self.group,
+            steps=self.steps if of_images else learner.steps, on_batch=advance, stopping=stopping,
         )  # fmt: skip
         learner.pool()
         check_loss(learner, _kept(learner.epoch))
@@ -166,8 +198,9 @@ class Training:
     def _row(self, images: int, stopping: Callable[[], bool]) -> Row | None:
         """Score the learner at the end of an epoch over so many images, and close it, unless stopped before."""
         learner, timing, names = self.learner, self.learner.timing, [level.name for level in self.hierarchy.levels]
-        rates = [group["lr"] for group in learner.optimizer.param_groups]
-        held_out = dict(zip(self.names, (self.val, self.test), strict=True))
+        material = self.at_hand
+        rates = {group.get("part", HEADS): group["lr"] for group in reversed(learner.optimizer.param_groups)}
+        held_out = dict(zip(self.names, material[1:], strict=True))
         hurry = stopping if self.group.size == 1 else lambda: False  # processes hear of a signal at different moments
         scores = {part: self._accuracy(samples, hurry) for part, samples in held_out.items() if samples is not None}
         if hurry():
@@ -176,11 +209,11 @@ class Training:
         scores = {"train": right, **scores}
         return {
             "epoch": learner.epoch,
-            "learning_rate": rates[0],
-            "backbone_learning_rate": rates[1] if len(rates) > 1 else 0.0,
+            "learning_rate": rates[HEADS],
+            "backbone_learning_rate": rates.get(BACKBONE, 0.0) if material is self.images else 0.0,
             "train_loss": round(loss, 6),
             **{
-                f"{part}_{name}": round(value, 6)
+                f"{part}_{name}": None if isnan(value) else round(value, 6)  # where no image knows the level
                 for part, found in scores.items()
                 for name, value in zip(names, found, strict=True)
             },
@@ -243,5 +276,6 @@ def _explaining_interrupt(run: Run) -> Iterator[None]:
 
 
 def _note(row: Row, epochs: int, hierarchy: Hierarchy, scored: str) -> str:
-    scores = "  ".join(f"{level.name} {100 * row[f'{scored}_{level.name}']:.1f}" for level in hierarchy.levels)
+    found = {level.name: row[f"{scored}_{level.name}"] for level in hierarchy.levels}
+    scores = "  ".join(f"{name} {'-' if share is None else f'{100 * share:.1f}'}" for name, share in found.items())
     return f"epoch {row['epoch']}/{epochs}  loss {row['train_loss']:.3f}  {scored} % {scores}"

@@ -8,7 +8,7 @@ from typing import Any
 
 import torch
 from torch import Tensor
-from torch.optim import SGD, Optimizer
+from torch.optim import SGD, AdamW, Optimizer
 from torch.optim.lr_scheduler import LambdaLR, LRScheduler
 
 from trainer.config import Config
@@ -19,10 +19,13 @@ MakeSchedule = Callable[[Optimizer, Config, int], LRScheduler]  # of the epoch t
 
 
 def make_optimizer(network: Network, config: Config) -> Optimizer:
-    """Return SGD (the paper, section 5)."""
-    optimizer = SGD(
-        network.parameter_groups(config), momentum=config.momentum, weight_decay=config.weight_decay, fused=True
-    )
+    """Return the optimiser of a run: SGD (the paper, section 5), or AdamW (Loshchilov and Hutter 2019)."""
+    groups = network.parameter_groups(config)
+    if not config.decay_norms:
+        groups = [part for group in groups for part in _by_decay(group)]
+    if config.optimizer == "adamw":
+        return AdamW(groups, weight_decay=config.weight_decay, fused=True)
+    optimizer = SGD(groups, momentum=config.momentum, weight_decay=config.weight_decay, fused=True)
     for group in optimizer.param_groups:
         for parameter in group["params"]:
             # SGD itself leaves this uninitialised where a gradient scaler skips the first step, as it does in float16.
@@ -30,9 +33,30 @@ def make_optimizer(network: Network, config: Config) -> Optimizer:
     return optimizer
 
 
+def _by_decay(group: dict[str, Any]) -> list[dict[str, Any]]:
+    """Part a group in two: matrices and filters, and without weight decay biases and what normalisation has."""
+    matrices = [pair for pair in group["params"] if pair[1].ndim > 1]
+    vectors = [pair for pair in group["params"] if pair[1].ndim <= 1]
+    return [{**group, "params": matrices}, {**group, "params": vectors, "weight_decay": 0.0}]
+
+
 def make_schedule(optimizer: Optimizer, config: Config, epoch: int = 0) -> LRScheduler:
-    """Return the schedule of the paper's code: in epoch t of T each group's rate times ``(1 + cos(pi t / T)) / 2``."""
-    return LambdaLR(optimizer, lambda t: 0.5 * (1 + math.cos(math.pi * t / config.epochs)), last_epoch=epoch - 1)
+    """Return the schedule of each group's rate, from where it stands in some epoch; see `share_of_peak`."""
+    return LambdaLR(optimizer, lambda t: share_of_peak(t, config), last_epoch=epoch - 1)
+
+
+def share_of_peak(epoch: int, config: Config) -> float:
+    """Return the share of its peak that a learning rate has in an epoch, counted from 0.
+
+    In epoch t of T ``(1 + cos(pi t / T)) / 2``, as in the paper's code. The epochs of the heads alone and those of the
+    whole network each have such a curve; the latter may begin with a warm-up, along a line.
+    """
+    begin, end = (0, config.heads_first) if epoch < config.heads_first else (config.heads_first, config.epochs)
+    rising = config.warmup_epochs if begin == config.heads_first else 0
+    t, total = epoch - begin, end - begin
+    if t < rising:
+        return (t + 1) / (rising + 1)
+    return 0.5 * (1 + math.cos(math.pi * (t - rising) / (total - rising)))
 
 
 def optimizer_tensors(optimizer: Optimizer) -> dict[str, Tensor]:

@@ -59,6 +59,7 @@ def load_samples(
 
 
 def _check_learnable(split: Split, kept: Sequence[int], task: LabelledDataset) -> None:
-    if lost := sorted(set(split.labels.tolist()) - set(split.labels[kept].tolist())):
+    classes = split.labels[split.labels < len(task.dataset.classes)]  # a taxon above them may lose its images
+    if lost := sorted(set(classes.tolist()) - set(split.labels[kept].tolist())):
         bad = {split.paths[i] for i in np.setdiff1d(np.arange(len(split)), kept)}
         raise UnlearnableError(bad, task.dataset.classes[lost[0]])

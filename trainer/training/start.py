@@ -16,6 +16,7 @@ from taxonomy import Hierarchy, HiertaxError
 from trainer.config import RESUMABLE, RUNTIME_FIELDS, Config, check_batch, check_names, make_config
 from trainer.data.labelled import LabelledDataset
 from trainer.models.pretrained import WITHOUT_FILE, check_library
+from trainer.recipes import read_recipe
 from trainer.runs.folder import Run
 from trainer.runs.header import Header, last_checkpoint
 from trainer.runs.lock import locked
@@ -33,6 +34,7 @@ def train(
     hierarchy: Hierarchy | str | Path | None = None,
     data: str | Path | None = None,
     *,
+    recipe: str = "paper",
     out: str | Path | None = None,
     reporter: Reporter | None = None,
     stop_on_signals: bool = False,
@@ -46,6 +48,8 @@ def train(
         The labels of every level, as a value or as a file; without it they are the nested folders of `data`.
     data
         The dataset's folder [data].
+    recipe
+        What to set that `settings` do not: one of `trainer.recipes.RECIPES`.
     out
         The run folder to make; without it the first of ``runs/HIERARCHY-METHOD-SEED``, ``...-2`` and so on that is not
         there.
@@ -75,7 +79,9 @@ def train(
     if hierarchy is None and data is None:
         raise HiertaxError("no `hierarchy` and no `data` is named; name one of the two")
     given = hierarchy if isinstance(hierarchy, Hierarchy) else None
-    config = make_config({**settings, "hierarchy": hierarchy if given is None else None, "data": data})
+    config = make_config(
+        {**read_recipe(recipe), **settings, "hierarchy": hierarchy if given is None else None, "data": data}
+    )
     run = Run(_new_folder(config, given) if out is None else Path(out))
     if given is not None:  # the run keeps it, so that is where it lies
         config = replace(config, hierarchy=str(run.path / "hierarchy.json"))
@@ -96,7 +102,7 @@ def _train(
             task, training = _from_scratch(_resolved(config), task, group, own)
             if group.is_main:
                 run.create(training.config, task.hierarchy)
-                task.save_split(run.path)
+                task.save(run.path)
             return training.run(run, [], stop_on_signals=stop_on_signals)
 
 
@@ -114,6 +120,10 @@ def _from_scratch(
     torch.manual_seed(config.seed)
     network = network_of(config, task.hierarchy.sizes, weights=config.weights)
     check_image_size(network, config)
+    if config.heads_first and not network.can_freeze:
+        raise HiertaxError(
+            f"`heads_first`: {config.method} learns from views of the images, not from features; leave it out"
+        )
     try:
         return task, Training.prepare(config, task, network, group, reporter)
     except UnlearnableError as error:
@@ -193,7 +203,9 @@ def _restored(
     training = Training.prepare(config, task, checkpoint.network(), group, reporter)
     training.learner.restore(checkpoint.tensors, checkpoint.progress)
     if checkpoint.log and not any(name.startswith(f"{training.names[0]}_") for name in checkpoint.log[0]):
-        return replace(training, val=None)  # it began before the dataset had a val split, or that was known of
+        return replace(
+            training, images=training.images._replace(val=None)
+        )  # it began before the dataset had a val split, or that was known of
     return training
 
 

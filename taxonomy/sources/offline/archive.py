@@ -19,7 +19,7 @@ from datetime import UTC, datetime
 from pathlib import Path, PurePosixPath
 from typing import IO, Final
 
-from taxonomy.download import DAMAGE
+from taxonomy.download.unpacking import DAMAGE
 from taxonomy.errors import HiertaxError
 
 MOST_BYTES: Final = 8 << 30  # of one file; GBIF's largest has 2.5 GB

@@ -96,7 +96,7 @@ def build(request: Request) -> Outcome:
     reader = READERS[request.kind]
     checklist: Checklist = reader.read(request.path)
     try:
-        placed = place(checklist, request.subjects, request.levels, request.within)
+        placed = place(checklist, request.subjects, request.levels, request.within, qualify=request.reading.qualify)
     except HiertaxError as error:
         raise HiertaxError(f"{request.path}: {error}") from None
     refused = [one.subject.name for one in placed if not one.is_placed]
@@ -111,9 +111,15 @@ def build(request: Request) -> Outcome:
 
 
 def place(
-    checklist: Checklist, subjects: Sequence[Subject], levels: Sequence[str], within: str | None = None
-) -> list[Placed]:
+    checklist: Checklist, subjects: Sequence[Subject], levels: Sequence[str], within: str | None = None,
+    *, qualify: bool = False,
+) -> list[Placed]:  # fmt: skip
     """Return where each class belongs, in order; a taxon of two homonyms that would become one label is refused.
+
+    Parameters
+    ----------
+    qualify
+        Whether homonyms will be told apart by their parents, so that only those of one parent are refused.
 
     Raises
     ------
@@ -129,7 +135,7 @@ def place(
         match = found[i]
         assert isinstance(match, Match)  # noqa: S101 - for the type checker
         placed[i] = _placed(subjects[i], match, line, is_broken, levels, checklist)
-    return _settled(placed, levels, checklist)
+    return _settled(placed, levels, checklist, qualify=qualify)
 
 
 def _placed(
@@ -147,23 +153,34 @@ def _placed(
     return Placed(subject, match, tuple(line), cells, refusal)
 
 
-def _settled(placed: list[Placed], levels: Sequence[str], checklist: Checklist) -> list[Placed]:
+def _settled(placed: list[Placed], levels: Sequence[str], checklist: Checklist, *, qualify: bool) -> list[Placed]:
     """Refuse the classes below two taxa of one rank and name: in the hierarchy they would be one label."""
-    named: dict[tuple[int, str], set[int]] = defaultdict(set)
+    named: dict[tuple[int, tuple[str, ...]], set[int]] = defaultdict(set)
     for one in placed:
         if one.refusal is None and not one.is_reviewed:
             for k, taxon in enumerate(one.taxa):
                 if taxon >= 0:
-                    named[k, one.cells[k]].add(taxon)
+                    named[_label(one, k, qualify=qualify)].add(taxon)
     clashes = {key: taxa for key, taxa in named.items() if len(taxa) > 1}
     settled = []
     for one in placed:
-        clash = next((key for key in enumerate(one.cells) if key in clashes), None)
+        keys = [_label(one, k, qualify=qualify) for k in range(len(one.taxa))]
+        clash = next((key for key in keys if key in clashes), None)
         if clash and one.refusal is None and not one.is_reviewed:
+            k, (*_, name) = clash
             told = " and ".join(describe(checklist, taxon) for taxon in sorted(clashes[clash]))
-            one = replace(one, refusal=f"the {levels[clash[0]]} {clash[1]} is two taxa: {told}")
+            cure = (
+                "add a level above that tells the two apart" if qualify
+                else "tell the two apart by their parents, as `hiertax build --qualify` does"
+            )  # fmt: skip
+            one = replace(one, refusal=f"the {levels[k]} {name} is two taxa: {told}; {cure}")
         settled.append(one)
     return settled
+
+
+def _label(one: Placed, k: int, *, qualify: bool) -> tuple[int, tuple[str, ...]]:
+    """Return what tells a taxon from others in the hierarchy: its level, its name, and perhaps all names above it."""
+    return k, one.cells[: k + 1] if qualify else (one.cells[k],)
 
 
 def _hierarchy(

@@ -6,8 +6,10 @@ passed over. A genus is the first word of a name.
 
 from __future__ import annotations
 
+import csv
 import io
 import re
+import warnings
 from collections.abc import Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, Final
@@ -59,9 +61,11 @@ def read(path: Path) -> Checklist:
         raise HiertaxError(f"{path}: larger than {MOST_BYTES >> 20} MiB; give the checklist's CSV")
     text = _text(path)
     try:
-        frame = pd.read_csv(io.StringIO(text), dtype=str, keep_default_na=False, na_filter=False, index_col=False)
-    except ValueError as error:  # the reader's own errors among them
+        with warnings.catch_warnings(action="error", category=pd.errors.ParserWarning):  # it tells of cells lost
+            frame = pd.read_csv(io.StringIO(text), dtype=str, keep_default_na=False, na_filter=False, index_col=False)
+    except (ValueError, pd.errors.ParserWarning) as error:  # the reader's own errors among them
         raise HiertaxError(f"{path}: no CSV of one header and equal rows ({error}); fetch it again") from None
+    _refuse_cut(text, len(frame.columns), path)
     header = [" ".join(name.split()) for name in map(str, frame.columns)]
     columns = _columns([name.lower() for name in header], path)
     rows = pd.DataFrame({name: frame.iloc[:, place].str.strip() for name, place in columns.items()})
@@ -84,6 +88,13 @@ def _text(path: Path) -> str:
         return content.decode("cp1252", errors="replace")
 
 
+def _refuse_cut(text: str, width: int, path: Path) -> None:
+    """Refuse a file whose last row has fewer cells than its header."""
+    last = text.rstrip().rpartition("\n")[2]
+    if last.count('"') % 2 == 0 and len(next(csv.reader([last]), [])) < width:
+        raise HiertaxError(f"{path}: its last row is cut short; fetch it again")
+
+
 def _columns(header: Sequence[str], path: Path) -> dict[str, int]:
     places = {}
     for ours, theirs in CALLED.items():
@@ -104,7 +115,7 @@ def _checklist(rows: pd.DataFrame, version: str) -> Checklist:
     import pandas as pd
 
     rank = rows["category"].str.lower().map(RANKS)
-    rows = rows[rank.notna().to_numpy()].assign(rank=rank).reset_index(drop=True)
+    rows = rows.assign(rank=rank)[rank.notna().to_numpy()].reset_index(drop=True)
     if rows.empty:
         raise HiertaxError("no row of category 'species'")
     blank = pd.Series([""] * len(rows), dtype=str)

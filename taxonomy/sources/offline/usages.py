@@ -14,7 +14,7 @@ from numpy.typing import NDArray
 
 from taxonomy.errors import HiertaxError
 from taxonomy.hierarchy import IntArray
-from taxonomy.sources.offline.checklist import ABSENT, ROOT, Checklist, index_of
+from taxonomy.sources.offline.checklist import ABSENT, ROOT, Checklist
 from taxonomy.sources.offline.scientific import CROSS, without_authority
 
 if TYPE_CHECKING:
@@ -27,6 +27,7 @@ HIGHER: Final = (
 )  # fmt: skip
 NO_TAXON: Final = r"synonym|misapplied|unaccepted|invalid"
 _STEPS: Final = 8  # from a synonym to an accepted name
+_PLAIN: Final = r"0|[1-9][0-9]{0,17}"  # a number that is written in one way only
 
 
 def checklist(rows: pd.DataFrame, kind: str, version: str, common: pd.DataFrame | None = None) -> Checklist:
@@ -47,53 +48,89 @@ def checklist(rows: pd.DataFrame, kind: str, version: str, common: pd.DataFrame 
     import pandas as pd
 
     rows = rows[~rows["status"].str.lower().isin(["bare name"]).to_numpy()].reset_index(drop=True)
-    ids, accepted = rows["id"], rows["accepted"]
-    is_other = (accepted != "").to_numpy() & (accepted != ids).to_numpy()
+    is_other = (rows["accepted"] != "").to_numpy() & (rows["accepted"] != rows["id"]).to_numpy()
     is_other |= rows["status"].str.lower().str.contains(NO_TAXON, regex=True).to_numpy(dtype=bool)
+    ids = _unique(rows["id"])
+    accepted = _places(ids, rows["accepted"][is_other])
     taxa = rows[~is_other].reset_index(drop=True)
-    others = rows[is_other].reset_index(drop=True)
+    others = rows[is_other][["name", "status"]].reset_index(drop=True)
     columns = [rank for rank in HIGHER if rank in rows]
     if columns and (taxa["parent"] == "").all():
         base, place = _of_columns(taxa, columns)
+        leads = _followed(is_other, accepted, place)
     else:
-        base, place = _of_parents(taxa, rows, is_other), np.arange(len(taxa))
-    leads = _followed(rows, is_other, place)
+        leads = _followed(is_other, accepted, np.arange(len(taxa)))
+        base = _of_parents(taxa, leads, _places(ids, taxa["parent"]), ids.to_numpy()[~is_other])
     target = leads[is_other]
     kinds = others["status"].where(others["status"] != "", "synonym").str.lower()
     names = others["name"]
     if common is not None and len(common):
-        at = index_of(ids.to_numpy(), common["id"].to_numpy())
-        target = np.concatenate([target, np.where(at >= 0, leads[at], ABSENT)])
+        target = np.concatenate([target, _at(leads, _places(ids, common["id"]))])
         names = pd.concat([names, common["name"]], ignore_index=True)
         kinds = pd.concat([kinds, pd.Series(["common name"] * len(common), dtype=str)], ignore_index=True)
     return Checklist(kind=kind, version=version, other_names=names, other_taxa=target, other_kinds=kinds, **base)
 
 
-def _of_parents(taxa: pd.DataFrame, rows: pd.DataFrame, is_other: NDArray[np.bool_]) -> dict[str, Any]:
-    """Return the arrays of the taxa where each names its parent; a parent that is a synonym is followed."""
+def _unique(ids: pd.Series[str]) -> pd.Index[Any]:
+    """Return identifiers as an index; as numbers, which take less time and memory, where all are plain ones.
+
+    Raises
+    ------
+    HiertaxError
+        If one is there twice.
+    """
     import pandas as pd
 
-    leads = _followed(rows, is_other, np.arange(len(taxa)))
-    at = index_of(rows["id"].to_numpy(), taxa["parent"].to_numpy())
-    parents = np.where(at >= 0, leads[at], ABSENT)
+    if (twice := ids.duplicated().to_numpy()).any():
+        raise HiertaxError(f"the id {ids[twice].iloc[0]} is there twice")
+    return pd.Index(ids.astype("int64") if ids.str.fullmatch(_PLAIN).all() else ids.to_numpy(dtype=object))
+
+
+def _places(ids: pd.Index[Any], wanted: pd.Series[str]) -> IntArray:
+    """Return the place of each wanted identifier, int64; negative where it is not there."""
+    import pandas as pd
+
+    if ids.dtype == np.int64:
+        plain = wanted.str.fullmatch(_PLAIN)
+        return np.asarray(ids.get_indexer(pd.Index(wanted.where(plain, "-1").astype("int64"))), dtype=np.int64)
+    return np.asarray(ids.get_indexer(pd.Index(wanted.to_numpy(dtype=object))), dtype=np.int64)
+
+
+def _at(leads: IntArray, rows: IntArray) -> IntArray:
+    """Return the taxon that each row leads to, `ABSENT` for a negative row."""
+    return np.where(rows >= 0, leads[np.maximum(rows, 0)], ABSENT)
+
+
+def _of_parents(taxa: pd.DataFrame, leads: IntArray, above: IntArray, ids: NDArray[Any]) -> dict[str, Any]:
+    """Return the arrays of the taxa where each names its parent, a row; a parent that is a synonym is followed."""
+    import pandas as pd
+
+    parents = _at(leads, above)
     parents[((taxa["parent"] == "") | (taxa["parent"] == taxa["id"])).to_numpy()] = ROOT
     codes, ranks = pd.factorize(taxa["rank"].str.lower())
     return {
-        "ids": taxa["id"].to_numpy(), "parents": parents, "ranks": np.asarray(codes, dtype=np.int64),
+        "ids": ids, "parents": parents, "ranks": np.asarray(codes, dtype=np.int64),
         "rank_names": tuple(map(str, ranks)), "names": taxa["name"],
     }  # fmt: skip
 
 
-def _followed(rows: pd.DataFrame, is_other: NDArray[np.bool_], place: IntArray) -> IntArray:
-    """Return for each row the taxon that it leads to, `ABSENT` where it leads nowhere."""
-    leads = np.full(len(rows), ABSENT)
+def _followed(is_other: NDArray[np.bool_], accepted: IntArray, place: IntArray) -> IntArray:
+    """Return for each row the taxon that it leads to, `ABSENT` where it leads nowhere.
+
+    Parameters
+    ----------
+    is_other
+        Whether a row is no taxon.
+    accepted
+        For each of those the row that it is a synonym of.
+    place
+        For each other row its taxon.
+    """
+    leads = np.full(len(is_other), ABSENT)
     leads[~is_other] = place
-    if not is_other.any():
-        return leads
-    step = index_of(rows["id"].to_numpy(), rows["accepted"].to_numpy()[is_other])
-    at = np.flatnonzero(is_other)
-    for _ in range(_STEPS):
-        leads[at] = np.where(step >= 0, leads[step], ABSENT)
+    if is_other.any():
+        for _ in range(_STEPS):
+            leads[is_other] = _at(leads, accepted)
     return leads
 
 
@@ -155,7 +192,7 @@ def bare_names(names: pd.Series[str], authors: pd.Series[str] | None) -> pd.Seri
         bare = names.to_numpy(dtype=object).copy()
         bare[odd] = [without_authority(name) for name in bare[odd]]
         return pd.Series(bare, dtype=str)
-    pairs = zip(names, authors, strict=True)
+    pairs = zip(names.tolist(), authors.tolist(), strict=True)
     return pd.Series([n[: -len(a)].rstrip() if a and n.endswith(a) else n for n, a in pairs], dtype=str)
 
 
@@ -163,9 +200,12 @@ def without_lost_crosses(canonical: pd.Series[str], full: pd.Series[str]) -> pd.
     """Return canonical names, and where the full one has a hybrid's sign, which some publishers drop, the full one."""
     import pandas as pd
 
-    crossed = full.str.contains(CROSS, regex=False) | (canonical == "")
-    return canonical.where(~crossed, pd.Series([without_authority(n) if c else "" for n, c in
-                                                zip(full, crossed, strict=True)], dtype=str))  # fmt: skip
+    crossed = (full.str.contains(CROSS, regex=False) | (canonical == "")).to_numpy(dtype=bool)
+    if not crossed.any():
+        return canonical
+    names = canonical.to_numpy(dtype=object).copy()
+    names[crossed] = [without_authority(name) for name in full[crossed]]
+    return pd.Series(names, dtype=str)
 
 
 def refuse_empty(rows: pd.DataFrame, what: str) -> None:

@@ -127,7 +127,7 @@ def test_a_run_is_scored_on_the_images_that_it_kept_whatever_is_added_since(pets
         settings = {"split": str(table)}
     task, _ = prepare(root, **settings)
     (tmp_path / "run").mkdir()
-    task.save_split(tmp_path / "run")
+    task.save(tmp_path / "run")
     for i in range(10, 15):
         (root / "cat" / f"{i}.jpg").touch()
     if settings:
@@ -141,7 +141,7 @@ def test_a_run_is_scored_on_the_images_that_it_kept_whatever_is_added_since(pets
 def test_a_split_that_lies_in_folders_is_not_kept(pets, prepare, tmp_path):
     (tmp_path / "split.csv").write_text("of a run that came to nothing")
     task, _ = prepare(pets(["train", "test"]))
-    task.save_split(tmp_path)
+    task.save(tmp_path)
     assert not (tmp_path / "split.csv").exists()
 
 
@@ -155,7 +155,7 @@ def test_a_lost_split_is_told_not_drawn_anew(pets, prepare, tmp_path):
 def test_an_image_that_a_run_kept_and_that_is_gone_is_named(pets, prepare, tmp_path):
     root = pets([""])
     task, _ = prepare(root)
-    task.save_split(tmp_path)
+    task.save(tmp_path)
     (root / "dog" / "3.jpg").unlink()
     with pytest.raises(HiertaxError, match=r"split.csv, line \d+: 'dog/3.jpg' .*is no image of"):
         prepare(root, task.hierarchy, tmp_path)

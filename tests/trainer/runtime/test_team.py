@@ -189,13 +189,13 @@ def test_of_two_processes_one_draws_the_embedded_dataset_and_both_find_it(facts)
 
 
 NETWORKS = [f"{method} {how}" for method in METHODS for how in ("whole", "frozen")]
-NETWORKS += ["ours in parts", "ours averaged", "with dropout", "two steps", "two steps in parts"]
+NETWORKS += ["ours in parts", "ours averaged", "heads first", "with dropout", "two steps", "two steps in parts"]
+NETWORKS += [f"{known} finest labels known" for known in (0, 1, 5)]
+NETWORKS += ["one finest label known, marginal", "in parts, marginal"]
 
 
 @pytest.mark.slow
-@pytest.mark.parametrize(
-    "name", [*NETWORKS, "ours in parts", "ours averaged", "with dropout", "two steps", "two steps in parts"]
-)
+@pytest.mark.parametrize("name", NETWORKS)
 def test_two_processes_learn_what_one_learns_in_twice_the_parts(facts, name):
     first, second = (each["networks"][name] for each in facts)
     assert first["state"] == second["state"]  # running statistics and averaged weights included

@@ -36,6 +36,7 @@ from trainer.training.learner import Learner
 CPU = Compute(torch.device("cpu"))
 CONFIG = Config("none.json", backbone="resnet10", weights="none", batch_size=8, learning_rate=0.01, epochs=2)
 SIZES = (2, 4)
+ANCESTORS = (torch.tensor([[0, 1]]), torch.tensor([[0, 0, 1, 1], [0, 1, 2, 3]]))
 
 
 class Forgetful(Network):
@@ -49,17 +50,23 @@ class Forgetful(Network):
         return [head(nn.functional.dropout(features, 0.5, self.training)) for head in self.heads]
 
 
-def samples(count, *, frozen):
+def samples(count, *, frozen, known=None):
+    """Images or features; of all but the first few, where `known` says how many, the finest label is not known."""
     generator = torch.Generator().manual_seed(1)
     images = torch.randint(0, 256, (count, 3, 32, 32), dtype=torch.uint8, generator=generator)
     fine = torch.arange(count) % 4
     inputs = torch.randn(count, 512, generator=generator) if frozen else images
-    return Samples(ArrayInputs(inputs), torch.stack([fine // 2, fine], dim=1))
+    targets = torch.stack([fine // 2, fine], dim=1)
+    if known is not None:
+        targets[known:, 1] = -1
+    return Samples(ArrayInputs(inputs), targets)
 
 
 def learn(network, config, group, data):
     """Train for two epochs; return the learner, and the loss of either epoch."""
-    learner = Learner(network, config, CPU, len(SIZES), group)
+    learner = Learner(
+        network, config, CPU, len(SIZES), group, ancestors=ANCESTORS if config.partial_labels == "marginal" else None
+    )
     losses = []
     for epoch in range(2):
         plan = plan_epoch(
@@ -112,12 +119,18 @@ def networks():
         return Forgetful()
 
     for method, frozen in itertools.product(METHODS, (False, True)):
-        yield f"{method} {'frozen' if frozen else 'whole'}", maker(method, frozen), CONFIG, frozen
-    yield "ours in parts", maker("ours", True), replace(CONFIG, accumulate=2), True
-    yield "ours averaged", maker("ours", False), replace(CONFIG, ema=0.9), False
-    yield "with dropout", forgetful, CONFIG, True
-    yield "two steps", TwoSteps, CONFIG, False
-    yield "two steps in parts", TwoSteps, replace(CONFIG, accumulate=2), False
+        yield f"{method} {'frozen' if frozen else 'whole'}", maker(method, frozen), CONFIG, frozen, None
+    yield "ours in parts", maker("ours", True), replace(CONFIG, accumulate=2), True, None
+    yield "ours averaged", maker("ours", False), replace(CONFIG, ema=0.9), False, None
+    yield "heads first", maker("ours", False), replace(CONFIG, heads_first=1), True, None
+    yield "with dropout", forgetful, CONFIG, True, None
+    yield "two steps", TwoSteps, CONFIG, False, None
+    yield "two steps in parts", TwoSteps, replace(CONFIG, accumulate=2), False, None
+    for known in (0, 1, 5):  # with one, one of the processes knows no finest label
+        yield f"{known} finest labels known", maker("ours", True), CONFIG, True, known
+    marginal = replace(CONFIG, partial_labels="marginal")
+    yield "one finest label known, marginal", maker("ours", False), marginal, False, 1
+    yield "in parts, marginal", maker("vanilla_multi", True), replace(marginal, accumulate=2), True, 3
 
 
 def draw_once(group, out):
@@ -152,8 +165,8 @@ def main(out):
         facts["average"] = {name: buffer.tolist() for name, buffer in buffers.items()}
         facts["birds"] = draw_once(group, out)
         facts["networks"] = {
-            name: compared(group, make, config, samples(config.batch_size, frozen=frozen))
-            for name, make, config, frozen in networks()
+            name: compared(group, make, config, samples(config.batch_size, frozen=frozen, known=known))
+            for name, make, config, frozen, known in networks()
         }
         scored = build_network("vanilla_multi", "resnet10", SIZES)
         for count in (1, 5):

@@ -28,6 +28,7 @@ WAYS = {
     "frozen": "--freeze-backbone",
     "frozen, float16, validated": "--freeze-backbone --precision fp16 --val-fraction 0.3 --patience 5",
     "mixed images": "--mixup 0.2 --cutmix 1 --color-jitter 0.4 --crop resized",
+    "heads first, AdamW": "--heads-first 1 --optimizer adamw --no-decay-norms --learning-rate 0.001",
     "streamed, no momentum": "--cache off --workers 0 --momentum 0",
 }
 SLOW_WAYS = {

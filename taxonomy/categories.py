@@ -1,4 +1,4 @@
-"""The ``categories`` of iNaturalist's JSON files: which ranks they state, and what their classes are called."""
+"""The ``categories`` of iNaturalist's and COCO's JSON files: their ranks, and what their classes are called."""
 
 from __future__ import annotations
 
@@ -6,7 +6,8 @@ from collections.abc import Iterable, Mapping, Sequence
 from typing import Any, Final
 
 RANKS: Final = ("kingdom", "phylum", "class", "order", "family", "genus")
-_NAME, _SPECIES, _SUPER, _FOLDER = "name", "species", "supercategory", "image_dir_name"
+NAME, FOLDER = "name", "image_dir_name"
+_SPECIES, _SUPER = "species", "supercategory"
 Category = Mapping[str, Any]
 
 
@@ -25,8 +26,9 @@ def levels_of(categories: Sequence[Category]) -> tuple[str, ...]:
 
 
 def lineages_of(categories: Sequence[Category], levels: Sequence[str]) -> list[tuple[str, ...]]:
-    """Return for each category its label at every level that `levels_of` names, the finest being its name."""
-    return [(*(text_of(category, level) for level in levels[:-1]), text_of(category, _NAME)) for category in categories]
+    """Return for each category its label at every level; at the finest its name, unless some have that key."""
+    finest = levels[-1] if any(levels[-1] in category for category in categories) else NAME
+    return [tuple(text_of(category, field) for field in (*levels[:-1], finest)) for category in categories]
 
 
 def class_names(categories: Sequence[Category], folders: Iterable[tuple[int, str]]) -> list[str]:
@@ -40,13 +42,14 @@ def class_names(categories: Sequence[Category], folders: Iterable[tuple[int, str
     folders
         Pairs of a category's id and the folder of images of it.
     """
-    names = [text_of(category, _FOLDER) for category in categories]
+    names = [text_of(category, FOLDER) for category in categories]
     if all(names):
         return names
     pairs = set(folders)
     of = dict(pairs)
     if len(of) == len(pairs) == len(set(of.values())):
-        found = [of.get(category.get("id", -1), "") for category in categories]
+        ids = [category.get("id") for category in categories]
+        found = [of.get(key, "") if isinstance(key, int) else "" for key in ids]
         if all(found):
             return found
-    return [text_of(category, _NAME) for category in categories]
+    return [text_of(category, NAME) for category in categories]

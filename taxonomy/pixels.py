@@ -13,6 +13,7 @@ import numpy as np
 from numpy.typing import NDArray
 from PIL import Image, ImageOps
 
+UNREADABLE: Final = (OSError, ValueError, SyntaxError, struct.error, Image.DecompressionBombError)  # as Pillow raises
 _SIXTEEN_BITS: Final = ("I;16", "I;16B", "I;16L", "I;16N")
 _SIXTEEN_BITS_AS_I: Final = ("PNG", "PPM")  # formats whose grey of 16 bits Pillow opens in mode I, if it is older
 _BITS_PER_SAMPLE, _PHOTOMETRIC = 258, 262  # tags of TIFF

@@ -1,0 +1,173 @@
+"""Runs on WebDataset's tar files and on Parquet tables, from the command line as a user has it."""
+
+import json
+import os
+import shutil
+import signal
+import subprocess
+import sys
+from pathlib import Path
+
+import pytest
+import torch
+from runs import differences, log, progress, signals
+from shards import CLASSES, SIZES, WRITERS, samples, truncate
+
+from taxonomy.datasets.shards import address
+from trainer.data.inputs import FileInputs
+from trainer.training.learner import Learner
+
+REPO = Path(__file__).parents[3]
+TORCHRUN = [sys.executable, "-m", "torch.distributed.run", "--standalone", "--nproc-per-node", "2", "-m", "trainer"]
+
+
+@pytest.fixture(scope="module", params=WRITERS)
+def root(request, tmp_path_factory):
+    return WRITERS[request.param](tmp_path_factory.mktemp("shards") / request.param)
+
+
+@pytest.fixture
+def own_root(root, tmp_path):
+    """Shards that a test may spoil."""
+    return shutil.copytree(root, tmp_path / root.name)
+
+
+@pytest.fixture(scope="module")
+def options(patches):
+    """Return what gives the options of a run on shards."""
+
+    def made(root, out, *more, cache="off"):
+        own = ("--hierarchy", patches.hierarchy, "--data", root, "--out", out, "--cache", cache, "--workers", 1)
+        small = ("--device", "cpu", "--backbone", "resnet10", "--weights", "none", "--image-size", 32)
+        return (*own, *small, "--batch-size", 8, "--epochs", 2, *more)
+
+    return made
+
+
+def read_images(monkeypatch):
+    """Record the images that training reads, in order; those scored are read too."""
+    read = []
+    original = FileInputs.batches
+
+    def recorded(self, rows, device):
+        rows = list(rows)
+        read.append([self.paths[i] for index in rows for i in index.tolist()])
+        return original(self, rows, device)
+
+    monkeypatch.setattr(FileInputs, "batches", recorded)
+    return read
+
+
+def test_each_image_is_read_once_an_epoch_in_another_order(hiertrain, root, options, tmp_path, monkeypatch):
+    read = read_images(monkeypatch)
+    outcome = hiertrain(*options(root, tmp_path / "run"))
+    assert outcome.code == 0, outcome
+    first, _, second, _ = read
+    assert len(first) == len(set(first)) == SIZES["train"]
+    assert set(first) == set(second)
+    assert first != second
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize("cache", ["off", "disk"])
+def test_two_processes_read_each_image_once_an_epoch(root, options, tmp_path, cache):
+    script = tmp_path / "recording.py"
+    script.write_text(RECORDING)
+    command = [*TORCHRUN[:-2], str(script), str(tmp_path), *map(str, options(root, tmp_path / "run", cache=cache))]
+    environment = {**os.environ, "PYTHONPATH": str(REPO)}
+    done = subprocess.run(command, capture_output=True, text=True, cwd=REPO, env=environment, timeout=200, check=False)
+    assert done.returncode == 0, done.stderr
+    seen = [json.loads((tmp_path / f"{rank}.json").read_text()) for rank in (0, 1)]
+    for epoch in (0, 1):
+        one, other = (plans[epoch] for plans in seen)
+        assert sorted(one + other) == list(range(SIZES["train"]))
+        shards = [{i // 8 for i in own} for own in (one, other)]  # eight images each
+        assert bool(shards[0] & shards[1]) == (cache == "disk")
+    assert len(log(tmp_path / "run")) == 2
+
+
+RECORDING = """
+import json, sys
+from pathlib import Path
+
+from trainer.commands import main
+from trainer.training import loop
+
+plans, original = [], loop.plan_epoch
+
+
+def recorded(*args, group, **options):
+    plan = original(*args, group=group, **options)
+    plans.append(plan.indices.flatten().tolist())
+    (Path(sys.argv[1]) / f"{group.rank}.json").write_text(json.dumps(plans))
+    return plan
+
+
+loop.plan_epoch = recorded
+main(sys.argv[2:])
+"""
+
+
+@pytest.mark.parametrize("cache", ["off", "disk"])
+def test_stopped_within_an_epoch_and_resumed_it_ends_as_if_nothing_had_happened(
+    hiertrain, root, options, tmp_path, cache
+):
+    whole, run = tmp_path / "whole", tmp_path / "run"
+    assert hiertrain(*options(root, whole, cache=cache)).code == 0
+    with signals(Learner, "finish_step", at=9, number=signal.SIGTERM):
+        assert hiertrain(*options(root, run, cache=cache)).code == 128 + signal.SIGTERM
+    assert (progress(run)["epoch"], progress(run)["step"]) == (1, 3)
+    assert hiertrain("--resume", run).code == 0
+    assert differences(run, whole) == []
+
+
+def test_decoded_once_they_are_learned_from_in_the_order_of_files(hiertrain, root, options, tmp_path):
+    loose = tmp_path / "loose"
+    for split in SIZES:
+        for number, label, content in samples(split):
+            file = loose / split / CLASSES[label] / f"{number:06d}.png"
+            file.parent.mkdir(parents=True, exist_ok=True)
+            file.write_bytes(content)
+    lines = [f"{split}/{CLASSES[label]}/{number:06d}.png,{CLASSES[label]},{split}"
+             for split in SIZES for number, label, _ in samples(split)]  # fmt: skip
+    (loose / "images.csv").write_text("\n".join(["path,label,split", *lines]) + "\n")
+    for data, out in ((root, "a"), (loose / "images.csv", "b")):
+        assert hiertrain(*options(data, tmp_path / out, cache="disk")).code == 0
+    a, b = (torch.tensor([row["train_loss"] for row in log(tmp_path / out)]) for out in ("a", "b"))
+    assert torch.equal(a, b)
+
+
+def test_a_broken_shard_is_named_and_skipped_only_when_asked(hiertrain, own_root, options, tmp_path):
+    shard = sorted(file for file in own_root.rglob("*train*") if file.is_file())[2]
+    truncate(shard, shard.stat().st_size // 2)
+    line = hiertrain(*options(own_root, tmp_path / "run")).error()
+    assert str(shard) in line
+    assert "--skip-bad-images" in line
+    assert not (tmp_path / "run").exists()
+    outcome = hiertrain(*options(own_root, tmp_path / "run", "--skip-bad-images"))
+    assert outcome.code == 0, outcome
+    assert "1 of 8 shards is broken" in outcome.err
+    assert "40 training" in outcome.err, outcome.err
+
+
+def test_a_run_answers_for_shards_and_scores_and_features_of_them(hiertrain, root, run, tmp_path):
+    shards = sorted(str(file) for file in root.rglob("*test*") if file.is_file())
+    answers = json.loads(hiertrain("predict", run, *shards, "--json").out)
+    assert len(answers) == SIZES["test"]
+    assert all(address(answer["image"]).shard in shards for answer in answers)
+    scores = hiertrain("evaluate", run, "--data", root, "--cache", "off")
+    assert f"{SIZES['test']} test images" in scores.out, scores
+    made = hiertrain(
+        "extract",
+        "--run",
+        run,
+        "--data",
+        root,
+        "--out",
+        tmp_path / "features.npz",
+        "--cache",
+        "off",
+        "--split",
+        "train",
+    )
+    assert f"{SIZES['train']} x" in made.out, made
