@@ -20,6 +20,7 @@ EXTRAS = {
     **dict.fromkeys(("torch", "torchvision", "safetensors", "filelock", "tomli_w"), "train"),
     "matplotlib": "plot",
     "tensorboard": "tensorboard",
+    "timm": "timm",
     **dict.fromkeys(("openpyxl", "pyarrow"), "tables"),
 }
 
