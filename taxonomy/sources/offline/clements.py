@@ -6,7 +6,6 @@ passed over. A genus is the first word of a name.
 
 from __future__ import annotations
 
-import csv
 import io
 import re
 import warnings
@@ -18,6 +17,7 @@ from taxonomy.errors import HiertaxError
 from taxonomy.files import read_bytes
 from taxonomy.sources.offline import usages
 from taxonomy.sources.offline.checklist import Checklist
+from taxonomy.sources.offline.tables import cells
 
 if TYPE_CHECKING:
     import pandas as pd
@@ -91,7 +91,7 @@ def _text(path: Path) -> str:
 def _refuse_cut(text: str, width: int, path: Path) -> None:
     """Refuse a file whose last row has fewer cells than its header."""
     last = text.rstrip().rpartition("\n")[2]
-    if last.count('"') % 2 == 0 and len(next(csv.reader([last]), [])) < width:
+    if last.count('"') % 2 == 0 and len(cells(last)) < width:
         raise HiertaxError(f"{path}: its last row is cut short; fetch it again")
 
 

@@ -69,16 +69,17 @@ def _table(path: Path, stream: Stream) -> pd.DataFrame:
             stream.buffered(), sep="\t", header=None, usecols=list(columns), dtype=columns, quoting=3,
             keep_default_na=False, chunksize=CHUNK, encoding="utf-8",
         )  # fmt: skip
-        for chunk in chunks:
-            _check_form(chunk, done)
-            done += len(chunk)
-            kept.append(_slim(chunk, stream.name))
+        with np.errstate(invalid="raise"):  # of an id that no integer holds pandas would make another
+            for chunk in chunks:
+                _check_form(chunk, done)
+                done += len(chunk)
+                kept.append(_slim(chunk, stream.name))
     except HiertaxError as error:
         text = str(error)
         raise HiertaxError(text if text.startswith(str(path)) else f"{path}: {stream.name}, {text}") from None
     except UnicodeDecodeError:
         raise HiertaxError(f"{path}: {stream.name} is not UTF-8; fetch it again") from None
-    except (ValueError, OverflowError) as error:  # the reader's own errors among them
+    except (ValueError, ArithmeticError) as error:  # the reader's own errors among them
         raise HiertaxError(f"{path}: {stream.name}: not NCBI's form ({error}); fetch it again") from None
     if not kept:
         raise HiertaxError(f"{path}: {stream.name} is empty; fetch it again")

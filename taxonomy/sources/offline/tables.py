@@ -75,15 +75,23 @@ def header(stream: Stream, dialect: Dialect) -> list[str]:
     HiertaxError
         If there is none, or it is not in the file's encoding.
     """
-    import csv
-
     try:
         line = stream.buffered().readline().decode(dialect.encoding).lstrip("\ufeff").rstrip("\r\n")
     except UnicodeError:
         raise HiertaxError(f"{stream.path}: {stream.name}: not {dialect.encoding}; fetch it again") from None
     if dialect.quote is None:
         return [name.strip() for name in line.split(dialect.delimiter)]
-    return [name.strip() for name in next(csv.reader([line], delimiter=dialect.delimiter), [])]
+    return [name.strip() for name in cells(line, dialect.delimiter)]
+
+
+def cells(line: str, delimiter: str = ",") -> list[str]:
+    """Return the cells of a line of text; none where it cannot be split, as with a carriage return in the middle."""
+    import csv
+
+    try:
+        return next(csv.reader([line], delimiter=delimiter), [])
+    except csv.Error:
+        return []
 
 
 def text_of(path: Path, stream: Stream, most: int = 1 << 20) -> str:

@@ -260,10 +260,6 @@ def test_an_unknown_backbone_names_some_that_are_known(refused, name):
     assert "resnet50" in line
 
 
-def test_a_backbone_without_a_feature_map_is_refused(refused):
-    assert "--backbone vit_b_16: it yields no feature map; try resnet50" in refused("--backbone", "vit_b_16")
-
-
 def test_an_image_size_too_small_for_the_backbone_is_refused(refused):
     assert "--image-size 32: does not suit alexnet" in refused("--backbone", "alexnet")
 
