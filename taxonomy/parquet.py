@@ -57,7 +57,7 @@ def read(source: Path | bytes, most_cells: int | None = None) -> TextColumns:
     if most_cells is not None and rows * width > most_cells:
         raise HiertaxError(f"{rows} rows of {width} columns are too many; cut the table down")
     try:
-        plain = [field.name for field in file.schema_arrow if not _holds_more(field.type)]
+        plain = [field.name for field in file.schema_arrow if not holds_more(field.type)]
         index = _index_of(file.schema_arrow)
         table = file.read(columns=plain)
         table = table.select(sorted(range(table.num_columns), key=lambda k: table.column_names[k] not in index))
@@ -65,7 +65,7 @@ def read(source: Path | bytes, most_cells: int | None = None) -> TextColumns:
         cells = [[text_of(value) for value in column.to_pylist()] for column in table.columns]
     except (ArithmeticError, LookupError, NotImplementedError, TypeError) as error:  # dates of the year 10,000, ...
         raise ValueError(str(error)) from None
-    left_out = [str(field.name) for field in file.schema_arrow if _holds_more(field.type)]
+    left_out = [str(field.name) for field in file.schema_arrow if holds_more(field.type)]
     return TextColumns(names, cells, rows, left_out)
 
 
@@ -78,13 +78,25 @@ def text_of(value: Any) -> str:
     return str(int(value)) if isinstance(value, float) and value.is_integer() else str(value)
 
 
-def _opened(source: Path | io.BytesIO) -> Any:
+def library() -> Any:
+    """Return `pyarrow.parquet`.
+
+    Raises
+    ------
+    HiertaxError
+        If it is not there.
+    """
     try:
         from pyarrow import parquet  # type: ignore[import-untyped]
     except ModuleNotFoundError:
         raise HiertaxError("Parquet needs pyarrow: pip install 'hiertax[tables]'") from None
+    return parquet
+
+
+def _opened(source: Path | io.BytesIO) -> Any:
+    reader = library()
     try:
-        return parquet.ParquetFile(source)
+        return reader.ParquetFile(source)
     except (LookupError, NotImplementedError, TypeError) as error:
         raise ValueError(str(error)) from None
 
@@ -96,7 +108,7 @@ def _index_of(schema: Any) -> list[str]:
     return [name for name in columns if isinstance(name, str)] if isinstance(columns, list) else []
 
 
-def _holds_more(kind: Any) -> bool:
+def holds_more(kind: Any) -> bool:
     """Tell whether the cells of a column hold more than a text or number, such as an image."""
     from pyarrow import types
 

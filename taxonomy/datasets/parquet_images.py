@@ -18,8 +18,9 @@ from taxonomy.datasets.parquet_shards import features_of, holds_images, image_co
 from taxonomy.datasets.shard_files import BrokenShardError
 from taxonomy.datasets.sharded import Part, dataset_of_shards, is_asked, read_all
 from taxonomy.datasets.shards import find_shards
-from taxonomy.datasets.tables import cell, holds_more
+from taxonomy.datasets.tables import cell
 from taxonomy.errors import HiertaxError
+from taxonomy.parquet import holds_more
 
 _SUFFIX: Final = ".parquet"
 _LABEL: Final = LABELS[0]

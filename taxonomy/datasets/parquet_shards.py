@@ -15,9 +15,9 @@ from typing import Any, Final, NamedTuple
 import msgspec
 import numpy as np
 
+from taxonomy import parquet
 from taxonomy.datasets.dataset import IntArray
 from taxonomy.datasets.shard_files import MOST, BrokenShardError, State, state_of
-from taxonomy.datasets.tables import reader_of_parquet
 from taxonomy.errors import HiertaxError
 
 KEPT: Final = 8  # row groups
@@ -59,8 +59,8 @@ def holds_images(file: Path) -> bool:
     BrokenShardError
         If it cannot be read.
     """
-    with opened(file) as parquet:
-        return image_column(parquet.schema_arrow) is not None
+    with opened(file) as found:
+        return image_column(found.schema_arrow) is not None
 
 
 @contextmanager
@@ -74,9 +74,12 @@ def opened(file: Path | str) -> Iterator[Any]:
     BrokenShardError
         If it cannot be read.
     """
-    parquet = reader_of_parquet(file)
     try:
-        source = parquet.ParquetFile(file)
+        reader = parquet.library()
+    except HiertaxError as error:
+        raise HiertaxError(f"{file}: {error}") from None
+    try:
+        source = reader.ParquetFile(file)
     except (OSError, ValueError) as error:  # pyarrow's own are of these
         raise BrokenShardError(file, f"no Parquet file that can be read ({str(error).splitlines()[0]})") from None
     with source:
@@ -132,8 +135,8 @@ def read_groups(file: Path | str) -> Groups:
 
 @lru_cache(maxsize=4096)
 def _groups(state: State) -> Groups:
-    with opened(state.path) as parquet:
-        column, about = image_column(parquet.schema_arrow), parquet.metadata
+    with opened(state.path) as found:
+        column, about = image_column(found.schema_arrow), found.metadata
         sizes = [about.row_group(i).num_rows for i in range(about.num_row_groups)]
     if column is None:
         raise HiertaxError(f"{state.path}: no column holds images; name another file")
@@ -169,8 +172,8 @@ def read_row(shard: str, name: str) -> bytes:
 @lru_cache(maxsize=KEPT)
 def _read_group(state: State, number: int) -> Any:
     """Read the images of a row group; threads of pyarrow's own would be lost in a worker that is forked."""
-    with opened(state.path) as parquet:
-        return parquet.read_row_group(number, columns=[_groups(state).column], use_threads=False).column(0)
+    with opened(state.path) as found:
+        return found.read_row_group(number, columns=[_groups(state).column], use_threads=False).column(0)
 
 
 def chunks(shard: str) -> Callable[[str], int]:

@@ -164,25 +164,3 @@ def _from_parquet(file: Path, read: Callable[[Path], _Result]) -> _Result:
 def cell(value: Any) -> str:
     """Return a cell as text; a number is written as an integer where it is one."""
     return "" if isinstance(value, dict | list) else parquet.text_of(value)
-
-
-def reader_of_parquet(file: Path | str) -> Any:
-    """Return `pyarrow.parquet`, which a file needs.
-
-    Raises
-    ------
-    HiertaxError
-        If it is not there.
-    """
-    try:
-        from pyarrow import parquet as reader  # type: ignore[import-untyped]
-    except ModuleNotFoundError:
-        raise HiertaxError(f"{file}: Parquet needs pyarrow: pip install 'hiertax[tables]'") from None
-    return reader
-
-
-def holds_more(kind: Any) -> bool:
-    """Tell whether a column holds more than a text or number in a cell, such as an image."""
-    from pyarrow import types
-
-    return bool(types.is_nested(kind) or types.is_binary(kind) or types.is_large_binary(kind))

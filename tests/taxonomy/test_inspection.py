@@ -321,9 +321,9 @@ def test_two_folders_that_could_be_one_class_are_told(birds: Path, tree: Path) -
 
 
 def test_folders_that_make_no_hierarchy_are_told_why(birds: Path) -> None:
-    draw(birds / "train/gulls/0.jpg")
+    draw(birds / "train/gulls/kittiwake/0.jpg")
     found = inspect_dataset(birds)
-    assert "folder 'gulls' holds both images and folders of images" in details(found, "no-hierarchy")[str(birds)]
+    assert "'gulls/kittiwake' differ in capitals only" in details(found, "no-hierarchy")[str(birds)]
     assert [level.name for level in found.levels] == ["class"]
     assert inspect(birds).exit_code == 1
 

@@ -42,10 +42,15 @@ def values(kind):
     raise AssertionError(kind)
 
 
-def built(accumulate, each, train_blocks, **settings):
-    """A config whose batches come out even, and of whose frozen backbone no block is to learn."""
-    blocks = None if settings["freeze_backbone"] else train_blocks
-    return Config(**settings, accumulate=accumulate, batch_size=accumulate * each, train_blocks=blocks)
+def built(accumulate, each, epochs, train_blocks, heads_first, warmup_epochs, **settings):
+    """A config whose batches and epochs can be shared out, and of whose frozen backbone no block is to learn."""
+    if settings["freeze_backbone"]:
+        train_blocks, heads_first = None, 0
+    heads_first = min(heads_first, epochs - 1)
+    settings |= {"heads_first": heads_first, "warmup_epochs": min(warmup_epochs, epochs - heads_first - 1)}
+    return Config(
+        **settings, accumulate=accumulate, batch_size=accumulate * each, epochs=epochs, train_blocks=train_blocks
+    )
 
 
 CONFIGS = st.builds(
@@ -105,7 +110,10 @@ def test_a_command_line_and_a_file_ask_for_the_same(asked, patches, file, config
     assert asked("--config", file) == config
 
 
-@given(CONFIGS, st.sets(st.sampled_from(sorted(set(FIELDS) - {"hierarchy", "accumulate", "batch_size"}))))
+BOUND = {"accumulate", "batch_size", "epochs", "heads_first", "warmup_epochs", "freeze_backbone", "train_blocks"}
+
+
+@given(CONFIGS, st.sets(st.sampled_from(sorted(set(FIELDS) - {"hierarchy", *BOUND}))))
 def test_what_the_command_line_gives_wins_over_the_file(asked, patches, file, config, names):
     written = replace(config, hierarchy=str(patches.hierarchy))
     written.save(file)
@@ -215,7 +223,7 @@ def test_a_hierarchy_that_a_file_names_wrongly_is_wrong_usage(hiertrain, file):
 
 def test_a_file_does_not_change_a_run_that_is_gone_on_with(hiertrain, run):
     line = hiertrain("--resume", run, "--config", run / "config.toml").error(2)
-    assert "--config is for a new run; leave it out with --resume" in line
+    assert "--config and --recipe are for a new run; leave them out with --resume" in line
 
 
 # The same checks wherever a config is made

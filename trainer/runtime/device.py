@@ -171,7 +171,9 @@ def compile_step(
         raise  # not compiling would not help
     except Exception as error:  # whatever a compiler's many parts raise
         reason, _, _ = str(error).partition(". ")[0].partition("\n")  # torch has long lists to tell
-        raise HiertaxError(f"`compile`: compiling failed ({reason}); try `compile` off") from None
+        raise HiertaxError(
+            f"`compile`: compiling failed ({reason or type(error).__name__}); try `compile` off"
+        ) from None
     return fresh
 
 

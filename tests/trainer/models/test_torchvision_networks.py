@@ -11,7 +11,7 @@ from trainer.models.backbones import Preprocessing, build_backbone, load_weights
 
 NAMES = list_models(module=models)
 SMALLEST = {"maxvit_t": 224, "vit_h_14": 42, "inception_v3": 75, "alexnet": 63}  # pixels; others take 32
-LARGE = 100e6  # parameters, above which a network is built without values, and asked for shapes alone
+LARGE = 30e6  # parameters, above which a network is built without values, and asked for shapes alone
 CLASS_TOKENS = [name for name in NAMES if name.startswith("vit_")]
 
 

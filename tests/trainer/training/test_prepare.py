@@ -50,6 +50,7 @@ def test_on_a_gpu_whole_steps_become_a_graph(monkeypatch, changes, group, mode):
 
     monkeypatch.setattr(torch, "compile", noting)
     monkeypatch.setattr(Compute, "on_gpu", property(lambda _: True))
+    monkeypatch.setattr(Compute, "on_cuda", property(lambda _: True))
     faster_steps(tiny.learner(), replace(tiny.CONFIG, compile="on", **changes), group=group)
     assert asked == [mode]
 
