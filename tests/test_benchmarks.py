@@ -55,7 +55,7 @@ def rows_with(records, kind):
 def killed(patches, tmp_path_factory):
     """The file of a tiny run that was killed after its first round; there is no such network as the first."""
     out = tmp_path_factory.mktemp("benchmark") / "trainer-benchmark.jsonl"
-    words = command(patches, out, "--backbone", "resnet11", "--backbone", "resnet10", "--minutes", "1.6")
+    words = command(patches, out, "--backbone", "resnet11", "--backbone", "resnet10", "--minutes", "1.2")
     with subprocess.Popen(words, stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL) as process:
         while not (out.exists() and '"kind": "round"' in out.read_text()):
             assert process.poll() is None
