@@ -30,6 +30,15 @@ def read_json(path: Path) -> Any:
         raise HiertaxError(f"{path}: not JSON: {error}; restore or rebuild the file") from None
 
 
+def cache_root() -> Path:
+    """Return the folder of what is kept of images and shards: HIERTAX_CACHE, or a place in the user's cache."""
+    if named := os.environ.get("HIERTAX_CACHE"):
+        return Path(named)
+    import platformdirs
+
+    return platformdirs.user_cache_path("hiertax", appauthor=False) / "images"
+
+
 def read_bytes(path: Path) -> bytes:
     """Read a file.
 

@@ -11,9 +11,10 @@ from typing import Final
 
 import numpy as np
 from numpy.typing import NDArray
-from PIL import Image, ImageOps
+from PIL import Image, ImageOps, UnidentifiedImageError
 
 UNREADABLE: Final = (OSError, ValueError, SyntaxError, struct.error, Image.DecompressionBombError)  # as Pillow raises
+BROKEN_EXIF: Final = (OSError, ValueError, SyntaxError, KeyError, TypeError, struct.error)  # likewise
 _SIXTEEN_BITS: Final = ("I;16", "I;16B", "I;16L", "I;16N")
 _SIXTEEN_BITS_AS_I: Final = ("PNG", "PPM")  # formats whose grey of 16 bits Pillow opens in mode I, if it is older
 _BITS_PER_SAMPLE, _PHOTOMETRIC = 258, 262  # tags of TIFF
@@ -40,6 +41,19 @@ def as_shown(image: Image.Image) -> Image.Image:
     plain = _to_rgb(image)
     plain.info = dict(image.info)  # with the EXIF block, which not every conversion keeps
     return _upright(plain)
+
+
+def resized(image: Image.Image, size: int) -> NDArray[np.uint8]:
+    """Return an image in mode RGB at exactly ``size x size``, whatever its aspect, uint8 ``[3, size, size]``."""
+    pixels = np.asarray(image.resize((size, size), Image.Resampling.BILINEAR))
+    return np.ascontiguousarray(pixels.transpose(2, 0, 1))
+
+
+def in_short(error: BaseException) -> str:
+    """Say why bytes cannot be decoded; of unknown ones Pillow would name where they are in memory."""
+    if isinstance(error, UnidentifiedImageError):
+        return "no image of a known format"
+    return str(error) or type(error).__name__
 
 
 def _to_rgb(image: Image.Image) -> Image.Image:
@@ -102,5 +116,5 @@ def _upright(image: Image.Image) -> Image.Image:
     """Turn an image as its EXIF orientation says; where that cannot be read, leave it."""
     try:
         return ImageOps.exif_transpose(image)
-    except (OSError, ValueError, SyntaxError, KeyError, TypeError, struct.error):
+    except BROKEN_EXIF:
         return image

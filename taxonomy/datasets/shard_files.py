@@ -10,9 +10,9 @@ from pathlib import Path
 from typing import Final, NamedTuple, TypeVar
 
 import msgspec
-import platformdirs
 
 from taxonomy.errors import HiertaxError
+from taxonomy.files import cache_root
 
 MOST: Final = 1 << 30  # bytes of one image
 _SETTLED: Final = 2.0  # seconds after which a change of a file shows in its times, on whatever file system
@@ -79,6 +79,4 @@ def remember(state: State, value: object) -> None:
 
 def _place(state: State) -> Path:
     name = blake2b(os.fsencode(state.path), digest_size=16).hexdigest()
-    named = os.environ.get("HIERTAX_CACHE")
-    root = Path(named) if named else platformdirs.user_cache_path("hiertax", appauthor=False) / "images"
-    return root / "shards" / name
+    return cache_root() / "shards" / name

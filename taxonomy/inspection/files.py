@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import io
-import struct
 import time
 import warnings
 from collections import Counter
@@ -16,18 +15,17 @@ from typing import Final, NamedTuple
 
 import numpy as np
 from numpy.typing import NDArray
-from PIL import Image, UnidentifiedImageError
+from PIL import Image
 
-from taxonomy.datasets.shards import image_bytes
+from taxonomy.datasets.shards import image_bytes, open_image
 from taxonomy.hierarchy import IntArray
-from taxonomy.pixels import UNREADABLE, as_shown
+from taxonomy.pixels import BROKEN_EXIF, UNREADABLE, as_shown, in_short, resized
 from taxonomy.progress import Progress
 from taxonomy.threads import cores, on_all_cores
 
 SAMPLE: Final = 256  # images that decoding is timed on
 _DIGEST: Final = 16  # bytes
 _ORIENTATION: Final = 0x0112  # tag of EXIF; 1 is upright
-_BROKEN_EXIF: Final = (OSError, ValueError, SyntaxError, KeyError, TypeError, struct.error)
 _FACTS: Final = np.dtype([
     ("content", f"V{_DIGEST}"), ("pixels", f"V{_DIGEST}"), ("bytes", np.int64), ("width", np.int64),
     ("height", np.int64), ("is_turned", np.bool_), ("has_frames", np.bool_), ("is_good", np.bool_),
@@ -119,14 +117,9 @@ def look_at_files(files: Sequence[Path], progress: Progress) -> FileFacts:
     return FileFacts(table, dict(modes.most_common()), dict(formats.most_common()), bad)
 
 
-def _content(file: Path) -> bytes:
-    """Return the bytes of an image; everything here reads images by this alone."""
-    return image_bytes(file)
-
-
 def _look(file: Path) -> _Look:
     try:
-        content = _content(file)
+        content = image_bytes(file)
     except (OSError, ValueError) as error:
         reason = getattr(error, "strerror", None) or error
         return _Look((b"", b"", 0, 0, 0, False, False, False), problem=f"cannot be read: {reason}")
@@ -141,7 +134,7 @@ def _look(file: Path) -> _Look:
             shown = as_shown(image)
             has_frames = _has_frames(image)
     except UNREADABLE as error:
-        problem = "cannot be decoded: " + " ".join(_in_short(error).split())
+        problem = "cannot be decoded: " + " ".join(in_short(error).split())
         return _Look((digest, b"", size, width, height, False, False, False), problem=problem)
     pixels = blake2b(f"{shown.width} {shown.height} ".encode(), digest_size=_DIGEST)
     pixels.update(shown.tobytes())
@@ -149,14 +142,8 @@ def _look(file: Path) -> _Look:
     return _Look(facts, mode, kind)
 
 
-def _in_short(error: BaseException) -> str:
-    if isinstance(error, UnidentifiedImageError):
-        return "no image of a known format"  # Pillow names an object in memory
-    return str(error) or type(error).__name__
-
-
 def _is_turned(image: Image.Image) -> bool:
-    with suppress(*_BROKEN_EXIF):
+    with suppress(*BROKEN_EXIF):
         return image.getexif().get(_ORIENTATION, 1) in range(2, 9)
     return False
 
@@ -189,8 +176,8 @@ def time_decoding(files: Sequence[Path], size: int, progress: Progress) -> Timin
 def _decodes(file: Path, size: int) -> bool:
     """Decode and resize an image as for training; tell whether that can be done."""
     try:
-        with Image.open(io.BytesIO(_content(file))) as image:
-            np.ascontiguousarray(as_shown(image).resize((size, size), Image.Resampling.BILINEAR)).transpose(2, 0, 1)
+        with Image.open(open_image(file)) as image:
+            resized(as_shown(image), size)
     except UNREADABLE:
         return False
     return True

@@ -31,7 +31,8 @@ def cache(names: tuple[str, ...], clear: bool, as_json: bool) -> None:
       hiertrain cache
       hiertrain cache --clear CUB_200_2011
     """
-    from trainer.data.entries import cache_root, list_entries, select_entries
+    from taxonomy.files import cache_root
+    from trainer.data.entries import list_entries, select_entries
     from trainer.runtime.progress import print_table
 
     root = cache_root()

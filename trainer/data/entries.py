@@ -16,7 +16,6 @@ from pathlib import Path
 from typing import IO, Final
 
 import msgspec
-import platformdirs
 from filelock import FileLock, Timeout
 
 from taxonomy import HiertaxError
@@ -79,13 +78,6 @@ class Entry:
     def is_current(self) -> bool:
         """Whether images are still decoded as these were; what is not current is never used again."""
         return self.about is not None and (self.about.format, self.about.version) == (FORMAT, VERSION)
-
-
-def cache_root() -> Path:
-    """Return the folder of all entries: HIERTAX_CACHE, or a place in the user's cache."""
-    if named := os.environ.get("HIERTAX_CACHE"):
-        return Path(named)
-    return platformdirs.user_cache_path("hiertax", appauthor=False) / "images"
 
 
 def list_entries(root: Path) -> list[Entry]:

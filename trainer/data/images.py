@@ -9,12 +9,12 @@ import numpy as np
 import psutil
 import torch
 from numpy.typing import NDArray
-from PIL import Image, UnidentifiedImageError
+from PIL import Image
 from torch import Tensor
 
 from taxonomy import HiertaxError
 from taxonomy.datasets.shards import address, open_image
-from taxonomy.pixels import UNREADABLE, as_shown
+from taxonomy.pixels import UNREADABLE, as_shown, in_short, resized
 from taxonomy.threads import on_all_cores
 from trainer.data.boxes import OutsideError, cut_out
 
@@ -43,9 +43,7 @@ def decode(path: Path, size: int) -> NDArray[np.uint8]:
     except OutsideError as error:
         raise UndecodableImageError(f"{path}: {error}") from None
     except UNREADABLE as error:
-        # of an image in a shard, Pillow would name where its bytes are in memory
-        unknown = isinstance(error, UnidentifiedImageError) and address(path)
-        reason = "no image of a known format" if unknown else error
+        reason = in_short(error) if address(path) else error
         raise UndecodableImageError(f"{path}: cannot be decoded ({reason}); replace the file") from None
 
 
@@ -54,8 +52,7 @@ def to_pixels(image: Image.Image, size: int, path: Path | None = None) -> NDArra
 
     Of a path with a box it is what lies in the box.
     """
-    pixels = np.asarray(cut_out(as_shown(image), path).resize((size, size), Image.Resampling.BILINEAR))
-    return np.ascontiguousarray(pixels.transpose(2, 0, 1))
+    return resized(cut_out(as_shown(image), path), size)
 
 
 def decode_all(

@@ -24,6 +24,7 @@ from filelock import FileLock, Timeout
 from numpy.typing import NDArray
 from torch import Tensor
 
+from taxonomy.files import cache_root
 from trainer.data.boxes import box_words
 from trainer.data.digests import common_folder, content_digests
 from trainer.data.entries import (
@@ -34,7 +35,6 @@ from trainer.data.entries import (
     VERSION,
     About,
     UnusableCacheError,
-    cache_root,
     hold,
     make_room,
     mark_used,

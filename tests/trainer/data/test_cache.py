@@ -15,7 +15,8 @@ from filelock import FileLock
 from PIL import Image
 
 from taxonomy import HiertaxError
-from trainer.data.entries import UnusableCacheError, cache_root
+from taxonomy.files import cache_root
+from trainer.data.entries import UnusableCacheError
 from trainer.data.images import UndecodableImageError, load_images
 from trainer.data.inputs import ArrayInputs, FileInputs
 from trainer.data.placement import open_inputs

@@ -11,9 +11,10 @@ import pytest
 from PIL import Image
 
 from taxonomy import HiertaxError
+from taxonomy.files import cache_root
 from trainer.data import digests
 from trainer.data.digests import content_digests
-from trainer.data.entries import UnusableCacheError, cache_root, list_entries, remove, select_entries
+from trainer.data.entries import UnusableCacheError, list_entries, remove, select_entries
 from trainer.data.store import decode_once
 from trainer.runtime.progress import Reporter
 
