@@ -35,14 +35,27 @@ from taxonomy.errors import HiertaxError
 class Layout:
     """How a dataset may lie on disk: what to call it, how to tell it, how to read it.
 
-    `read` takes what lies in the folders or lists; images that are listed need not be there.
+    `read` takes what lies in the folders or lists; images that are listed need not be there. Beside the folder it takes
+    what `takes` names, of ``levels`` and ``skip_broken`` (see `find_dataset`).
     """
 
     what: str
     recognises: Callable[[Path], bool]
-    read: Callable[[Path], Dataset]
+    read: Callable[..., Dataset]
+    takes: tuple[str, ...] = ()
+
+    @property
+    def is_of_shards(self) -> bool:
+        """Whether its images lie in shards."""
+        return "skip_broken" in self.takes
+
+    def read_asked(self, place: Path, levels: Sequence[str] | None, *, skip_broken: bool) -> Dataset:
+        """Read what lies there, in the way that was asked for as far as this layout knows of it."""
+        asked = {"levels": levels, "skip_broken": skip_broken}
+        return self.read(place, **{name: asked[name] for name in self.takes})
 
 
+_AS_SHARDS: Final = ("levels", "skip_broken")
 LAYOUTS: Final = {
     "cub": Layout("CUB's lists (images.txt)", cub.recognises, cub.read),
     "nabirds": Layout("NABirds' lists (images.txt, hierarchy.txt)", nabirds.recognises, nabirds.read),
@@ -53,15 +66,19 @@ LAYOUTS: Final = {
     "pets": Layout("Oxford-IIIT Pets' lists (annotations/trainval.txt)", pets.recognises, pets.read),
     "inat": Layout("iNaturalist's lists (train*.json, val*.json)", inat.recognises, inat.read),
     "imagefolder": Layout(
-        f"image folders with a table ({', '.join(imagefolder.TABLES)})", imagefolder.recognises, imagefolder.read
+        f"image folders with a table ({', '.join(imagefolder.TABLES)})",
+        imagefolder.recognises,
+        imagefolder.read,
+        ("levels",),
     ),
     "folders": Layout("folders of splits (train, test)", folders.recognises, folders.read_splits),
-    "webdataset": Layout("WebDataset's shards (*.tar)", webdataset.recognises, webdataset.read),
-    "parquet": Layout("Parquet files with images (*.parquet)", parquet_images.recognises, parquet_images.read),
+    "webdataset": Layout("WebDataset's shards (*.tar)", webdataset.recognises, webdataset.read, _AS_SHARDS),
+    "parquet": Layout(
+        "Parquet files with images (*.parquet)", parquet_images.recognises, parquet_images.read, _AS_SHARDS
+    ),
 }  # class folders without a split are what is left where no other layout is there
 
 _LISTING_FOLDERS: Final = {"imagefolder", "inat"}  # whose images lie in folders of splits that they list
-_SHARDS: Final = {"webdataset": webdataset.read, "parquet": parquet_images.read}
 _USUAL_FOLDERS: Final = {
     "cub": ("CUB_200_2011", "cub"),
     "aircraft": ("fgvc-aircraft-2013b", "aircraft"),
@@ -197,11 +214,8 @@ def find_listed(
         raise HiertaxError(f"{root}: {what}; name the folder of the dataset, or {manifest.SHAPE}")
     if (found := recognised(root, dataset)) is not None:
         place, layout = found
-        for name, read_shards in _SHARDS.items():
-            if layout is LAYOUTS[name]:
-                return Found(read_shards(place, levels, skip_broken=skip_broken), layout.what)
-        read = imagefolder.read(place, levels) if layout is LAYOUTS["imagefolder"] else layout.read(place)
-        listed = read.layout != "folders"  # which say of no image that does not lie there
+        read = layout.read_asked(place, levels, skip_broken=skip_broken)
+        listed = read.layout != "folders" and not layout.is_of_shards  # which say of no image that does not lie there
         return Found(read, layout.what, _FETCH.get(read.layout, _WHERE_LISTED).format(root=root) if listed else None)
     for place in reversed(list(_places(root, dataset))):  # the folder named as the dataset first
         if not _has_lists_alone(place) and (plain := folders.read_plain(place)) is not None:
@@ -218,12 +232,13 @@ def recognised(root: Path, dataset: str | None = None) -> tuple[Path, Layout] | 
         If two layouts lie in one place.
     """
     for place in _places(root, dataset):
-        others = {name: layout for name, layout in LAYOUTS.items() if name not in _SHARDS}
+        others = {name: layout for name, layout in LAYOUTS.items() if not layout.is_of_shards}
         found = {name: layout for name, layout in others.items() if layout.recognises(place)}
         if _LISTING_FOLDERS & found.keys():
             found.pop("folders", None)
         if not found:  # beside another layout, shards may be archives of it
-            found = {name: LAYOUTS[name] for name in _SHARDS if LAYOUTS[name].recognises(place)}
+            shards = {name: layout for name, layout in LAYOUTS.items() if layout.is_of_shards}
+            found = {name: layout for name, layout in shards.items() if layout.recognises(place)}
         if len(found) > 1:
             both = " and ".join(layout.what for layout in found.values())
             raise HiertaxError(f"{place}: holds both {both}, two layouts in one place; move one of the two elsewhere")
