@@ -25,6 +25,7 @@ sys.path.append(sys.path.pop(0))  # benchmarks/taxonomy.py beside this file must
 
 import click
 import numpy as np
+from host import forget_peak, memory
 
 WIDTH = 512
 LABELS = {"ward": "hiertax", "scipy": "scipy linkage", "sklearn": "scikit-learn", "dft": "hiertax dft"}
@@ -67,18 +68,13 @@ def measure(name: str, classes: int, merges: str) -> None:
     """Run one contestant once in this process; print what it took, keep its merges in a file."""
     run, means = contestant(name), points(classes)
     run(points(20)) if name != "dft" else None  # what is imported or set up on first use is no part of it
-    Path("/proc/self/clear_refs").write_text("5")  # Linux: forget the peak so far
+    forget_peak()
     before, start = memory("VmRSS"), time.perf_counter()
     result = run(means)
     took = time.perf_counter() - start
     if result is not None:
         np.save(merges, result)
-    click.echo(json.dumps({"seconds": took, "mib": memory("VmHWM") - before, "load": os.getloadavg()[0]}))
-
-
-def memory(field: str) -> float:
-    """Return this process's resident memory in MiB: ``VmRSS`` now, ``VmHWM`` at its peak (Linux only)."""
-    return int(Path("/proc/self/status").read_text().split(f"{field}:")[1].split()[0]) / 1024
+    click.echo(json.dumps({"seconds": took, "mib": (memory("VmHWM") - before) / 2**20, "load": os.getloadavg()[0]}))
 
 
 def same_cuts(one: Path, two: Path, classes: int) -> float:

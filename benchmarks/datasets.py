@@ -33,6 +33,7 @@ sys.path.append(sys.path.pop(0))  # this file has the package's name: look for t
 
 import click
 import numpy as np
+from host import memory, processor
 
 from taxonomy.files import write_json
 from taxonomy.hierarchy import Hierarchy
@@ -185,8 +186,7 @@ def measure(job: str, folder: Path) -> dict[str, Any]:
     wall, cpu = time.perf_counter(), time.process_time()
     count = work()
     wall, cpu = time.perf_counter() - wall, time.process_time() - cpu
-    peak = int(Path("/proc/self/status").read_text().split("VmHWM:")[1].split()[0]) * 1024
-    return {"found": count, "seconds": wall, "cpu_seconds": cpu, "peak_bytes": peak}
+    return {"found": count, "seconds": wall, "cpu_seconds": cpu, "peak_bytes": memory("VmHWM")}
 
 
 def in_a_process(job: str, folder: Path, turn: int) -> dict[str, Any]:
@@ -206,10 +206,8 @@ def in_a_process(job: str, folder: Path, turn: int) -> dict[str, Any]:
 
 def machine() -> str:
     """Say what this ran on."""
-    about = Path("/proc/cpuinfo").read_text().splitlines()
-    cpu = next((line.split(": ")[1] for line in about if "model name" in line), "")
     libraries = ", ".join(f"{name} {version(name)}" for name in ("pandas", "pyarrow", "torchvision"))
-    return f"{os.cpu_count()} x {cpu or platform.machine()}, Python {platform.python_version()}, {libraries}"
+    return f"{os.cpu_count()} x {processor()}, Python {platform.python_version()}, {libraries}"
 
 
 def spread(values: list[float], digits: int = 1) -> str:

@@ -12,11 +12,11 @@ from dataclasses import dataclass, replace
 from functools import partial
 from multiprocessing.connection import Connection
 from multiprocessing.process import BaseProcess
-from pathlib import Path
 from tempfile import TemporaryDirectory
 
 import numpy as np
 import torch
+from host import forget_peak, memory
 from plain_loops import Contestant, Job, Official, Plain, network_step
 from plan import Row
 from records import Record
@@ -24,11 +24,10 @@ from roof import bytes_of_step, copy_bandwidth, timed
 from table import PAPER
 
 from taxonomy import Hierarchy, HiertaxError
-from taxonomy.files import write_json
+from taxonomy.files import cache_root, write_json
 from trainer.config import Config
 from trainer.data.augment import Recipe, draw_params
 from trainer.data.datasets import Split
-from trainer.data.entries import cache_root
 from trainer.data.inputs import ArrayInputs, Inputs
 from trainer.data.labelled import LabelledDataset
 from trainer.data.placement import open_inputs
@@ -193,15 +192,10 @@ class Runner:
         if self.on_gpu:
             torch.cuda.reset_peak_memory_stats(self.job.device)
         else:
-            Path("/proc/self/clear_refs").write_text("5")
+            forget_peak()
 
     def _peak(self) -> int:
         return torch.cuda.max_memory_allocated(self.job.device) if self.on_gpu else memory("VmHWM") - self.held
-
-
-def memory(field: str) -> int:
-    """Return this process's resident bytes: ``VmRSS`` now, ``VmHWM`` at its peak (Linux only)."""
-    return int(Path("/proc/self/status").read_text().split(f"{field}:")[1].split()[0]) * 1024
 
 
 def name_of(dtype: torch.dtype) -> str:

@@ -33,6 +33,7 @@ sys.path.append(sys.path.pop(0))  # this file has the package's name: look for t
 import click
 import make_hierarchy
 import numpy as np
+from host import forget_peak, memory
 
 from taxonomy.files import write_json
 from taxonomy.hierarchy import Hierarchy
@@ -212,13 +213,11 @@ def measure(job: str, who: str, size: int, folder: Path) -> None:
     """Run one contestant once in this process, on one core, and print what it took."""
     os.sched_setaffinity(0, {min(os.sched_getaffinity(0))})
     run = CONTESTS[job](who, size, folder)
-    Path("/proc/self/clear_refs").write_text("5")  # Linux: forget the peak so far
+    forget_peak()
     start, used = time.perf_counter(), time.process_time()
     result = run()
     took = {"seconds": time.perf_counter() - start, "cpu_seconds": time.process_time() - used}
-    status = Path("/proc/self/status").read_text()
-    peak = next(int(line.split()[1]) / 1024 for line in status.splitlines() if line.startswith("VmHWM"))
-    click.echo(json.dumps(took | {"mib": peak, "result": result, "load": os.getloadavg()[0]}))
+    click.echo(json.dumps(took | {"mib": memory("VmHWM") / 2**20, "result": result, "load": os.getloadavg()[0]}))
 
 
 def contest(job: str, size: int, contestants: list[str], repeat: int, folder: Path) -> list[dict[str, Any]]:

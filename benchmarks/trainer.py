@@ -36,6 +36,7 @@ if __name__ == "__main__":  # benchmarks/trainer.py and taxonomy.py must not hid
 
 import click
 import torch
+from host import processor
 from plan import Row, expected, limit, rows_of
 from records import Records, read
 from rows import Settings, figures
@@ -76,12 +77,6 @@ def machine(device: torch.device) -> dict[str, Any]:
         "cuda": torch.version.cuda if device.type == "cuda" else None,
         "versions": {name: version(name) for name in ("torch", "torchvision", "pillow", "numpy")},
     }
-
-
-def processor() -> str:
-    """Return the name of the processor."""
-    lines = Path("/proc/cpuinfo").read_text().splitlines()
-    return next((line.partition(":")[2].strip() for line in lines if line.startswith("model name")), platform.machine())
 
 
 def begin(records: Records, settings: Settings, data: str | None) -> None:
