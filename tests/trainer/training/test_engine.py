@@ -254,6 +254,16 @@ def test_the_same_seed_trains_the_same_network_bit_for_bit(recipe):
     assert not tiny.same(trained[0], trained[2])
 
 
+def assert_goes_on_as(through, broken, other, samples, settings, epoch):
+    """Resume in another network what was broken off, and compare it with what went through."""
+    other.load_state_dict(strip_prefix(WEIGHTS, broken.tensors()))
+    resumed = tiny.learner(other, **settings)
+    resumed.restore(broken.tensors(), broken.progress())
+    run_epoch(resumed, samples, **epoch)
+    assert tiny.same(through.tensors(), resumed.tensors())
+    assert timeless(through.progress()) == timeless(resumed.progress())
+
+
 @pytest.mark.parametrize("stop", [1, 2, 3, 4])
 @pytest.mark.parametrize("parts", [1, 2])
 def test_stopping_after_any_step_and_going_on_is_not_stopping_to_the_bit(stop, parts):
@@ -270,14 +280,7 @@ def test_stopping_after_any_step_and_going_on_is_not_stopping_to_the_bit(stop, p
     run_epoch(broken, samples, **epoch, stopping=lambda: next(steps) == stop)
     assert broken.step == stop
 
-    other = tiny.network(dropout=0.5, seed=9)
-    other.load_state_dict(strip_prefix(WEIGHTS, broken.tensors()))
-    resumed = tiny.learner(other, **settings)
-    resumed.restore(broken.tensors(), broken.progress())
-    run_epoch(resumed, samples, **epoch)
-
-    assert tiny.same(through.tensors(), resumed.tensors())
-    assert timeless(through.progress()) == timeless(resumed.progress())
+    assert_goes_on_as(through, broken, tiny.network(dropout=0.5, seed=9), samples, settings, epoch)
 
 
 @pytest.mark.parametrize("stop", [1, 2, 3])
@@ -293,13 +296,7 @@ def test_with_two_steps_a_batch_too(stop, parts):
     run_epoch(broken, samples, **epoch, stopping=lambda: next(batches) == stop)
     assert (broken.step, broken.seen) == (stop, 4 * stop)
 
-    other = tiny.TwoSteps(dropout=0.5, seed=9)
-    other.load_state_dict(strip_prefix(WEIGHTS, broken.tensors()))
-    resumed = tiny.learner(other, **settings)
-    resumed.restore(broken.tensors(), broken.progress())
-    run_epoch(resumed, samples, **epoch)
-    assert tiny.same(through.tensors(), resumed.tensors())
-    assert timeless(through.progress()) == timeless(resumed.progress())
+    assert_goes_on_as(through, broken, tiny.TwoSteps(dropout=0.5, seed=9), samples, settings, epoch)
 
 
 def test_each_step_of_a_batch_moves_what_it_uses_and_nothing_else():
