@@ -11,6 +11,19 @@ import numpy as np
 from taxonomy.hierarchy import IntArray
 
 
+def rank_in_label(labels: IntArray, draw: np.random.Generator | None = None) -> IntArray:
+    """Count for each image, of labels int64 ``[N]``, how many of its label come before it: in order, or one drawn."""
+    if draw is not None:
+        shuffled = draw.permutation(len(labels))
+        rank = np.empty(len(labels), dtype=np.int64)
+        rank[shuffled] = rank_in_label(labels[shuffled])
+        return rank
+    order = np.argsort(labels, kind="stable")
+    rank = np.empty(len(order), dtype=np.int64)
+    rank[order] = np.arange(len(order)) - np.searchsorted(labels[order], labels[order], side="left")
+    return rank
+
+
 @dataclass(frozen=True)
 class Split:
     """Some images and their labels.
@@ -38,7 +51,7 @@ class Split:
         """Return the first `count` images of every label, or all where there is no limit."""
         if count is None:
             return self
-        return self.subset(np.flatnonzero(self._rank() < count))
+        return self.subset(np.flatnonzero(rank_in_label(self.labels) < count))
 
     def of_classes(self, count: int) -> Split:
         """Return the images that are known to be of one of the first `count` labels, the classes."""
@@ -46,7 +59,7 @@ class Split:
 
     def beyond(self, count: int) -> Split:
         """Return what `limit_per_class` leaves out."""
-        return self.subset(np.flatnonzero(self._rank() >= count))
+        return self.subset(np.flatnonzero(rank_in_label(self.labels) >= count))
 
     def hold_out(self, fraction: float) -> tuple[Split, Split]:
         """Part the images in two, the second with about this share of every label, drawn once and for all.
@@ -54,21 +67,11 @@ class Split:
         A label with two images or more has at least one in each part. No seed has a say, so that runs with different
         seeds are validated on the same images.
         """
-        shuffled = np.random.default_rng(0).permutation(len(self))
-        rank = np.empty(len(self), dtype=np.int64)
-        rank[shuffled] = Split(self.paths, self.labels[shuffled])._rank()
+        rank = rank_in_label(self.labels, np.random.default_rng(0))
         sizes = np.bincount(self.labels)
         held = np.clip(np.rint(fraction * sizes), 1, np.maximum(sizes - 1, 0)) if fraction else 0 * sizes
         out = rank < held[self.labels]
         return self.subset(np.flatnonzero(~out)), self.subset(np.flatnonzero(out))
-
-    def _rank(self) -> IntArray:
-        """Count for each image how many of its label come before it."""
-        order = np.argsort(self.labels, kind="stable")
-        starts = np.searchsorted(self.labels[order], self.labels[order], side="left")
-        rank = np.empty(len(order), dtype=np.int64)
-        rank[order] = np.arange(len(order)) - starts
-        return rank
 
 
 @dataclass(frozen=True)

@@ -211,17 +211,22 @@ def choose_images(dataset: ImageDataset, split: str, reporter: Reporter) -> Spli
     """
     count = len(dataset.classes)
     whole = {"train": dataset.train, "val": dataset.val, dataset.scored: dataset.test}
-    parts = {name: part.of_classes(count) for name, part in whole.items()}
-    there = {name: part for name, part in parts.items() if len(part)}
+    there = [name for name, part in whole.items() if len(part.of_classes(count))]
     if split not in (*there, "all"):
         raise HiertaxError(f"{dataset.root}: has no {SPLITS[split]} images; choose one of {', '.join(there)} or all")
-    names = list(there) if split == "all" else [split]
-    chosen = [there[name] for name in names]
-    if left := sum(len(whole[name]) - len(there[name]) for name in names):
-        reporter.say(f"{dataset.root}: {counted(left, 'image')} without a known class left out")
-    return Split(
+    chosen = [whole[name] for name in (there if split == "all" else [split])]
+    together = Split(
         tuple(path for part in chosen for path in part.paths), np.concatenate([part.labels for part in chosen])
     )
+    return with_known_class(together, dataset, reporter)
+
+
+def with_known_class(images: Split, dataset: ImageDataset, reporter: Reporter) -> Split:
+    """Return the images whose class is known, and say how many others are left out."""
+    known = images.of_classes(len(dataset.classes))
+    if left := len(images) - len(known):
+        reporter.say(f"{dataset.root}: {counted(left, 'image')} without a known class left out")
+    return known
 
 
 def _facts(config: Config, task: LabelledDataset, split: str, left_out: int) -> dict[str, Any]:

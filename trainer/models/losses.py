@@ -41,25 +41,21 @@ def multi_level_loss(
     """
     levels = range(len(logits))
     if share is None:
-        return (torch.stack([_sum(logits, targets, k, ancestors) for k in levels]) / len(targets)).sum()
-    partners = targets.flip(0)
-    mixed = [
-        share * _each(logits, targets, k, ancestors) + (1 - share) * _each(logits, partners, k, ancestors)
-        for k in levels
-    ]
+        sums = [_loss(logits, targets, k, ancestors, "sum") for k in levels]
+        return (torch.stack(sums) / len(targets)).sum()
+    own = [_loss(logits, targets, k, ancestors, "none") for k in levels]
+    partners = [_loss(logits, targets.flip(0), k, ancestors, "none") for k in levels]
+    mixed = [share * one + (1 - share) * other for one, other in zip(own, partners, strict=True)]
     return torch.stack(mixed).mean(dim=1).sum()
 
 
-def _sum(logits: list[Tensor], targets: Tensor, k: int, ancestors: Ancestors | None) -> Tensor:
-    """Return the loss of a level, summed over the images."""
-    known = cross_entropy(logits[k], targets[:, k], ignore_index=UNKNOWN, reduction="sum")
-    return known if ancestors is None or k == 0 else known + marginal_loss(logits[k], targets, ancestors[k]).sum()
-
-
-def _each(logits: list[Tensor], targets: Tensor, k: int, ancestors: Ancestors | None) -> Tensor:
-    """Return the loss of each image at a level, ``[B]``."""
-    known = cross_entropy(logits[k], targets[:, k], ignore_index=UNKNOWN, reduction="none")
-    return known if ancestors is None or k == 0 else known + marginal_loss(logits[k], targets, ancestors[k])
+def _loss(logits: list[Tensor], targets: Tensor, k: int, ancestors: Ancestors | None, reduction: str) -> Tensor:
+    """Return the loss of level k: of each image, ``[B]``, for the reduction ``none``; for ``sum`` of all together."""
+    known = cross_entropy(logits[k], targets[:, k], ignore_index=UNKNOWN, reduction=reduction)
+    if ancestors is None or k == 0:
+        return known
+    marginal = marginal_loss(logits[k], targets, ancestors[k])
+    return known + (marginal.sum() if reduction == "sum" else marginal)
 
 
 def marginal_loss(logits: Tensor, targets: Tensor, ancestors: Tensor) -> Tensor:

@@ -9,7 +9,6 @@ import torch
 from torch import Tensor
 
 from taxonomy import Hierarchy, HiertaxError
-from taxonomy.datasets.notes import counted
 from taxonomy.hierarchy import IntArray
 from trainer.config import Config
 from trainer.data.datasets import Split
@@ -17,17 +16,16 @@ from trainer.data.inputs import ArrayInputs
 from trainer.data.labelled import LabelledDataset
 from trainer.data.placement import open_split
 from trainer.data.samples import Samples
-from trainer.inference.extraction import Embedding
+from trainer.inference.extraction import Embedding, with_known_class
 from trainer.inference.features import check_image_size, features_of
 from trainer.inference.forward import predict_logits
 from trainer.models.backbones import build_backbone
 from trainer.models.backbones.pooling import global_average_pool, global_max_pool
-from trainer.models.losses import ancestors_of
 from trainer.models.methods import network_of
 from trainer.runtime.device import Compute, choose
 from trainer.runtime.progress import Reporter
 from trainer.training.epoch import check_loss, diverged, plan_epoch, seed_from, train_epoch
-from trainer.training.learner import Learner
+from trainer.training.learner import Learner, ancestors_for
 
 
 class BothPoolings(Embedding):
@@ -65,17 +63,10 @@ def look(
     network = compute.place(BothPoolings(backbone))
     training, scored = task.dataset.train.limit_per_class(config.limit_per_class), task.dataset.test
     if classes_only:
-        training, scored = (_of_classes(split, task, reporter) for split in (training, scored))
+        training, scored = (with_known_class(split, task.dataset, reporter) for split in (training, scored))
     splits = ((training, "training"), (scored, "test"))
     train, test = (_see(split, what, network, config, compute, reporter) for split, what in splits)
     return train, test
-
-
-def _of_classes(split: Split, task: LabelledDataset, reporter: Reporter) -> Split:
-    known = split.of_classes(len(task.dataset.classes))
-    if left := len(split) - len(known):
-        reporter.say(f"{task.dataset.root}: {counted(left, 'image')} without a known class left out")
-    return known
 
 
 def _see(
@@ -119,8 +110,7 @@ def train_heads(
     compute = choose(config)
     torch.manual_seed(config.seed)
     network = network_of(replace(config, freeze_backbone=True), tree.sizes)
-    ancestors = ancestors_of(tree, compute.device) if config.partial_labels == "marginal" else None
-    learner = Learner(network, config, compute, tree.depth, ancestors=ancestors)
+    learner = Learner(network, config, compute, tree.depth, ancestors=ancestors_for(config, tree, compute.device))
     while learner.epoch < config.epochs:
         seed = seed_from(config.seed, learner.epoch)
         plan = plan_epoch(len(train), seed, batch_size=config.batch_size)

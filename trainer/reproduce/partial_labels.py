@@ -9,6 +9,7 @@ from __future__ import annotations
 
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass, replace
+from math import prod
 from pathlib import Path
 from typing import Any, Final
 
@@ -20,6 +21,7 @@ from rich.table import Table
 from taxonomy import Hierarchy, HiertaxError
 from taxonomy.hierarchy import IntArray
 from trainer.config import Config
+from trainer.data.datasets import rank_in_label
 from trainer.data.labelled import LabelledDataset
 from trainer.evaluation.scores import Scores, score_logits
 from trainer.inference.decoding import RULES
@@ -99,12 +101,7 @@ def hide(labels: IntArray, share: float, seed: int) -> NDArray[np.bool_]:
     seed
         With another seed others are drawn; with another share the same come first.
     """
-    order = np.random.default_rng(seed).permutation(len(labels))
-    order = order[np.argsort(labels[order], kind="stable")]  # by class, in random order within each
-    ordered = labels[order]
-    rank = np.empty(len(labels), dtype=np.int64)
-    rank[order] = np.arange(len(labels)) - np.searchsorted(ordered, ordered, side="left")
-    sizes = np.bincount(labels)
+    rank, sizes = rank_in_label(labels, np.random.default_rng(seed)), np.bincount(labels)
     hidden = np.minimum(np.rint(share * sizes), np.maximum(sizes - 1, 0))
     return np.asarray(rank < hidden[labels])
 
@@ -119,7 +116,7 @@ def _train(
     trials: dict[Case, list[Scores]] = {case: [] for case in CASES}
     truth = task.paths[test.labels]
     finest = task.hierarchy.levels[-1].name
-    images = seeds * sum(_epochs(config, train, case)[0] * _epochs(config, train, case)[1] for case in CASES)
+    images = seeds * sum(prod(_epochs(config, train, case)) for case in CASES)
     with reporter.images("training", images) as advance:
         for seed, case, samples in _samples(task, train, seeds):
             setting = replace(

@@ -114,8 +114,7 @@ def find_device(name: str, local_rank: int = 0) -> torch.device:
             device = torch.device("cuda", local_rank)
         torch.zeros(1, device=device).item()
     except (RuntimeError, AssertionError, ImportError, AttributeError) as error:
-        reason, _, _ = str(error).partition(". ")[0].partition("\n")  # torch has long lists to tell
-        raise HiertaxError(f"`device` {name}: not on this machine ({reason}); try `device` cpu") from None
+        raise HiertaxError(f"`device` {name}: not on this machine ({_in_short(error)}); try `device` cpu") from None
     return device
 
 
@@ -170,11 +169,13 @@ def compile_step(
     except torch.OutOfMemoryError:
         raise  # not compiling would not help
     except Exception as error:  # whatever a compiler's many parts raise
-        reason, _, _ = str(error).partition(". ")[0].partition("\n")  # torch has long lists to tell
-        raise HiertaxError(
-            f"`compile`: compiling failed ({reason or type(error).__name__}); try `compile` off"
-        ) from None
+        raise HiertaxError(f"`compile`: compiling failed ({_in_short(error)}); try `compile` off") from None
     return fresh
+
+
+def _in_short(error: Exception) -> str:
+    """Return the first sentence of an error: torch has long lists to tell."""
+    return str(error).partition(". ")[0].partition("\n")[0] or type(error).__name__
 
 
 @contextmanager

@@ -15,8 +15,9 @@ from torch import Tensor, nn
 from torch.amp.grad_scaler import GradScaler
 from torch.nn.parallel import DistributedDataParallel
 
+from taxonomy import Hierarchy
 from trainer.config import Config
-from trainer.models.losses import Ancestors
+from trainer.models.losses import Ancestors, ancestors_of
 from trainer.models.network import Network, Steps, TrainingStep
 from trainer.models.stored import AVERAGE, WEIGHTS, strip_prefix
 from trainer.runs.checkpoint import KNOWN, OPTIMIZER, SUMS
@@ -56,7 +57,7 @@ class Learner:
     steps
         The training steps, called through `model`.
     ancestors
-        Those of `trainer.models.losses.ancestors_of`, where finer heads answer for taxa above them; else None.
+        Those of `ancestors_for`.
     average
         The same network with the moving average of its weights and running statistics, or None.
     epoch, step
@@ -192,6 +193,11 @@ class Learner:
             self.schedule.load_state_dict(stored["state"])
         else:
             self.schedule = self.make_schedule(self.optimizer, self.config, self.epoch)
+
+
+def ancestors_for(config: Config, hierarchy: Hierarchy, device: torch.device) -> Ancestors | None:
+    """Return what it takes for finer heads to answer for taxa above them, where the settings ask for that."""
+    return ancestors_of(hierarchy, device) if config.partial_labels == "marginal" else None
 
 
 def _floats(network: nn.Module) -> list[Tensor]:

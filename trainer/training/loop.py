@@ -19,7 +19,6 @@ from trainer.data.labelled import LabelledDataset
 from trainer.data.samples import Samples
 from trainer.inference.features import features_of
 from trainer.inference.forward import count_right
-from trainer.models.losses import ancestors_of
 from trainer.models.network import BACKBONE, HEADS, Network, TrainingStep
 from trainer.models.stored import LAST
 from trainer.runs.checkpoint import Snapshot
@@ -31,7 +30,7 @@ from trainer.runtime.progress import Reporter
 from trainer.runtime.signals import listening
 from trainer.training.compiling import announce, faster_steps, warn_if_long
 from trainer.training.epoch import check_loss, diverged, plan_epoch, seed_from, train_epoch
-from trainer.training.learner import Learner
+from trainer.training.learner import Learner, ancestors_for
 from trainer.training.samples import load_samples
 from trainer.training.stopping import is_stale, since_best
 
@@ -67,7 +66,7 @@ class Training:
     ) -> Training:
         """Load what there is to learn, and make the network ready for it."""
         compute = choose(config, group.local_rank)
-        ancestors = ancestors_of(task.hierarchy, compute.device) if config.partial_labels == "marginal" else None
+        ancestors = ancestors_for(config, task.hierarchy, compute.device)
         learner = Learner(network, config, compute, task.hierarchy.depth, group, ancestors=ancestors)
         train, val = task.dataset.to_learn(config.limit_per_class, config.val_fraction)
         warn_if_long(network, config, compute, len(train) + (len(val) + len(task.dataset.test)) / 3, reporter)

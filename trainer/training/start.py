@@ -120,10 +120,6 @@ def _from_scratch(
     torch.manual_seed(config.seed)
     network = network_of(config, task.hierarchy.sizes, weights=config.weights)
     check_image_size(network, config)
-    if config.heads_first and not network.can_freeze:
-        raise HiertaxError(
-            f"`heads_first`: {config.method} learns from views of the images, not from features; leave it out"
-        )
     try:
         return task, Training.prepare(config, task, network, group, reporter)
     except UnlearnableError as error:
@@ -203,9 +199,8 @@ def _restored(
     training = Training.prepare(config, task, checkpoint.network(), group, reporter)
     training.learner.restore(checkpoint.tensors, checkpoint.progress)
     if checkpoint.log and not any(name.startswith(f"{training.names[0]}_") for name in checkpoint.log[0]):
-        return replace(
-            training, images=training.images._replace(val=None)
-        )  # it began before the dataset had a val split, or that was known of
+        # It began before the dataset had a val split, or that was known of.
+        return replace(training, images=training.images._replace(val=None))
     return training
 
 

@@ -67,12 +67,15 @@ def network_of(config: Config, sizes: Sequence[int], *, weights: str = "none") -
     Raises
     ------
     HiertaxError
-        As `build_network`.
+        As `build_network`; and if the method cannot learn from the features that its heads are to learn from first.
     """
-    return build_network(
+    network = build_network(
         config.method, config.backbone, sizes, weights=weights, frozen=config.freeze_backbone,
         options=config.method_options, image_size=config.image_size, pool=config.pool, train_blocks=config.train_blocks,
     )  # fmt: skip
+    if config.heads_first:
+        _check_features(network, config.method, "heads_first")
+    return network
 
 
 def build_network(
@@ -111,12 +114,17 @@ def build_network(
 
     made = method_of(method)
     network = made.build(sizes, new_backbone, read_options(method, options), frozen=frozen)
-    if frozen and not network.can_freeze:
-        raise HiertaxError(
-            f"`freeze_backbone`: {method} learns from views of the images, not from features computed once; "
-            "leave it out"
-        )
+    if frozen:
+        _check_features(network, method, "freeze_backbone")
     return network
+
+
+def _check_features(network: Network, method: str, setting: str) -> None:
+    """Refuse a setting by which a network is to learn from features, where it cannot."""
+    if not network.can_freeze:
+        raise HiertaxError(
+            f"`{setting}`: {method} learns from views of the images, not from features computed once; leave it out"
+        )
 
 
 def read_options(method: str, text: str | None) -> Any:
