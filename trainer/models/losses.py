@@ -19,8 +19,9 @@ Ancestors = tuple[Tensor, ...]
 
 
 def multi_level_loss(
-    logits: list[Tensor], targets: Tensor, share: Tensor | None = None, ancestors: Ancestors | None = None
-) -> Tensor:
+    logits: list[Tensor], targets: Tensor, share: Tensor | None = None, ancestors: Ancestors | None = None,
+    *, finest_only: bool = False,
+) -> Tensor:  # fmt: skip
     """Return the sum over levels of the loss, mean over the images, weights 1 (the paper, section 4; docs/methods.md).
 
     The loss of an image at a level is the cross-entropy. Where its label is unknown there it is zero; or, with
@@ -38,8 +39,10 @@ def multi_level_loss(
         whose labels count for that much (see `trainer.data.augment`).
     ancestors
         What it takes for finer heads to answer for a taxon above them, where they are to.
+    finest_only
+        Whether to leave out all levels but the finest.
     """
-    levels = range(len(logits))
+    levels = range(len(logits))[-1 if finest_only else 0 :]
     if share is None:
         sums = [_loss(logits, targets, k, ancestors, "sum") for k in levels]
         return (torch.stack(sums) / len(targets)).sum()
@@ -103,7 +106,9 @@ def loss_and_hits(
     targets: Tensor,
     share: Tensor | None,
     ancestors: Ancestors | None = None,
+    *,
+    finest_only: bool = False,
 ) -> tuple[Tensor, Tensor]:
     """Return the loss and the number of right answers of every level, ``[K]``: what a plain training step computes."""
     logits = network(inputs)
-    return multi_level_loss(logits, targets, share, ancestors), count_hits(logits, targets)
+    return multi_level_loss(logits, targets, share, ancestors, finest_only=finest_only), count_hits(logits, targets)

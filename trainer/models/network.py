@@ -33,10 +33,13 @@ class Network(nn.Module):
         images of their own cannot.
     uses_all_parameters
         Whether every parameter has a part in the loss of every training step.
+    finest_only
+        Whether it learns labels of the finest level alone, and answers at coarser ones by what stands above them.
     """
 
     can_freeze = True
     uses_all_parameters = True
+    finest_only = False
 
     def trunks(self) -> Sequence[Backbone]:
         """Return its backbones; the last one serves the finest level."""
@@ -68,7 +71,7 @@ class Network(nn.Module):
         Random numbers that a step draws, on its inputs' device, are decided by the run's seed: a resume draws the same.
         The loss of a batch is the sum of those of its steps; right answers are those of the last one.
         """
-        return (partial(loss_and_hits, self),)
+        return (partial(loss_and_hits, self, finest_only=self.finest_only),)
 
     def parameter_groups(self, config: Config) -> list[dict[str, Any]]:
         """Return what an optimiser takes: named parameters in groups, each with its peak learning rate ``lr``.

@@ -109,7 +109,7 @@ def train_heads(
     """
     compute = choose(config)
     torch.manual_seed(config.seed)
-    network = network_of(replace(config, freeze_backbone=True), tree.sizes)
+    network = network_of(replace(config, freeze_backbone=True), tree)
     learner = Learner(network, config, compute, tree.depth, ancestors=ancestors_for(config, tree, compute.device))
     while learner.epoch < config.epochs:
         seed = seed_from(config.seed, learner.epoch)

@@ -16,7 +16,7 @@ from rich.box import SIMPLE
 from rich.table import Table
 
 from taxonomy import Hierarchy
-from trainer.config import METHODS, Config
+from trainer.config import HEAD_METHODS, Config
 from trainer.data.labelled import LabelledDataset
 from trainer.evaluation.scores import Scores, score_logits
 from trainer.evaluation.scoring import evaluate
@@ -60,7 +60,7 @@ def run(config: Config, seeds: int, reporter: Reporter, runs: Path | None = None
         trials, about = _frozen(replace(config, freeze_backbone=True), seeds, reporter)
     else:
         trials, about = _whole(config, seeds, runs, reporter), {}
-    any_scores = trials[METHODS[0]][-1].scores
+    any_scores = trials[HEAD_METHODS[0]][-1].scores
     settings = {name: getattr(config, name) for name in ("backbone", "image_size", "epochs", "batch_size")}
     return {
         "hierarchy": Hierarchy.load(config.hierarchy_file).name,
@@ -77,9 +77,9 @@ def run(config: Config, seeds: int, reporter: Reporter, runs: Path | None = None
 
 def _whole(config: Config, seeds: int, runs: Path, reporter: Reporter) -> Trials:
     """Train whole networks, or take them from `runs`, and score them."""
-    trials: Trials = {method: [] for method in METHODS}
+    trials: Trials = {method: [] for method in HEAD_METHODS}
     for seed in range(seeds):
-        for method in METHODS:
+        for method in HEAD_METHODS:
             folder = runs / f"{method}-{seed}"
             reporter.say(f"{folder}:")
             trained = train_or_resume(replace(config, method=method, seed=seed), folder, reporter, stop_on_signals=True)
@@ -105,10 +105,10 @@ def _frozen(config: Config, seeds: int, reporter: Reporter) -> tuple[Trials, dic
     task = LabelledDataset.prepare(config, Hierarchy.load(config.hierarchy_file), reporter)
     train, test = look(config, task, reporter)
     samples, truth = samples_of(train, task.paths[train.labels]), task.paths[test.labels]
-    trials: Trials = {method: [] for method in METHODS}
-    with reporter.images("training", seeds * len(METHODS) * config.epochs * len(train.labels)) as advance:
+    trials: Trials = {method: [] for method in HEAD_METHODS}
+    with reporter.images("training", seeds * len(HEAD_METHODS) * config.epochs * len(train.labels)) as advance:
         for seed in range(seeds):
-            for method in METHODS:
+            for method in HEAD_METHODS:
                 setting = replace(config, method=method, seed=seed)
                 logits = train_heads(setting, task.hierarchy, samples, test.maximum, advance)
                 scores = score_logits(task.hierarchy, truth, logits)

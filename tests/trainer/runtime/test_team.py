@@ -19,6 +19,7 @@ import torch
 from hypothesis import given
 from hypothesis import strategies as st
 from runs import log, progress, signals, stored
+from tiny import FREEZABLE
 
 from trainer.config import METHODS, Config
 from trainer.data.inputs import ArrayInputs
@@ -188,7 +189,7 @@ def test_of_two_processes_one_draws_the_embedded_dataset_and_both_find_it(facts)
     assert [each["birds"] for each in facts] == [{"drawn": 1, "found": 36}, {"drawn": 0, "found": 36}]
 
 
-NETWORKS = [f"{method} {how}" for method in METHODS for how in ("whole", "frozen")]
+NETWORKS = [f"{method} whole" for method in METHODS] + [f"{method} frozen" for method in FREEZABLE]
 NETWORKS += ["ours in parts", "ours averaged", "heads first", "with dropout", "two steps", "two steps in parts"]
 NETWORKS += [f"{known} finest labels known" for known in (0, 1, 5)]
 NETWORKS += ["one finest label known, marginal", "in parts, marginal"]

@@ -7,6 +7,7 @@ import tomllib
 from pathlib import Path
 
 import pytest
+import tiny
 import torch
 from safetensors import safe_open
 
@@ -86,8 +87,10 @@ def test_success_says_where_the_run_is_and_what_comes_next(hiertrain, patches, t
 # Every way to train
 
 
-@pytest.mark.parametrize("frozen", [False, True], ids=["whole", "frozen"])
-@pytest.mark.parametrize("method", METHODS)
+WAYS = [(method, False) for method in METHODS] + [(method, True) for method in tiny.FREEZABLE]
+
+
+@pytest.mark.parametrize(("method", "frozen"), WAYS, ids=[f"{method}{' frozen' * frozen}" for method, frozen in WAYS])
 def test_every_method_trains_whole_and_frozen(hiertrain, patches, tmp_path, method, frozen):
     freeze = ["--freeze-backbone"] if frozen else []
     outcome = hiertrain(*patches.options("--out", tmp_path / "run", "--method", method, *freeze, epochs=1))

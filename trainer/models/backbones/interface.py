@@ -61,6 +61,8 @@ class Backbone(nn.Module):
         the last one only.
     preprocessing
         How the images of its published weights were prepared.
+    image_size
+        Height and width of the images that it was built for; many take others too.
     has_class_token
         Whether the network has a token that stands for the whole image.
     pool
@@ -69,6 +71,7 @@ class Backbone(nn.Module):
 
     name: str
     widths: tuple[int, ...]
+    image_size: int = 224
     preprocessing: Preprocessing = IMAGENET
     has_class_token: bool = False
     pool: Pool = "max"
@@ -98,10 +101,18 @@ class Backbone(nn.Module):
     def pooled(self, images: Tensor, pool: Pool | None = None) -> Tensor:
         """Map normalised images ``[B, 3, S, S]`` to vectors ``[B, width]``, in the way chosen or in another."""
         pool = pool or self.pool
-        if pool == "token":
-            return self.class_token_of(images)
+        return self.class_token_of(images) if pool == "token" else self.pool_map(self(images), pool)
+
+    def map_and_pooled(self, images: Tensor) -> tuple[Tensor, Tensor]:
+        """Map normalised images ``[B, 3, S, S]`` to what `forward` and `pooled` give, in one pass but for the token."""
+        map_ = self(images)
+        return map_, self.class_token_of(images) if self.pool == "token" else self.pool_map(map_)
+
+    def pool_map(self, map_: Tensor, pool: Pool | None = None) -> Tensor:
+        """Map features of any stage ``[B, W, h, w]`` to vectors ``[B, W]``, in the way chosen or in another."""
+        pool = pool or self.pool
         pooling = POOLINGS[pool] if pool in POOLINGS else self.get_submodule(GEM)
-        vectors: Tensor = pooling(self(images))
+        vectors: Tensor = pooling(map_)
         return vectors
 
     def pool_by(self, pool: Pool) -> Self:
