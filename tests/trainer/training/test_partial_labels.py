@@ -18,6 +18,7 @@ from trainer import evaluate
 from trainer.config import Config
 from trainer.data.augment import Recipe, draw_params
 from trainer.data.labelled import LabelledDataset
+from trainer.models.losses import Objective
 from trainer.runtime.progress import Reporter
 from trainer.training.epoch import plan_epoch, train_epoch
 from trainer.training.learner import Learner
@@ -332,7 +333,11 @@ def test_parts_of_a_batch_that_know_different_numbers_of_labels_learn_what_the_b
     samples.targets[3:, 1] = -1
     for parts in (1, 2, 4):
         learner = Learner(
-            Plain(), Config("h.json", batch_size=8, accumulate=parts), tiny.CPU, levels=2, ancestors=ancestors
+            Plain(),
+            Config("h.json", batch_size=8, accumulate=parts),
+            tiny.CPU,
+            levels=2,
+            objective=Objective(ancestors),
         )
         train_epoch(learner, samples, plan_epoch(16, 1, batch_size=8, parts=parts), tiny.CPU)
         states.append((tiny.state(learner.network), learner.finish_epoch()[0]))
@@ -352,7 +357,9 @@ def test_a_compiled_epoch_of_mixed_batches_is_one_graph_and_learns_as_the_eager_
     samples.targets[plan.indices[0, 0], 1] = -1
     samples.targets[plan.indices[2, 0, ::3], 1] = -1
     ancestors = (torch.tensor([[0, 1]]), torch.tensor([[0, 0, 1, 1], [0, 1, 2, 3]]))
-    eager, compiled = (Learner(tiny.network(), tiny.CONFIG, tiny.CPU, 2, ancestors=ancestors) for _ in range(2))
+    eager, compiled = (
+        Learner(tiny.network(), tiny.CONFIG, tiny.CPU, 2, objective=Objective(ancestors)) for _ in range(2)
+    )
     steps = [torch.compile(step, backend="aot_eager") for step in compiled.steps]
     counters.clear()
     train_epoch(eager, samples, plan, tiny.CPU)
