@@ -1,0 +1,239 @@
+"""How logits become answers, as one frozen value: decoding, calibration, restriction, depth, and `unknown`."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from functools import cached_property
+from typing import Literal, NamedTuple
+
+import numpy as np
+import torch
+from numpy.typing import NDArray
+from torch import Tensor
+
+from taxonomy import Hierarchy, HiertaxError
+from taxonomy.hierarchy import IntArray
+from trainer.inference.answering.leaves import SCORES, Consistent, node_probabilities
+from trainer.inference.answering.stopping import FloatArray, Nodes, best_trade, certain_depth, most_specific
+from trainer.inference.answering.unknown import SCORES as KNOWN_SCORES
+from trainer.inference.answering.unknown import KnownScore
+from trainer.inference.decoding import Decoded, decode
+
+Decode = Literal["heads"] | Consistent
+Rule = Literal["path", "threshold", "majority", "darts"]
+BLOCK = 4_000_000  # nodes of all samples at a time, float64, so that they take little memory
+
+
+class Answered(NamedTuple):
+    """What N samples are taken for, and how far down.
+
+    Attributes
+    ----------
+    labels
+        int64 ``[N, K]``: the label at every level, coarsest first, -1 below the depth of the answer.
+    probability
+        float64 ``[N, K]``: how likely each is, NaN below the depth of the answer.
+    depth
+        int64 ``[N]``: how many levels are answered: 0 for the root alone, K for a leaf.
+    unknown
+        bool ``[N]``: whether the sample is like nothing that was learned; its depth is 0 then.
+    """
+
+    labels: IntArray
+    probability: FloatArray
+    depth: IntArray
+    unknown: NDArray[np.bool_]
+
+
+class Ranked(NamedTuple):
+    """The likeliest labels of one level, best first: int64 ``[N, k]``, and how likely they are, float64 ``[N, k]``."""
+
+    labels: IntArray
+    probability: FloatArray
+
+
+@dataclass(frozen=True, eq=False)
+class Answering:
+    """How logits become answers; by default whole paths, as sure as the heads say, from anything in the tree.
+
+    Attributes
+    ----------
+    hierarchy
+        The K levels that the logits are of.
+    decode
+        Where labels come from: the best ``path`` by all heads, the ``leaf`` of the finest head, the likeliest leaf of
+        the ``chain`` of decisions among siblings, ``greedy`` from the root down, or all ``heads`` independently.
+    temperatures
+        What the logits of each head are divided by, K numbers above 0; None leaves them as they are.
+    path_temperature
+        What the scores of whole paths are divided by, for heads that agree are no independent witnesses.
+    rule
+        How deep to answer: along the ``path`` as long as `confidence` holds; the most specific node above
+        ``threshold`` `confidence`, or above one half (``majority``); or by information and `trade_off` (``darts``).
+    confidence
+        From 0 to 1; None answers down to the leaf.
+    trade_off
+        Lambda of ``darts``, 0 or more.
+    restriction
+        bool ``[C_K]``: which leaves there may be; None for all.
+    prior
+        float64 ``[C_K]``: how much commoner than in training each leaf is, 0 or more; None for no difference.
+    unknown_threshold
+        What an image has to score to be of the tree; None takes all for it.
+    unknown_score
+        What it is scored by.
+
+    Raises
+    ------
+    HiertaxError
+        If a number is out of its range, settings contradict each other, or no leaf is left.
+    """
+
+    hierarchy: Hierarchy
+    decode: Decode = "path"
+    temperatures: tuple[float, ...] | None = None
+    path_temperature: float = 1.0
+    rule: Rule = "path"
+    confidence: float | None = None
+    trade_off: float | None = None
+    restriction: NDArray[np.bool_] | None = None
+    prior: FloatArray | None = None
+    unknown_threshold: float | None = None
+    unknown_score: KnownScore = "energy"
+
+    def __post_init__(self) -> None:
+        if self.confidence is not None and not 0 <= self.confidence <= 1:
+            raise HiertaxError(f"`confidence` {self.confidence:g}: give a number from 0 to 1")
+        if self.rule == "threshold" and self.confidence is None:
+            raise HiertaxError("`rule` threshold: give `confidence` too, or `target_accuracy`")
+        if self.rule == "majority" and self.confidence is not None:
+            raise HiertaxError("`rule` majority: is a threshold of one half; leave out `confidence`")
+        if self.rule == "darts" and self.confidence is not None:
+            raise HiertaxError(
+                "`rule` darts: trades accuracy for information; give `target_accuracy` in place of `confidence`"
+            )
+        if self.rule == "darts" and self.trade_off is None:
+            raise HiertaxError("`rule` darts: give `target_accuracy` too")
+        if self.rule != "path" and self.decode == "heads":
+            raise HiertaxError(f"`rule` {self.rule}: heads on their own have no tree to climb; choose another `decode`")
+        if self.weights is not None and not self.weights.any():
+            raise HiertaxError("`prior`: is zero for all that the restriction leaves; nothing could be answered")
+
+    @cached_property
+    def weights(self) -> FloatArray | None:
+        """float64 ``[C_K]``: restriction and prior in one, None where there is neither."""
+        if self.restriction is None:
+            return self.prior
+        allowed = self.restriction.astype(np.float64)
+        return allowed if self.prior is None else allowed * self.prior
+
+    def answer(self, logits: Sequence[Tensor]) -> Answered:
+        """Answer for N samples.
+
+        Parameters
+        ----------
+        logits
+            K tensors ``[N, C_k]`` on the CPU, coarsest level first; N may be 0.
+        """
+        blocks = zip(*(level.split(self._block) for level in logits), strict=True)
+        parts = [self._answer(block) for block in blocks]
+        return Answered(*(np.concatenate(part) for part in zip(*parts, strict=True)))
+
+    def top(self, logits: Sequence[Tensor], count: int) -> list[Ranked]:
+        """Return the likeliest labels of every level, at most `count` of them, coarsest level first."""
+        if count < 1:
+            raise HiertaxError(f"`top_k` {count}: give a whole number of 1 or more")
+        blocks = zip(*(level.split(self._block) for level in logits), strict=True)
+        found = [[_best(level, count) for level in self.node_probabilities(block)] for block in blocks]
+        return [Ranked(*map(np.concatenate, zip(*parts, strict=True))) for parts in zip(*found, strict=True)]
+
+    def node_probabilities(self, logits: Sequence[Tensor]) -> list[Tensor]:
+        """Return how likely every label is, K tensors float64 ``[N, C_k]``, all samples at once."""
+        tempered = self._tempered(logits)
+        if self.decode == "heads":
+            return [self._weighed(z.double(), k).softmax(1) for k, z in enumerate(tempered)]
+        scores = SCORES[self.decode](self.hierarchy, tempered)
+        if self.decode == "path":
+            scores /= self.path_temperature
+        return node_probabilities(self.hierarchy, self._weighed(scores, self.hierarchy.depth - 1).softmax(1))
+
+    @property
+    def _block(self) -> int:
+        return max(1, BLOCK // sum(self.hierarchy.sizes))
+
+    @cached_property
+    def _nodes(self) -> Nodes:
+        return Nodes(self.hierarchy)
+
+    @property
+    def _as_heads_say(self) -> bool:
+        return self.temperatures is None and self.path_temperature == 1 and self.weights is None
+
+    def _tempered(self, logits: Sequence[Tensor]) -> Sequence[Tensor]:
+        if self.temperatures is None:
+            return logits
+        return [z.double() / t for z, t in zip(logits, self.temperatures, strict=True)]
+
+    def _weighed(self, scores: Tensor, level: int) -> Tensor:
+        """Add the logarithm of the weight of each label of a level, the mean weight of the leaves below it."""
+        if self.weights is None:
+            return scores
+        under, size = self.hierarchy.paths[:, level], self.hierarchy.sizes[level]
+        mean = np.bincount(under, self.weights, size) / np.bincount(under, minlength=size)
+        return scores + torch.from_numpy(mean).log()
+
+    def _answer(self, logits: Sequence[Tensor]) -> Answered:
+        if self.rule == "path":
+            full = self._full(logits)
+            depth = np.full(len(full.labels), self.hierarchy.depth)
+            if self.confidence is not None:
+                depth = certain_depth(full.probability, self.confidence)
+        else:
+            full, depth = self._climbed(logits)
+        unknown = np.zeros(len(depth), dtype=np.bool_)
+        if self.unknown_threshold is not None:
+            unknown = KNOWN_SCORES[self.unknown_score](logits[-1]) < self.unknown_threshold
+        depth = np.where(unknown, 0, depth)
+        below = np.arange(self.hierarchy.depth) >= depth[:, None]
+        return Answered(np.where(below, -1, full.labels), np.where(below, np.nan, full.probability), depth, unknown)
+
+    def _full(self, logits: Sequence[Tensor]) -> Decoded:
+        """Return an answer at every level."""
+        if self._as_heads_say and self.decode in ("heads", "path") and len(logits[0]):
+            return decode(self.hierarchy, logits, self.decode)
+        nodes = self.node_probabilities(logits)
+        if self.decode == "heads":
+            labels = torch.stack([p.argmax(1) for p in nodes], dim=1)
+        elif self.decode == "greedy":
+            labels = _downwards(self.hierarchy, nodes)
+        else:
+            labels = torch.from_numpy(self.hierarchy.paths[nodes[-1].argmax(1).numpy()])
+        probability = [p.gather(1, column[:, None])[:, 0] for p, column in zip(nodes, labels.T, strict=True)]
+        return Decoded(labels.numpy(), torch.stack(probability, dim=1).numpy())
+
+    def _climbed(self, logits: Sequence[Tensor]) -> tuple[Decoded, IntArray]:
+        """Return the labels down to the node that a rule over all nodes prefers, and its depth."""
+        levels = self.node_probabilities(logits)
+        nodes = torch.cat([torch.ones(len(levels[0]), 1, dtype=torch.float64), *levels], dim=1).numpy()
+        if self.rule == "darts":
+            best = best_trade(self._nodes, nodes, self.trade_off or 0.0)
+        else:
+            best = most_specific(self._nodes, nodes, 0.5 if self.confidence is None else self.confidence)
+        labels = self._nodes.paths[best]
+        probability = np.take_along_axis(nodes, self._nodes.start + labels, axis=1)  # below the node any will do
+        return Decoded(labels, probability), self._nodes.depth[best]
+
+
+def _downwards(hierarchy: Hierarchy, nodes: Sequence[Tensor]) -> Tensor:
+    """Return the likeliest label of the coarsest level, then of its children, and so on, int64 ``[N, K]``."""
+    labels = [nodes[0].argmax(1)]
+    for level, probability in zip(hierarchy.levels[1:], nodes[1:], strict=True):
+        strange = torch.from_numpy(level.parents.copy()) != labels[-1][:, None]
+        labels.append(probability.masked_fill(strange, -1.0).argmax(1))
+    return torch.stack(labels, dim=1)
+
+
+def _best(probability: Tensor, count: int) -> Ranked:
+    found, labels = probability.sort(dim=1, descending=True, stable=True)
+    return Ranked(labels[:, :count].numpy(), found[:, :count].numpy())
