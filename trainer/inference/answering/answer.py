@@ -183,20 +183,40 @@ class Answering:
         mean = np.bincount(under, self.weights, size) / np.bincount(under, minlength=size)
         return scores + torch.from_numpy(mean).log()
 
-    def _answer(self, logits: Sequence[Tensor]) -> Answered:
+    def weigh(self, logits: Sequence[Tensor]) -> Decoded | FloatArray:
+        """Return what the depth of answers is decided on, the same whatever `confidence` and `trade_off` are.
+
+        Returns
+        -------
+        The full answers, or, for rules that look at all nodes, how likely each is, float64 ``[N, 1 + sum of C_k]``.
+        """
         if self.rule == "path":
-            full = self._full(logits)
-            depth = np.full(len(full.labels), self.hierarchy.depth)
-            if self.confidence is not None:
-                depth = certain_depth(full.probability, self.confidence)
+            return self._full(logits)
+        levels = self.node_probabilities(logits)
+        return torch.cat([torch.ones(len(levels[0]), 1, dtype=torch.float64), *levels], dim=1).numpy()
+
+    def decide(self, weighed: Decoded | FloatArray) -> tuple[Decoded, IntArray]:
+        """Return labels and probabilities, and down to which depth they are the answers, int64 ``[N]``."""
+        if isinstance(weighed, Decoded):
+            if self.confidence is None:
+                return weighed, np.full(len(weighed.labels), self.hierarchy.depth)
+            return weighed, certain_depth(weighed.probability, self.confidence)
+        if self.rule == "darts":
+            best = best_trade(self._nodes, weighed, self.trade_off or 0.0)
         else:
-            full, depth = self._climbed(logits)
+            best = most_specific(self._nodes, weighed, 0.5 if self.confidence is None else self.confidence)
+        labels = self._nodes.paths[best]
+        probability = np.take_along_axis(weighed, self._nodes.start + labels, axis=1)  # below the node any will do
+        return Decoded(labels, probability), self._nodes.depth[best]
+
+    def _answer(self, logits: Sequence[Tensor]) -> Answered:
+        found, depth = self.decide(self.weigh(logits))
         unknown = np.zeros(len(depth), dtype=np.bool_)
         if self.unknown_threshold is not None:
             unknown = KNOWN_SCORES[self.unknown_score](logits[-1]) < self.unknown_threshold
         depth = np.where(unknown, 0, depth)
         below = np.arange(self.hierarchy.depth) >= depth[:, None]
-        return Answered(np.where(below, -1, full.labels), np.where(below, np.nan, full.probability), depth, unknown)
+        return Answered(np.where(below, -1, found.labels), np.where(below, np.nan, found.probability), depth, unknown)
 
     def _full(self, logits: Sequence[Tensor]) -> Decoded:
         """Return an answer at every level."""
@@ -211,18 +231,6 @@ class Answering:
             labels = torch.from_numpy(self.hierarchy.paths[nodes[-1].argmax(1).numpy()])
         probability = [p.gather(1, column[:, None])[:, 0] for p, column in zip(nodes, labels.T, strict=True)]
         return Decoded(labels.numpy(), torch.stack(probability, dim=1).numpy())
-
-    def _climbed(self, logits: Sequence[Tensor]) -> tuple[Decoded, IntArray]:
-        """Return the labels down to the node that a rule over all nodes prefers, and its depth."""
-        levels = self.node_probabilities(logits)
-        nodes = torch.cat([torch.ones(len(levels[0]), 1, dtype=torch.float64), *levels], dim=1).numpy()
-        if self.rule == "darts":
-            best = best_trade(self._nodes, nodes, self.trade_off or 0.0)
-        else:
-            best = most_specific(self._nodes, nodes, 0.5 if self.confidence is None else self.confidence)
-        labels = self._nodes.paths[best]
-        probability = np.take_along_axis(nodes, self._nodes.start + labels, axis=1)  # below the node any will do
-        return Decoded(labels, probability), self._nodes.depth[best]
 
 
 def _downwards(hierarchy: Hierarchy, nodes: Sequence[Tensor]) -> Tensor:
