@@ -4,17 +4,19 @@ from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
 from dataclasses import asdict, dataclass, field
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, Final
 
 from torch import Tensor
 
 from taxonomy import Hierarchy
 from taxonomy.hierarchy import IntArray
 from taxonomy.metrics import LabelScores, score_labels
-from trainer.inference.decoding import RULES, Rule, decode
+from trainer.inference.decoding import Rule, decode
 
 if TYPE_CHECKING:
     from pandas import DataFrame
+
+SCORED: Final[tuple[Rule, ...]] = ("independent", "path")  # as in the paper, and as people are answered
 
 
 @dataclass(frozen=True)
@@ -49,17 +51,17 @@ class Scores:
     def to_frame(self) -> DataFrame:
         """Return a pandas table with a row per rule and level.
 
-        Its columns are ``rule`` (``heads`` or ``path``), ``level``, ``labels`` (how many the level has), ``known``
+        Its columns are ``rule`` (``independent`` or ``path``), ``level``, ``labels`` (how many it has), ``known``
         (how many images know theirs, those that count), ``accuracy``, ``majority`` (what always answering the
         commonest label would score) and ``calibration_error``.
         """
         from pandas import DataFrame
 
-        return DataFrame([{"rule": rule, **asdict(level)} for rule in RULES for level in self.of(rule).levels])
+        return DataFrame([{"rule": rule, **asdict(level)} for rule in SCORED for level in self.of(rule).levels])
 
     def of(self, rule: Rule) -> LabelScores:
-        """Return the scores of a rule, ``heads`` or ``path``."""
-        return {"heads": self.heads, "path": self.path}[rule]
+        """Return the scores of a rule, ``independent`` or ``path``."""
+        return {"independent": self.heads, "path": self.path}[rule]
 
     def to_json(self) -> dict[str, Any]:
         """Return the scores as plain JSON values: those of the heads, and under ``path`` those of the paths."""
@@ -79,5 +81,5 @@ def score_logits(hierarchy: Hierarchy, truth: IntArray, logits: Sequence[Tensor]
     about
         ``split``, ``left_out`` and ``about`` of `Scores`.
     """
-    found = {rule: score_labels(hierarchy, truth, *decode(hierarchy, logits, rule)) for rule in RULES}
-    return Scores(heads=found["heads"], path=found["path"], **about)
+    found = {rule: score_labels(hierarchy, truth, *decode(hierarchy, logits, rule)) for rule in SCORED}
+    return Scores(heads=found["independent"], path=found["path"], **about)
