@@ -1,4 +1,4 @@
-"""The calibration of a run: temperatures, and the logits of the validation images that they were fitted on.
+"""The calibration of a run: temperatures and weights of its heads, and what they were fitted on.
 
 It is one safetensors file in the run folder, replaced as a whole, sealed by a hash of everything and bound to the
 checkpoint that it is of; nothing in it is executed.
@@ -37,8 +37,8 @@ class Calibration:
         SHA-256 (hex) of the checkpoint that it is of, by its header.
     temperatures
         What the logits of each of the K heads are divided by.
-    path_temperature
-        What the scores of whole paths are divided by.
+    path_weights
+        What they are multiplied by where all heads are asked for whole paths.
     images
         What the images are that it was fitted on: ``val``, or ``held_out`` of the training images.
     logits
@@ -49,7 +49,7 @@ class Calibration:
 
     checkpoint: str
     temperatures: tuple[float, ...]
-    path_temperature: float
+    path_weights: tuple[float, ...]
     images: str
     logits: tuple[Tensor, ...]
     truth: IntArray
@@ -70,7 +70,7 @@ class Calibration:
         about = {
             "checkpoint": self.checkpoint,
             "temperatures": self.temperatures,
-            "path_temperature": self.path_temperature,
+            "path_weights": self.path_weights,
             "images": self.images,
         }
         header = {"format": FORMAT, **{name: msgspec.json.encode(value).decode() for name, value in about.items()}}
@@ -125,9 +125,11 @@ def _read(file: Path) -> Calibration:
     if header.get("format") != FORMAT or header.get("sha256") != digest(header, tensors):
         raise HiertaxError(f"{file}: {damaged}")
     about = {
-        name: msgspec.json.decode(header[name]) for name in ("checkpoint", "temperatures", "path_temperature", "images")
+        name: msgspec.json.decode(header[name]) for name in ("checkpoint", "temperatures", "path_weights", "images")
     }
     logits = tuple(tensors[f"logits/{k}"] for k in range(len(tensors) - 1))
     return Calibration(
-        **{**about, "temperatures": tuple(about["temperatures"])}, logits=logits, truth=tensors["truth"].numpy()
+        **{**about, **{name: tuple(about[name]) for name in ("temperatures", "path_weights")}},
+        logits=logits,
+        truth=tensors["truth"].numpy(),
     )

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from functools import cached_property
 from typing import Literal, NamedTuple
@@ -14,15 +14,24 @@ from torch import Tensor
 
 from taxonomy import Hierarchy, HiertaxError
 from taxonomy.hierarchy import IntArray
-from trainer.inference.answering.leaves import SCORES, Consistent, node_probabilities
 from trainer.inference.answering.stopping import FloatArray, Nodes, best_trade, certain_depth, most_specific
-from trainer.inference.answering.unknown import SCORES as KNOWN_SCORES
-from trainer.inference.answering.unknown import KnownScore
-from trainer.inference.decoding import Decoded, decode
+from trainer.inference.answering.unknown import SCORES, KnownScore
+from trainer.inference.decoding import (
+    DEFAULT,
+    Decoded,
+    LeafRule,
+    Rule,
+    decode,
+    leaf_scores,
+    node_probabilities,
+    top_leaves,
+)
 
-Decode = Literal["heads"] | Consistent
-Rule = Literal["path", "threshold", "majority", "darts"]
-BLOCK = 4_000_000  # nodes of all samples at a time, float64, so that they take little memory
+Depth = Literal["path", "threshold", "majority", "darts"]
+LEAVES: Mapping[Rule, LeafRule] = {
+    "leaf": "leaf", "path": "path", "chain": "chain", "greedy": "chain", "beam": "path",
+}  # fmt: skip
+BLOCK = 1 << 21  # nodes of all samples at a time, 16 MiB as float64
 
 
 class Answered(NamedTuple):
@@ -62,12 +71,13 @@ class Answering:
     hierarchy
         The K levels that the logits are of.
     decode
-        Where labels come from: the best ``path`` by all heads, the ``leaf`` of the finest head, the likeliest leaf of
-        the ``chain`` of decisions among siblings, ``greedy`` from the root down, or all ``heads`` independently.
+        Where labels come from, see `trainer.inference.decoding`: ``path``, ``leaf``, ``chain``, ``greedy``, ``beam``,
+        or heads that are ``independent`` and may contradict each other.
     temperatures
-        What the logits of each head are divided by, K numbers above 0; None leaves them as they are.
-    path_temperature
-        What the scores of whole paths are divided by, for heads that agree are no independent witnesses.
+        What the logits of each head are divided by where heads are asked one by one; None leaves them as they are.
+    path_weights
+        What they are multiplied by where all heads are asked for whole paths (``path``, ``beam``), for heads that agree
+        are no independent witnesses; None leaves them as they are.
     rule
         How deep to answer: along the ``path`` as long as `confidence` holds; the most specific node above
         ``threshold`` `confidence`, or above one half (``majority``); or by information and `trade_off` (``darts``).
@@ -82,7 +92,7 @@ class Answering:
     unknown_threshold
         What an image has to score to be of the tree; None takes all for it.
     unknown_score
-        What it is scored by.
+        What it is scored by, see `trainer.inference.answering.unknown`.
 
     Raises
     ------
@@ -91,10 +101,10 @@ class Answering:
     """
 
     hierarchy: Hierarchy
-    decode: Decode = "path"
+    decode: Rule = DEFAULT
     temperatures: tuple[float, ...] | None = None
-    path_temperature: float = 1.0
-    rule: Rule = "path"
+    path_weights: tuple[float, ...] | None = None
+    rule: Depth = "path"
     confidence: float | None = None
     trade_off: float | None = None
     restriction: NDArray[np.bool_] | None = None
@@ -115,7 +125,7 @@ class Answering:
             )
         if self.rule == "darts" and self.trade_off is None:
             raise HiertaxError("`rule` darts: give `target_accuracy` too")
-        if self.rule != "path" and self.decode == "heads":
+        if self.rule != "path" and self.decode == "independent":
             raise HiertaxError(f"`rule` {self.rule}: heads on their own have no tree to climb; choose another `decode`")
         if self.weights is not None and not self.weights.any():
             raise HiertaxError("`prior`: is zero for all that the restriction leaves; nothing could be answered")
@@ -148,15 +158,13 @@ class Answering:
         found = [[_best(level, count) for level in self.node_probabilities(block)] for block in blocks]
         return [Ranked(*map(np.concatenate, zip(*parts, strict=True))) for parts in zip(*found, strict=True)]
 
-    def node_probabilities(self, logits: Sequence[Tensor]) -> list[Tensor]:
-        """Return how likely every label is, K tensors float64 ``[N, C_k]``, all samples at once."""
-        tempered = self._tempered(logits)
-        if self.decode == "heads":
-            return [self._weighed(z.double(), k).softmax(1) for k, z in enumerate(tempered)]
-        scores = SCORES[self.decode](self.hierarchy, tempered)
-        if self.decode == "path":
-            scores /= self.path_temperature
-        return node_probabilities(self.hierarchy, self._weighed(scores, self.hierarchy.depth - 1).softmax(1))
+    def node_probabilities(self, logits: Sequence[Tensor]) -> list[FloatArray]:
+        """Return how likely every label is, K arrays float64 ``[N, C_k]``, all samples at once."""
+        scaled = self._scaled(logits)
+        if self.decode == "independent":
+            return [(z.double() + self._log_weight(k)).softmax(1).numpy() for k, z in enumerate(scaled)]
+        scores = leaf_scores(self.hierarchy, scaled, LEAVES[self.decode]) + self._log_weight(self.hierarchy.depth - 1)
+        return [np.minimum(level, 1.0) for level in node_probabilities(self.hierarchy, scores.softmax(1).numpy())]
 
     @property
     def _block(self) -> int:
@@ -166,22 +174,20 @@ class Answering:
     def _nodes(self) -> Nodes:
         return Nodes(self.hierarchy)
 
-    @property
-    def _as_heads_say(self) -> bool:
-        return self.temperatures is None and self.path_temperature == 1 and self.weights is None
+    def _scaled(self, logits: Sequence[Tensor]) -> Sequence[Tensor]:
+        if LEAVES.get(self.decode) == "path":
+            factors = self.path_weights
+        else:
+            factors = None if self.temperatures is None else tuple(1 / t for t in self.temperatures)
+        return logits if factors is None else [z.double() * f for z, f in zip(logits, factors, strict=True)]
 
-    def _tempered(self, logits: Sequence[Tensor]) -> Sequence[Tensor]:
-        if self.temperatures is None:
-            return logits
-        return [z.double() / t for z, t in zip(logits, self.temperatures, strict=True)]
-
-    def _weighed(self, scores: Tensor, level: int) -> Tensor:
-        """Add the logarithm of the weight of each label of a level, the mean weight of the leaves below it."""
+    def _log_weight(self, level: int) -> Tensor:
+        """Return the logarithm of the weight of each label of a level, the mean weight of the leaves below it."""
         if self.weights is None:
-            return scores
+            return torch.zeros(1, dtype=torch.float64)
         under, size = self.hierarchy.paths[:, level], self.hierarchy.sizes[level]
         mean = np.bincount(under, self.weights, size) / np.bincount(under, minlength=size)
-        return scores + torch.from_numpy(mean).log()
+        return torch.from_numpy(mean).log()
 
     def weigh(self, logits: Sequence[Tensor]) -> Decoded | FloatArray:
         """Return what the depth of answers is decided on, the same whatever `confidence` and `trade_off` are.
@@ -193,7 +199,7 @@ class Answering:
         if self.rule == "path":
             return self._full(logits)
         levels = self.node_probabilities(logits)
-        return torch.cat([torch.ones(len(levels[0]), 1, dtype=torch.float64), *levels], dim=1).numpy()
+        return np.concatenate([np.ones((len(levels[0]), 1)), *levels], axis=1)
 
     def decide(self, weighed: Decoded | FloatArray) -> tuple[Decoded, IntArray]:
         """Return labels and probabilities, and down to which depth they are the answers, int64 ``[N]``."""
@@ -213,35 +219,45 @@ class Answering:
         found, depth = self.decide(self.weigh(logits))
         unknown = np.zeros(len(depth), dtype=np.bool_)
         if self.unknown_threshold is not None:
-            unknown = KNOWN_SCORES[self.unknown_score](logits[-1]) < self.unknown_threshold
+            unknown = SCORES[self.unknown_score](logits[-1]) < self.unknown_threshold
         depth = np.where(unknown, 0, depth)
         below = np.arange(self.hierarchy.depth) >= depth[:, None]
         return Answered(np.where(below, -1, found.labels), np.where(below, np.nan, found.probability), depth, unknown)
 
     def _full(self, logits: Sequence[Tensor]) -> Decoded:
         """Return an answer at every level."""
-        if self._as_heads_say and self.decode in ("heads", "path") and len(logits[0]):
-            return decode(self.hierarchy, logits, self.decode)
+        if self.weights is None:
+            return decode(self.hierarchy, self._scaled(logits), self.decode)
+        if self.decode == "beam":
+            weights = [self._log_weight(k) for k in range(self.hierarchy.depth)]
+            ruled_out = [
+                torch.where(w.isneginf(), w, 0.0) for w in weights[:-1]
+            ]  # the prior counts once, at the leaves
+            return decode(
+                self.hierarchy,
+                [z.double() + w for z, w in zip(self._scaled(logits), [*ruled_out, weights[-1]], strict=True)],
+                "beam",
+            )
         nodes = self.node_probabilities(logits)
-        if self.decode == "heads":
-            labels = torch.stack([p.argmax(1) for p in nodes], dim=1)
+        if self.decode == "independent":
+            labels = np.stack([level.argmax(axis=1) for level in nodes], axis=1)
         elif self.decode == "greedy":
             labels = _downwards(self.hierarchy, nodes)
         else:
-            labels = torch.from_numpy(self.hierarchy.paths[nodes[-1].argmax(1).numpy()])
-        probability = [p.gather(1, column[:, None])[:, 0] for p, column in zip(nodes, labels.T, strict=True)]
-        return Decoded(labels.numpy(), torch.stack(probability, dim=1).numpy())
+            labels = self.hierarchy.paths[nodes[-1].argmax(axis=1)]
+        rows = np.arange(len(labels))
+        return Decoded(labels, np.stack([level[rows, at] for level, at in zip(nodes, labels.T, strict=True)], axis=1))
 
 
-def _downwards(hierarchy: Hierarchy, nodes: Sequence[Tensor]) -> Tensor:
+def _downwards(hierarchy: Hierarchy, nodes: Sequence[FloatArray]) -> IntArray:
     """Return the likeliest label of the coarsest level, then of its children, and so on, int64 ``[N, K]``."""
-    labels = [nodes[0].argmax(1)]
+    labels = [nodes[0].argmax(axis=1)]
     for level, probability in zip(hierarchy.levels[1:], nodes[1:], strict=True):
-        strange = torch.from_numpy(level.parents.copy()) != labels[-1][:, None]
-        labels.append(probability.masked_fill(strange, -1.0).argmax(1))
-    return torch.stack(labels, dim=1)
+        own = level.parents == labels[-1][:, None]
+        labels.append(np.where(own, probability, -1.0).argmax(axis=1))
+    return np.stack(labels, axis=1)
 
 
-def _best(probability: Tensor, count: int) -> Ranked:
-    found, labels = probability.sort(dim=1, descending=True, stable=True)
-    return Ranked(labels[:, :count].numpy(), found[:, :count].numpy())
+def _best(probability: FloatArray, count: int) -> Ranked:
+    labels = top_leaves(torch.from_numpy(probability), count)
+    return Ranked(labels, np.take_along_axis(probability, labels, axis=1))

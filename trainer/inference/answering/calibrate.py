@@ -17,9 +17,10 @@ from trainer.config import Config
 from trainer.data.datasets import Split
 from trainer.data.labelled import LabelledDataset
 from trainer.data.placement import open_split
-from trainer.inference.answering.answer import Answering, Decode
-from trainer.inference.answering.fitting import fit_temperatures
+from trainer.inference.answering.answer import Answering
+from trainer.inference.answering.fitting import fit
 from trainer.inference.answering.stopping import FloatArray
+from trainer.inference.decoding import Rule
 from trainer.inference.predictor import Predictor
 from trainer.runs.calibration import Calibration, checkpoint_seal
 from trainer.runtime.progress import Reporter
@@ -74,8 +75,8 @@ def calibration_of(
     if len(truth) > most:
         rows = np.linspace(0, len(truth) - 1, most).astype(np.int64)
         logits, truth = [z[rows] for z in logits], truth[rows]
-    heads, path = fit_temperatures(hierarchy, logits, truth)
-    return Calibration(checkpoint, heads, path, images, tuple(z.float() for z in logits), truth)
+    temperatures, weights = fit(hierarchy, logits, truth)
+    return Calibration(checkpoint, temperatures, weights, images, tuple(z.float() for z in logits), truth)
 
 
 def calibrate(predictor: Predictor, reporter: Reporter, **where: Any) -> Calibration:
@@ -134,9 +135,7 @@ def labelled_logits(
 
 def calibrated(hierarchy: Hierarchy, calibration: Calibration, **how: Any) -> Answering:
     """Return how a calibrated run answers; `how` is what else is to be other than by default."""
-    return Answering(
-        hierarchy, temperatures=calibration.temperatures, path_temperature=calibration.path_temperature, **how
-    )
+    return Answering(hierarchy, temperatures=calibration.temperatures, path_weights=calibration.path_weights, **how)
 
 
 def reliability(answering: Answering, logits: Sequence[Tensor], truth: IntArray) -> list[Reliability]:
@@ -160,11 +159,11 @@ def errors(
 ) -> list[dict[str, Any]]:
     """Return how far off the stated probabilities are on some images, a row for each level and way to answer.
 
-    Each has ``level``, ``answers`` (``heads`` or ``path``), ``images``, those that know the level, ``temperature``,
-    and the expected calibration errors ``before`` and ``after``.
+    Each has ``level``, ``answers`` (``independent`` or ``path``), ``images``, those that know the level,
+    ``temperature``, and the expected calibration errors ``before`` and ``after``.
     """
     rows = []
-    ways: tuple[Decode, ...] = ("heads", "path")
+    ways: tuple[Rule, ...] = ("independent", "path")
     for way in ways:
         before = reliability(Answering(hierarchy, decode=way), logits, truth)
         after = reliability(calibrated(hierarchy, calibration, decode=way), logits, truth)
@@ -181,7 +180,6 @@ def told(hierarchy: Hierarchy, calibration: Calibration) -> str:
     """Say in one line what a calibration was made of and what it does."""
     rows = errors(hierarchy, calibration, calibration.logits, calibration.truth)
     *_, finest = (row for row in rows if row["answers"] == "path")
-    return (
-        f"calibrated on {calibration.n:,} images {ORIGINS[calibration.images]}: calibration error of the {finest['level']} "
-        f"{100 * finest['before']:.1f} -> {100 * finest['after']:.1f} %"
-    )
+    change = f"{100 * finest['before']:.1f} -> {100 * finest['after']:.1f} %"
+    origin = f"{calibration.n:,} images {ORIGINS[calibration.images]}"
+    return f"calibrated on {origin}: calibration error of the {finest['level']} {change}"

@@ -1,4 +1,4 @@
-"""Temperatures, fitted on images that nothing was learned from: how much less sure than it says a network should be."""
+"""Temperatures and weights of heads, fitted on images that nothing was learned from."""
 
 from __future__ import annotations
 
@@ -11,42 +11,67 @@ from torch import Tensor
 
 from taxonomy import Hierarchy
 from taxonomy.hierarchy import IntArray
-from trainer.inference.answering.leaves import node_probabilities, path_scores
+from trainer.inference.answering.stopping import FloatArray
+from trainer.inference.decoding import leaf_scores
 
 COLDEST, HOTTEST = 0.05, 20.0  # temperatures between which the best one is looked for
+HEAVIEST = 1 / COLDEST
 
 
-class Temperatures(NamedTuple):
-    """What logits are divided by: K numbers, one for each head, and one for the scores of whole paths."""
+class Fitted(NamedTuple):
+    """K temperatures, which the logits of each head are divided by, and K weights, which they have in whole paths."""
 
-    heads: tuple[float, ...]
-    path: float
+    temperatures: tuple[float, ...]
+    path_weights: tuple[float, ...]
 
 
-def fit_temperatures(hierarchy: Hierarchy, logits: Sequence[Tensor], truth: IntArray) -> Temperatures:
-    """Fit a temperature for every head, then one for the product of all heads.
-
-    Heads that agree have seen the same image: their product is surer than any of them, which the last one mends.
+def fit(hierarchy: Hierarchy, logits: Sequence[Tensor], truth: IntArray) -> Fitted:
+    """Fit a temperature for every head alone, and a weight for every head in the product of all.
 
     Parameters
     ----------
     logits
         K tensors ``[N, C_k]`` on the CPU.
     truth
-        int64 ``[N, K]``: the true label at every level, -1 where it is unknown; a level counts the images that know it.
+        int64 ``[N, K]``: the true label at every level, -1 where it is unknown; what is known of an image counts.
     """
-    heads = tuple(fit_temperature(z, column) for z, column in zip(logits, truth.T, strict=True))
-    scores = path_scores(hierarchy, [z.double() / t for z, t in zip(logits, heads, strict=True)])
-    known = _finest_known(truth)
+    temperatures = tuple(fit_temperature(z, column) for z, column in zip(logits, truth.T, strict=True))
+    return Fitted(temperatures, fit_path_weights(hierarchy, logits, truth))
 
-    def loss(temperature: float) -> float:
-        nodes = node_probabilities(hierarchy, (scores / temperature).softmax(1))
-        likelihood = [
-            nodes[k][np.flatnonzero(known == k), truth[known == k, k]] for k in range(hierarchy.depth)
-        ]  # of what is known of each image
-        return -float(torch.cat(likelihood).clamp_min(torch.finfo(torch.float64).tiny).log().mean())
 
-    return Temperatures(heads, _least(loss) if (known >= 0).any() and hierarchy.sizes[-1] > 1 else 1.0)
+def fit_path_weights(hierarchy: Hierarchy, logits: Sequence[Tensor], truth: IntArray) -> tuple[float, ...]:
+    """Return the weights of the heads' logits with which paths have the least cross-entropy.
+
+    Heads that agree have seen the same image, so that their plain product is surer than any of them. Of an image whose
+    leaf is unknown the likelihood is that of the finest taxon that is known. Weights are 0 to `HEAVIEST`.
+
+    Parameters
+    ----------
+    logits, truth
+        As of `fit`; without an image of which anything is known, all weights are 1.
+    """
+    from scipy.optimize import minimize
+
+    finest = np.where(truth >= 0, np.arange(hierarchy.depth), -1).max(axis=1)
+    rows = np.flatnonzero(finest >= 0)
+    if not len(rows) or hierarchy.sizes[-1] == 1:
+        return (1.0,) * hierarchy.depth
+    known = np.take_along_axis(truth[rows], finest[rows, None], axis=1)
+    inside = torch.from_numpy(hierarchy.paths.T[finest[rows]] == known)
+    evidence = [z[rows].double() for z in logits]
+
+    def loss(weights: FloatArray) -> tuple[float, FloatArray]:
+        w = torch.tensor(weights, requires_grad=True)
+        scores = leaf_scores(hierarchy, [z * factor for z, factor in zip(evidence, w, strict=True)])
+        under = scores.masked_fill(~inside, -torch.inf).logsumexp(1)
+        found = (scores.logsumexp(1) - under).mean()
+        (gradient,) = torch.autograd.grad(found, w)
+        return float(found), gradient.numpy()
+
+    with torch.enable_grad():
+        start = np.full(hierarchy.depth, 1 / hierarchy.depth)
+        found = minimize(loss, start, jac=True, method="L-BFGS-B", bounds=[(0.0, HEAVIEST)] * hierarchy.depth)
+    return tuple(float(weight) for weight in found.x)
 
 
 def fit_temperature(logits: Tensor, truth: IntArray) -> float:
@@ -64,13 +89,6 @@ def fit_temperature(logits: Tensor, truth: IntArray) -> float:
         return 1.0
     z, target = logits[known].double(), torch.from_numpy(truth[known])
     return _least(lambda temperature: float(torch.nn.functional.cross_entropy(z / temperature, target)))
-
-
-def _finest_known(truth: IntArray) -> IntArray:
-    """Return the finest level that is known of each image, int64 ``[N]``, -1 for none."""
-    levels = np.arange(truth.shape[1])
-    finest: IntArray = np.where(truth >= 0, levels, -1).max(axis=1)
-    return finest
 
 
 def _least(loss: Callable[[float], float]) -> float:
