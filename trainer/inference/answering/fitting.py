@@ -66,7 +66,7 @@ def fit_path_weights(hierarchy: Hierarchy, logits: Sequence[Tensor], truth: IntA
         under = scores.masked_fill(~inside, -torch.inf).logsumexp(1)
         found = (scores.logsumexp(1) - under).mean()
         (gradient,) = torch.autograd.grad(found, w)
-        return float(found), gradient.numpy()
+        return found.item(), gradient.numpy()
 
     with torch.enable_grad():
         start = np.full(hierarchy.depth, 1 / hierarchy.depth)
