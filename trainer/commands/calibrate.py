@@ -21,8 +21,8 @@ from trainer.commands.parameters import JSON, RUN, check_places, given
     help="The share of answers to be right of the cautious ones that --test compares.",
 )  # fmt: skip
 @click.option(
-    "--left-out", is_flag=True,
-    help="Tell how well images of the dataset's classes that the hierarchy lacks are told as unknown.",
+    "--unknown", multiple=True, type=click.Path(exists=True, path_type=Path),
+    help="Image or folder of what the run does not know; tells how well it says so. May be given several times.",
 )  # fmt: skip
 @click.option(
     "--out", type=click.Path(file_okay=False, path_type=Path), help="Folder for plots, and for the tables as CSV."
@@ -32,7 +32,7 @@ from trainer.commands.parameters import JSON, RUN, check_places, given
 @JSON
 @click.pass_context
 def calibrate(
-    ctx: click.Context, /, run: Path, test: bool, target_accuracy: float, left_out: bool, out: Path | None,
+    ctx: click.Context, /, run: Path, test: bool, target_accuracy: float, unknown: tuple[Path, ...], out: Path | None,
     as_json: bool, **settings: Any,
 ) -> None:  # fmt: skip
     """Calibrate a run: make its probabilities say how often it is right.
@@ -45,6 +45,7 @@ def calibrate(
     Example:
       hiertrain calibrate runs/cub_wiki-ours-0
       hiertrain calibrate runs/cub_wiki-ours-0 --test --target-accuracy 0.95 --out calibration
+      hiertrain calibrate runs/cub_wiki-ours-0 --unknown fish/
     """
     check_places()
     from trainer.api.model import load
@@ -56,7 +57,7 @@ def calibrate(
     asked = given(ctx, settings)
     own = {name: settings[name] if name in asked else None for name in ("data", "skip_bad_images")}
     where = {**settings, **own}
-    found = assess(model, command_reporter(), test=test, left_out=left_out, target=target_accuracy, **where)
+    found = assess(model, command_reporter(), test=test, target=target_accuracy, unknown=unknown, **where)
     if out is not None:
         found.write(out)
     if as_json:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import math
+from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -11,8 +12,7 @@ import numpy as np
 from rich.table import Table
 
 from taxonomy import Hierarchy, HiertaxError
-from taxonomy.datasets import find_dataset
-from taxonomy.datasets.joining import label_by
+from taxonomy.datasets import find_images
 from taxonomy.files import write_atomic
 from trainer.data.datasets import Split
 from trainer.data.placement import open_split
@@ -34,9 +34,6 @@ from trainer.runtime.progress import Reporter
 
 if TYPE_CHECKING:
     from pandas import DataFrame
-
-    from trainer.config import Config
-    from trainer.data.labelled import LabelledDataset
 
 WAYS = {"independent": "each head", "path": "one path"}
 
@@ -157,7 +154,7 @@ class Assessment:
 
 
 def assess(
-    predictor: Predictor, reporter: Reporter, *, test: bool, left_out: bool, target: float, **where: Any
+    predictor: Predictor, reporter: Reporter, *, test: bool, target: float, unknown: Sequence[Path] = (), **where: Any
 ) -> Assessment:
     """Calibrate a run, and tell what that is worth.
 
@@ -165,17 +162,17 @@ def assess(
     ----------
     test
         Whether to look at the images that scores are of too, on which nothing is fitted.
-    left_out
-        Whether to tell how well images of classes are told as unknown that the dataset has and the hierarchy lacks.
     target
         The share of cautious answers to be right.
+    unknown
+        Images, or folders of them, of what the run does not know, to tell how well it says so.
     where
         ``data``, ``skip_bad_images``, ``cache`` and ``workers``, as of `trainer.evaluation.scoring.evaluate`.
 
     Raises
     ------
     HiertaxError
-        As `calibrate`; or if there are no images of other classes.
+        As `calibrate`; or if one of the unknown images cannot be read.
     """
     check_target(target)
     calibration = calibrate(predictor, reporter, **where)
@@ -183,17 +180,17 @@ def assess(
     splits = {"validation": Labelled(list(calibration.logits), calibration.truth)}
     config, task = dataset_of(predictor, reporter.renewed(silent=True), **where)
     scored = task.dataset.scored
-    others = _others(task, config) if left_out else None
-    if test or left_out:
+    strangers = find_images(unknown).paths if unknown else []
+    if test or strangers:
         splits[scored] = labelled_logits(predictor, task.dataset.test, scored, config, task, reporter)
     ways = way_table(hierarchy, calibration, splits[scored], target) if test else None
-    unknown = None
-    if others is not None:
-        images, _ = open_split(others, "left out", config, predictor.compute, reporter)
-        strange = Labelled(predictor.logits_of(images), np.empty((0, hierarchy.depth), dtype=np.int64))
-        unknown = unknown_table(calibration, splits[scored], strange)
+    told_apart = None
+    if strangers:
+        split = Split(tuple(strangers), np.full(len(strangers), -1))
+        images, _ = open_split(split, "unknown", config, predictor.compute, reporter)
+        told_apart = unknown_table(calibration, splits[scored].logits, predictor.logits_of(images))
     return Assessment(
-        hierarchy, calibration, target, splits, error_table(hierarchy, calibration, splits), ways, unknown
+        hierarchy, calibration, target, splits, error_table(hierarchy, calibration, splits), ways, told_apart
     )
 
 
@@ -207,19 +204,6 @@ def check_target(target: float) -> None:
     """
     if not 0 < target < 1:
         raise HiertaxError(f"`target_accuracy` {target:g}: give a number above 0 and below 1")
-
-
-def _others(task: LabelledDataset, config: Config) -> Split:
-    """Return the images of the dataset, of all its splits, whose class the hierarchy lacks."""
-    whole = find_dataset(config.data_folder, task.hierarchy.dataset, skip_broken=config.skip_bad_images)
-    own = set(label_by(whole, task.hierarchy).files())
-    files = tuple(file for file in whole.files() if file not in own)
-    if not files:
-        raise HiertaxError(
-            f"{whole.root}: all of its images are of classes that the run knows; for `left_out` train with a hierarchy "
-            "that lacks some, as `hiertax select --classes` makes it"
-        )
-    return Split(files, np.full(len(files), -1))
 
 
 def _unknown_table(unknown: DataFrame) -> Table:

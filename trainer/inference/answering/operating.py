@@ -18,6 +18,7 @@ from trainer.inference.answering.stopping import Nodes
 
 SURE = 0.95  # of a bound, one-sided, and of an interval, two-sided
 HALVINGS = 40
+SURELY_THE_ROOT = 1e12  # a lambda that leaves nothing else, but for probabilities of 1
 
 
 @dataclass(frozen=True)
@@ -161,6 +162,8 @@ def at_accuracy(
         return chosen, score_answers(answering.hierarchy, found.labels, depth, truth[rows])
 
     most = largest_trade_off(answering.hierarchy, target) if trades else 1.0
+    while trades and most < SURELY_THE_ROOT and scored(most)[1].lower < target:
+        most *= 10  # which takes probabilities that are surer than they are right
     least = _least_value(lambda value: scored(value)[1].lower >= target, most)
     if least is None:
         raise HiertaxError(

@@ -46,7 +46,7 @@ def _reliability_panel(panel: Axes, before: Reliability, after: Reliability) -> 
     panel.set_title(before.level, fontsize=10)
     panel.set_xlim(0, 1)
     panel.set_ylim(0, 1)
-    panel.legend(frameon=False, fontsize=8, loc="upper left")
+    panel.legend(frameon=False, fontsize=8, loc="lower right")
     _plain(panel)
 
 

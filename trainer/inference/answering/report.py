@@ -7,6 +7,7 @@ from dataclasses import replace
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
+from torch import Tensor
 
 from taxonomy import Hierarchy, HiertaxError
 from trainer.inference.answering.answer import Answering, Depth
@@ -74,18 +75,23 @@ def way_table(hierarchy: Hierarchy, calibration: Calibration, found: Labelled, t
     return DataFrame(rows)
 
 
-def unknown_table(calibration: Calibration, known: Labelled, unknown: Labelled) -> DataFrame:
+def unknown_table(calibration: Calibration, known: Sequence[Tensor], unknown: Sequence[Tensor]) -> DataFrame:
     """Return how well images of other classes are told, a row for each score.
 
     Its columns are ``score``, ``known`` and ``unknown`` (the numbers of images), ``auroc``, and, at the threshold below
     which one in twenty validation images lies, ``known_taken`` and ``unknown_taken``: the shares taken for unknown.
+
+    Parameters
+    ----------
+    known, unknown
+        What the heads say of images of classes that the run knows and that it does not: K tensors ``[N, C_k]``.
     """
     from pandas import DataFrame
 
     names: tuple[KnownScore, ...] = ("energy", "max_logit")
     rows = []
     for name in names:
-        own, other = (SCORES[name](found.logits[-1]) for found in (known, unknown))
+        own, other = (SCORES[name](logits[-1]) for logits in (known, unknown))
         least = threshold_of(SCORES[name](calibration.logits[-1]), MAY_BE_UNKNOWN)
         rows.append(
             {"score": name, "known": len(own), "unknown": len(other), "auroc": separation(own, other)}
