@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from taxonomy import HiertaxError
 from trainer.data.samples import Samples
 from trainer.inference.answering.calibrate import calibration_of, told
 from trainer.inference.forward import predict_logits
@@ -15,11 +16,15 @@ from trainer.runtime.progress import Reporter
 def calibrate_trained(run: Run, held_out: Samples, compute: Compute, reporter: Reporter) -> None:
     """Calibrate the checkpoint that answers for a run, on images that it has not learned from.
 
-    Raises
-    ------
-    HiertaxError
-        If the calibration cannot be written.
+    A training is no worse for what may go wrong here; that is said, and can be done again.
     """
+    try:
+        reporter.say(_calibrate(run, held_out, compute))
+    except HiertaxError as error:
+        reporter.say(f"not calibrated: {error}")
+
+
+def _calibrate(run: Run, held_out: Samples, compute: Compute) -> str:
     checkpoint = Checkpoint.load_to_answer(run.path)
     network = compute.place(checkpoint.answering())
     logits = predict_logits(network, held_out.inputs, batch_size=checkpoint.config.batch_size, compute=compute)
@@ -28,4 +33,4 @@ def calibrate_trained(run: Run, held_out: Samples, compute: Compute, reporter: R
         checkpoint=checkpoint_seal(run.path), images="held_out" if checkpoint.config.val_fraction else "val",
     )  # fmt: skip
     calibration.save(run.path)
-    reporter.say(told(checkpoint.hierarchy, calibration))
+    return told(checkpoint.hierarchy, calibration)
