@@ -97,7 +97,7 @@ def calibrate(predictor: Predictor, reporter: Reporter, **where: Any) -> Calibra
     if not len(held_out):
         raise HiertaxError(
             f"{predictor.run}: was trained on all images that it may learn from, and how sure to be shows only on "
-            "others; train with `val_fraction`, such as 0.1, or on a dataset with a val split"
+            "others; train anew by `hiertrain --val-fraction 0.1`, or on a dataset with a val split"
         )
     found = labelled_logits(predictor, held_out, "validation", config, task, reporter)
     calibration = calibration_of(
