@@ -2,11 +2,16 @@
 
 from __future__ import annotations
 
+import os
+from collections.abc import Iterable
 from pathlib import Path
 
 from trainer.evaluation.scores import Scores
 from trainer.evaluation.scoring import evaluate as score
 from trainer.inference.predictor import Predictor
+from trainer.inference.tables.formats import FormatName
+from trainer.inference.tables.job import TableJob
+from trainer.inference.tables.write import Written, write_table
 from trainer.runs.folder import Run
 from trainer.runtime.progress import Reporter, reporter_of
 
@@ -55,6 +60,41 @@ class Model(Predictor):
      path   tone       2     11
      path colour       4     11
     """
+
+    def predict_table(
+        self,
+        images: Iterable[str | os.PathLike[str]],
+        out: str | os.PathLike[str],
+        *,
+        format: FormatName | None = None,  # noqa: A002 - as the option is called
+        overwrite: bool = False,
+        reporter: Reporter | bool | None = None,
+    ) -> Written:
+        """Write what `predict` says of any number of images as a table with a row for each, in little memory.
+
+        An image that cannot be read has a row with the reason. Answers are kept in ``OUT.part`` as they come, and a
+        call of the same arguments after a sudden end goes on with them.
+
+        Parameters
+        ----------
+        images
+            Paths of image files, of folders, which stand for all images below them, and of shards.
+        out
+            The file to write: CSV, JSON Lines, Parquet or Excel, by its suffix.
+        format
+            Another format for it: ``darwin-core`` (.csv) or ``camera-trap`` (.json); see docs/predicting.md.
+        overwrite
+            Whether a table that is there, or answers of another run or other settings, make way.
+        reporter
+            Who tells how far it is, True for a bar on stderr; without one nothing is shown.
+
+        Raises
+        ------
+        HiertaxError
+            If there are no images, or the table is there already or cannot be written.
+        """
+        job = TableJob.of(images, out, format=format, overwrite=overwrite)
+        return write_table(job, self, reporter_of(reporter))
 
     def evaluate(
         self,
