@@ -22,7 +22,8 @@ class FoundImages:
 def find_images(paths: Iterable[str | Path]) -> FoundImages:
     """Return the given files, and all images in the given folders and shards, in the order of their names or as stored.
 
-    A file that is named is taken whatever its suffix, HEIF in a folder too. In a folder without image files, shards are looked for.
+    A file that is named is taken whatever its suffix, and HEIF in a folder too. In a folder without image files, shards
+    are looked for.
 
     Raises
     ------

@@ -18,7 +18,7 @@ from torch import Tensor
 
 from taxonomy import HiertaxError
 from taxonomy.datasets.conventions import HEIF_SUFFIXES, suffix
-from taxonomy.datasets.shards import address, open_image
+from taxonomy.datasets.shards import open_image
 from taxonomy.pixels import UNREADABLE, as_shown, in_short, resized
 from taxonomy.threads import on_all_cores
 from trainer.data.boxes import OutsideError, cut_out
@@ -51,8 +51,7 @@ def decode(path: Path, size: int) -> NDArray[np.uint8]:
     except OutsideError as error:
         raise UndecodableImageError(f"{path}: {error}") from None
     except UNREADABLE as error:
-        reason = in_short(error) if address(path) else error
-        raise UndecodableImageError(f"{path}: cannot be decoded ({reason}); replace the file") from None
+        raise UndecodableImageError(f"{path}: cannot be decoded ({in_short(error)}); replace the file") from None
 
 
 def _opened(path: Path) -> Image.Image:
