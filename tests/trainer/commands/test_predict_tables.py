@@ -278,13 +278,24 @@ def test_answers_of_something_else_are_refused_unless_overwritten(hiertrain, run
     assert "3 of 3 images answered\n" in hiertrain(*arguments, "--overwrite").out
 
 
-def test_answers_of_other_images_are_refused(hiertrain, run, patches, some, tmp_path):
-    out = tmp_path / "a.csv"
-    process = Hiertrain(tmp_path / "process", "predict", run, some[0], "--out", out)
-    process.wait_for(lambda: kept(out) >= 1)
-    process.send(signal.SIGKILL)
-    process.end()
-    assert "holds answers of other images" in hiertrain("predict", run, patches.data / "test", "--out", out).error()
+@pytest.mark.parametrize(
+    ("key", "said"),
+    [
+        ("checkpoint", "another run"),
+        ("answering", "other settings"),
+        ("images", "other images"),
+        ("version", "another"),
+    ],
+)
+def test_answers_that_are_kept_say_what_differs(tmp_path, key, said):
+    journal = Journal(tmp_path / "a.csv")
+    about = {"version": 1, "checkpoint": "a", "answering": {"confidence": 0.9}, "images": ["in"]}
+    with journal.opened(about):
+        pass
+    with journal.opened(about):
+        pass
+    with pytest.raises(HiertaxError, match=f"holds answers of {said}"), journal.opened({**about, key: "b"}):
+        pass
 
 
 def test_a_table_that_is_there_is_replaced_where_asked(hiertrain, run, patches, tmp_path):
