@@ -5,9 +5,11 @@ from __future__ import annotations
 import os
 from collections.abc import Iterable
 from pathlib import Path
+from typing import Any
 
 from trainer.evaluation.scores import Scores
 from trainer.evaluation.scoring import evaluate as score
+from trainer.inference.answering.wishes import make_wishes
 from trainer.inference.predictor import Predictor
 from trainer.inference.tables.formats import FormatName
 from trainer.inference.tables.job import TableJob
@@ -69,6 +71,7 @@ class Model(Predictor):
         format: FormatName | None = None,  # noqa: A002 - as the option is called
         overwrite: bool = False,
         reporter: Reporter | bool | None = None,
+        **wishes: Any,
     ) -> Written:
         """Write what `predict` says of any number of images as a table with a row for each, in little memory.
 
@@ -87,14 +90,18 @@ class Model(Predictor):
             Whether a table that is there, or answers of another run or other settings, make way.
         reporter
             Who tells how far it is, True for a bar on stderr; without one nothing is shown.
+        **wishes
+            How to answer, as of `predict`.
 
         Raises
         ------
         HiertaxError
-            If there are no images, or the table is there already or cannot be written.
+            If there are no images, the table is there already or cannot be written, or it cannot be answered as is
+            wished for.
         """
         job = TableJob.of(images, out, format=format, overwrite=overwrite)
-        return write_table(job, self, reporter_of(reporter))
+        model = self.wishing(make_wishes(wishes), reporter) if wishes else self
+        return write_table(job, model, reporter_of(reporter))
 
     def evaluate(
         self,
