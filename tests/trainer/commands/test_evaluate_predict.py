@@ -189,13 +189,19 @@ def test_a_folder_without_images_is_refused(hiertrain, run, tmp_path):
     assert f"{tmp_path}: no images in this folder" in hiertrain("predict", run, tmp_path).error()
 
 
-def test_a_file_that_is_no_image_is_named_and_nothing_printed(hiertrain, run, patches, tmp_path):
-    (tmp_path / "notes.txt").write_text("no picture")
-    outcome = hiertrain("predict", run, images_of(patches)[0], tmp_path / "notes.txt")
+def test_files_that_are_no_images_are_named_and_the_others_answered(hiertrain, run, patches, tmp_path):
+    good = images_of(patches)[:2]
+    for name in ("notes.txt", "more.txt"):
+        (tmp_path / name).write_text("no picture")
+    outcome = hiertrain("predict", run, good[0], tmp_path / "notes.txt", tmp_path / "more.txt", good[1])
     line = outcome.error()
-    assert f"{tmp_path}/notes.txt: cannot be decoded" in line
-    assert "--skip-bad-images" not in line  # predict has no such option
-    assert outcome.out == ""
+    assert f"2 of 4 images could not be read, the last of them: {tmp_path}/more.txt: cannot be decoded" in line
+    assert f"{tmp_path}/notes.txt: cannot be decoded" in outcome.err
+    assert "--skip-bad-images" not in outcome.err  # predict has no such option
+    assert outcome.out.splitlines()[::2] == [str(image) for image in good]
+    alone = hiertrain("predict", run, tmp_path / "notes.txt")
+    assert "notes.txt: cannot be decoded" in alone.error()
+    assert alone.out == ""
 
 
 # Report

@@ -25,7 +25,9 @@ HIGHER: Final = (
 BELOW_GENUS: Final = ("species", "subspecies")
 STATUS: Final = "PredictedByMachine"  # the word of OBIS for what nobody has verified
 ENOUGH: Final = 0.9  # of the labels of a level, for it to be one of scientific names
+MOST: Final = 0.75  # of them end as Latin does; names of genera may end in any way
 
+_LATIN = ("a", "ae", "e", "es", "i", "is", "ns", "os", "um", "us", "x")
 _ONE_WORD = re.compile(r"[A-Z][a-z\u00e0-\u00ff-]+")
 _TWO_WORDS = re.compile(r"[A-Z][a-z\u00e0-\u00ff]+ (?:\u00d7 ?|x )?[a-z\u00e0-\u00ff-]+(?: [a-z\u00e0-\u00ff-]+)?")
 
@@ -37,7 +39,8 @@ def scientific_rank(level: Level) -> str | None:
         return None
     looks = _TWO_WORDS if rank in BELOW_GENUS else _ONE_WORD
     alike = sum(looks.fullmatch(label) is not None for label in level.labels)
-    return rank if alike >= ENOUGH * len(level) else None
+    latin = sum(label.endswith(_LATIN) for label in level.labels)
+    return rank if alike >= ENOUGH * len(level) and (rank == "genus" or latin >= MOST * len(level)) else None
 
 
 def check(subject: Subject, _count: int) -> None:
