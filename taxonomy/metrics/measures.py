@@ -54,13 +54,14 @@ class Family:
 
 def ratio(part: FloatArray, whole: FloatArray) -> FloatArray:
     """Divide, to NaN where there is nothing to divide by."""
-    return np.divide(part, whole, out=np.full(np.shape(part), np.nan), where=np.asarray(whole) > 0)
+    quotient: FloatArray = np.divide(part, whole, out=np.full(np.shape(part), np.nan), where=np.asarray(whole) > 0)
+    return quotient
 
 
 def label_family(hierarchy: Hierarchy, truth: IntArray, predicted: IntArray) -> Family:
     """Return all scores of labels int64 ``[N, K]``, but those that need a ranking of leaves or single classes."""
     levels = range(hierarchy.depth)
-    whole = (truth >= 0).all(axis=1)
+    whole: NDArray[np.bool_] = np.asarray((truth >= 0).all(axis=1))
     known = np.where(whole[:, None], truth, predicted)  # a stand-in, which counts for nothing
     hits, size = node_overlap(hierarchy, known, predicted, "heads+ancestors")
     outcome = np.where(truth < 0, UNKNOWN, truth == predicted).astype(np.int8)
@@ -157,5 +158,5 @@ def distance_family(truth: IntArray, distances: IntArray, k: int) -> Family:
         whole = rows["whole"].astype(np.float64)
         return {"whole": whole, "distance": whole * rows["distance"] / k}
 
-    columns = {"whole": (truth >= 0).all(axis=1), "distance": distances}
+    columns: Columns = {"whole": np.asarray((truth >= 0).all(axis=1)), "distance": distances}
     return Family(columns, terms, lambda sums: {Measure(f"ahd_at_{k}"): ratio(sums["distance"], sums["whole"])})

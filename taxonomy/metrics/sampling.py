@@ -100,8 +100,7 @@ def _of_classes(classes: Groups, kinds: Groups, terms: FloatArray) -> FloatArray
 
     shape = (len(classes.counts), len(kinds.counts))
     how_many = coo_array((np.ones(len(kinds.of)), (classes.of, kinds.of)), shape=shape).tocsr()
-    totals: FloatArray = how_many @ terms
-    return totals
+    return np.asarray(how_many @ terms)
 
 
 def _several(drawn: FloatArray, classes: Groups) -> FloatArray:

@@ -159,4 +159,5 @@ def _shared(hierarchy: Hierarchy, a: IntArray, b: IntArray, k: int) -> NDArray[n
 
 
 def _ratio(part: IntArray, whole: IntArray) -> FloatArray:
-    return np.divide(part, whole, out=np.full(len(part), np.nan), where=whole > 0)
+    shares: FloatArray = np.divide(part, whole, out=np.full(len(part), np.nan), where=whole > 0)
+    return shares

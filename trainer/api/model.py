@@ -2,10 +2,12 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from pathlib import Path
 
-from trainer.evaluation.scores import Scores
+from trainer.evaluation.scores import SCORED, Scores
 from trainer.evaluation.scoring import evaluate as score
+from trainer.inference.decoding import Rule
 from trainer.inference.predictor import Predictor
 from trainer.runs.folder import Run
 from trainer.runtime.progress import Reporter, reporter_of
@@ -49,11 +51,11 @@ class Model(Predictor):
     >>> scores.path.tree_inconsistency
     0.0
     >>> print(scores.to_frame()[["rule", "level", "labels", "known"]].to_string(index=False))
-     rule  level  labels  known
-    heads   tone       2     11
-    heads colour       4     11
-     path   tone       2     11
-     path colour       4     11
+           rule  level  labels  known
+    independent   tone       2     11
+    independent colour       4     11
+           path   tone       2     11
+           path colour       4     11
     """
 
     def evaluate(
@@ -63,6 +65,7 @@ class Model(Predictor):
         skip_bad_images: bool | None = None,
         cache: str = "auto",
         workers: int | None = None,
+        rules: Sequence[Rule] = SCORED,
         reporter: Reporter | bool | None = None,
     ) -> Scores:
         """Score the run on every test image of its dataset.
@@ -75,6 +78,9 @@ class Model(Predictor):
             Whether to go on without images that cannot be decoded; as the run did where not given.
         cache, workers
             See `trainer.Config`.
+        rules
+            How to take labels from what the heads say: any of ``independent``, ``leaf``, ``greedy``, ``path``,
+            ``chain`` and ``beam`` (docs/evaluation.md).
         reporter
             Who tells how far it is, True for a bar on stderr; without one nothing is shown.
 
@@ -84,8 +90,9 @@ class Model(Predictor):
             If the dataset cannot be read, or has other classes than the run was trained on.
         """
         return score(
-            self, reporter_of(reporter), data=data, skip_bad_images=skip_bad_images, cache=cache, workers=workers
-        )
+            self, reporter_of(reporter), data=data, skip_bad_images=skip_bad_images, cache=cache, workers=workers,
+            rules=rules,
+        )  # fmt: skip
 
 
 def load(run: Run | str | Path, *, device: str = "auto") -> Model:
@@ -142,7 +149,7 @@ def evaluate(
     --------
     >>> import trainer
     >>> scores = trainer.evaluate("runs/patches", device="cpu")
-    >>> scores.to_json()["levels"][0]["labels"]
+    >>> scores.to_json()["rules"]["path"]["levels"][0]["labels"]
     2
     """
     model = load(run, device=device)
