@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import json
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any, cast
 
 import click
 
@@ -14,6 +14,9 @@ from trainer.commands.options import option, options
 from trainer.commands.parameters import JSON, RUN, check_places, given
 from trainer.commands.tables import DECODE, TABLE_FOLDERS, check_folders, write_folders
 from trainer.runs.header import Header, answering_checkpoint
+
+if TYPE_CHECKING:
+    from trainer.inference.decoding import Rule
 
 
 @click.command()
@@ -44,12 +47,11 @@ def evaluate(
     check_folders(csv, parquet)
     _check_levels(run, taxa, confusions)
     from trainer.api.model import load
-    from trainer.evaluation.scores import SCORED
     from trainer.evaluation.text import confusions_of_level, heading, legend, score_table, taxa_of_level
-    from trainer.inference.decoding import DEFAULT, RULES
+    from trainer.inference.decoding import DEFAULT
     from trainer.runtime.progress import print_table
 
-    rules = {None: SCORED, "all": tuple(RULES)}.get(decode, (decode,))
+    rules = _rules(decode)
     model, reporter = load(run, device=settings.pop("device")), command_reporter()
     asked = given(ctx, settings)
     own = {name: settings[name] if name in asked else None for name in ("data", "skip_bad_images")}
@@ -69,6 +71,13 @@ def evaluate(
     if confusions:
         click.echo(f"\nby {rule}:")
         print_table(confusions_of_level(scores.confusions(rule), confusions))
+
+
+def _rules(decode: str | None) -> tuple[Rule, ...]:
+    from trainer.evaluation.scores import SCORED
+    from trainer.inference.decoding import RULES
+
+    return SCORED if decode is None else tuple(RULES) if decode == "all" else (cast("Rule", decode),)
 
 
 def _check_levels(run: Path, *asked: str | None) -> None:

@@ -2,9 +2,10 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 
 import numpy as np
+import torch
 from torch import Tensor
 
 from taxonomy import Hierarchy
@@ -18,6 +19,7 @@ from trainer.inference.decoding import (
     best_leaf,
     blocks,
     leaf_scores,
+    rows_of_block,
     top_leaves,
 )
 
@@ -36,13 +38,25 @@ def predictions_of(
     """
     parts: dict[Rule, list[Predictions]] = {rule: [] for rule in rules}
     done = 0
-    for batch in batches:
-        for block in blocks(hierarchy, batch):
-            leaves = truth[done : done + len(block[0]), -1]
-            done += len(leaves)
-            for rule in rules:
-                parts[rule].append(_predict(hierarchy, leaves, block, rule))
+    for block in _blocks(hierarchy, batches):
+        leaves = truth[done : done + len(block[0]), -1]
+        done += len(leaves)
+        for rule in rules:
+            parts[rule].append(_predict(hierarchy, leaves, block, rule))
     return {rule: _joined(each) for rule, each in parts.items()}
+
+
+def _blocks(hierarchy: Hierarchy, batches: Iterable[Sequence[Tensor]]) -> Iterator[list[Tensor]]:
+    """Join batches, or take them apart, to blocks that are decoded at once."""
+    waiting: list[Sequence[Tensor]] = []
+    rows = rows_of_block(hierarchy)
+    for batch in batches:
+        waiting.append(batch)
+        if sum(len(each[0]) for each in waiting) >= rows:
+            yield from blocks(hierarchy, [torch.cat(level) for level in zip(*waiting, strict=True)])
+            waiting.clear()
+    if waiting:
+        yield from blocks(hierarchy, [torch.cat(level) for level in zip(*waiting, strict=True)])
 
 
 def _predict(hierarchy: Hierarchy, truth: IntArray, logits: Sequence[Tensor], rule: Rule) -> Predictions:

@@ -147,8 +147,7 @@ def legend(rules: Sequence[Rule], resamples: int) -> str:
     lines = [f"{rule}: {MEANINGS[rule]}" for rule in rules]
     if resamples:
         lines.append(
-            f"intervals of {CONFIDENCE:.0%} from {resamples:,} resamples of images; over classes they are wider: see "
-            "--json or --csv"
+            f"intervals of {CONFIDENCE:.0%} from {resamples:,} resamples of images; over classes: see --json or --csv"
         )
     return "\n".join(lines)
 

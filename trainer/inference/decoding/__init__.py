@@ -23,11 +23,12 @@ from trainer.inference.decoding.rules import (
     independent,
     leaf,
     path,
+    rows_of_block,
     top_labels,
 )
 
 __all__ = [
     "BEAM_WIDTH", "DEFAULT", "LEAF_RULES", "RULES", "Decoded", "LeafRule", "Rule", "beam", "best_leaf", "blocks",
     "chain", "decode", "greedy", "independent", "leaf", "leaf_distribution", "leaf_scores", "node_probabilities",
-    "path", "top_labels", "top_leaves",
+    "path", "rows_of_block", "top_labels", "top_leaves",
 ]  # fmt: skip
