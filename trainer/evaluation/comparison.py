@@ -123,7 +123,7 @@ def comparison_table(comparison: Comparison) -> Table:
         table.add_column("difference", justify="right")
     table.add_column("images", justify="right")
     by_measure = [{each.change.measure: each for each in found} for found in comparison.differences.values()]
-    for rows in sections(comparison.scores[comparison.first].hierarchy):
+    for rows in sections(comparison.scores[comparison.first].hierarchy, [comparison.rule]):
         shown = [(called, measure) for called, measure in rows if measure in by_measure[0]]
         for i, (called, measure) in enumerate(shown):
             found = [each[measure] for each in by_measure]

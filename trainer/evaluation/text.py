@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Iterable, Iterator, Sequence
 from typing import TYPE_CHECKING, Final
 
 from rich.table import Table
@@ -30,6 +30,14 @@ OF_ALL_LEVELS: Final = {
     "full_path_accuracy": "all levels right (FPA)",
     "tree_inconsistency": "contradictions (TICE)",
 }
+OF_NODES: Final = (
+    ("hF of heads", Measure("hierarchical_f1", nodes="heads")),
+    ("hF of leaf+ancestors", Measure("hierarchical_f1", nodes="leaf+ancestors")),
+    ("hP of heads+ancestors", Measure("hierarchical_precision", nodes="heads+ancestors")),
+    ("hR of heads+ancestors", Measure("hierarchical_recall", nodes="heads+ancestors")),
+    ("hF of heads+ancestors", Measure("hierarchical_f1", nodes="heads+ancestors")),
+    ("the same hF, macro", Measure("hierarchical_f1", nodes="heads+ancestors", average="macro")),
+)
 OF_DISTANCE: Final = {
     "mean_lca_height": "LCA height (AHD@1)",
     "ahd_at_5": "AHD@5",
@@ -57,7 +65,7 @@ def bounds(measure: Measure, interval: Interval) -> str:
     """Write an interval in brackets, blank where there is none."""
     if math.isnan(interval.low):
         return ""
-    digits = 2 if measure.name in IN_LEVELS else 1
+    digits = 3 if measure.name in IN_LEVELS else 1
     low, high = (end if measure.name in IN_LEVELS else 100 * end for end in interval)
     return f"[{low:.{digits}f}, {high:.{digits}f}]"
 
@@ -70,21 +78,17 @@ def half_width(measure: Measure, interval: Interval) -> str:
     return f"±{half:.2f}" if measure.name in IN_LEVELS else f"±{100 * half:.1f}"
 
 
-def sections(hierarchy: Hierarchy) -> Iterator[list[tuple[str, Measure]]]:
-    """Yield what a table shows, section by section: how a row is called, and which score it has."""
+def sections(hierarchy: Hierarchy, rules: Iterable[Rule]) -> Iterator[list[tuple[str, Measure]]]:
+    """Yield what a table shows, section by section: how a row is called, and which score it has.
+
+    Where all rules answer with paths, hP, hR and hF are one number, whatever the nodes and the average.
+    """
     names = [level.name for level in hierarchy.levels]
     yield [(name, Measure("accuracy", name)) for name in names]
     yield [(f"{name}, mean over taxa", Measure("accuracy", name, average="macro")) for name in names]
     yield [(called, Measure(name)) for name, called in OF_ALL_LEVELS.items()]
-    yield [
-        *((f"hF of {nodes}", Measure("hierarchical_f1", nodes=nodes)) for nodes in ("heads", "leaf+ancestors")),
-        *(
-            (f"h{name[0].upper()} of heads+ancestors", Measure(f"hierarchical_{name}", nodes="heads+ancestors"))
-            for name in ("precision", "recall", "f1")
-        ),
-        ("the same hF, macro", Measure("hierarchical_f1", nodes="heads+ancestors", average="macro")),
-        ("LCA F1", Measure("lca_f1")),
-    ]
+    node_scores = OF_NODES if "independent" in rules else [("hP = hR = hF", OF_NODES[-1][1])]
+    yield [*node_scores, ("LCA F1", Measure("lca_f1"))]
     yield [(called, Measure(name)) for name, called in OF_DISTANCE.items()]
 
 
@@ -109,7 +113,7 @@ def score_table(scores: Scores) -> Table:
     table.add_column("majority", justify="right")
     table.add_column("images", justify="right")
     spread = bounds if len(scores.rules) <= 2 else half_width
-    for rows in sections(scores.hierarchy):
+    for rows in sections(scores.hierarchy, scores.rules):
         for i, (called, measure) in enumerate(rows):
             _add_row(table, scores, called, measure, spread, last=i == len(rows) - 1)
     return table
