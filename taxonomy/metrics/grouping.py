@@ -73,8 +73,20 @@ def resamples(counts: IntArray, count: int, seed: int) -> Iterator[FloatArray]:
     counts
         int64 ``[G]``: how many there are of each kind.
     """
-    total = int(counts.sum())
-    shares, rng = counts / total, np.random.default_rng(seed)
-    rows = max(CELLS // len(shares), 1)
+    rng = np.random.default_rng(seed)
+    draw = _draw_single if (counts == 1).all() else _draw_kinds
+    rows = max(CELLS // len(counts), 1)
     for start in range(0, count, rows):
-        yield rng.multinomial(total, shares, size=min(rows, count - start)).astype(np.float64)
+        yield draw(rng, counts, min(rows, count - start)).astype(np.float64)
+
+
+def _draw_kinds(rng: np.random.Generator, counts: IntArray, rows: int) -> IntArray:
+    total = int(counts.sum())
+    return rng.multinomial(total, counts / total, size=rows)
+
+
+def _draw_single(rng: np.random.Generator, counts: IntArray, rows: int) -> IntArray:
+    """Do the same where each is of its own kind, several times as fast."""
+    kinds = len(counts)
+    drawn = rng.integers(0, kinds, (rows, kinds)) + kinds * np.arange(rows)[:, None]
+    return np.bincount(drawn.ravel(), minlength=rows * kinds).reshape(rows, kinds)

@@ -198,6 +198,13 @@ def test_draws_of_kinds_are_draws_of_samples():
     assert drawn.var(axis=0) == pytest.approx([0.8, 0.8, 1.2, 0.8], abs=0.06)
 
 
+def test_single_samples_are_drawn_alike():
+    drawn = np.concatenate(list(resamples(np.ones(5, dtype=np.int64), 4000, seed=0)))
+    assert (drawn.sum(axis=1) == 5).all()
+    assert drawn.mean(axis=0) == pytest.approx(np.ones(5), abs=0.06)
+    assert drawn.var(axis=0) == pytest.approx(np.full(5, 0.8), abs=0.06)
+
+
 def test_kinds_of_more_values_than_an_integer_holds_are_told_apart():
     rng = np.random.default_rng(0)
     columns = [rng.integers(0, 2**20, 50) for _ in range(5)]
