@@ -3,11 +3,14 @@
 from __future__ import annotations
 
 import os
-from collections.abc import Iterable
+from collections.abc import Iterable, Sequence
 from pathlib import Path
+from typing import Any
 
-from trainer.evaluation.scores import Scores
+from trainer.evaluation.scores import SCORED, Scores
 from trainer.evaluation.scoring import evaluate as score
+from trainer.inference.answering.wishes import make_wishes
+from trainer.inference.decoding import Rule
 from trainer.inference.predictor import Predictor
 from trainer.inference.tables.formats import FormatName
 from trainer.inference.tables.job import TableJob
@@ -54,11 +57,11 @@ class Model(Predictor):
     >>> scores.path.tree_inconsistency
     0.0
     >>> print(scores.to_frame()[["rule", "level", "labels", "known"]].to_string(index=False))
-     rule  level  labels  known
-    heads   tone       2     11
-    heads colour       4     11
-     path   tone       2     11
-     path colour       4     11
+           rule  level  labels  known
+    independent   tone       2     11
+    independent colour       4     11
+           path   tone       2     11
+           path colour       4     11
     """
 
     def predict_table(
@@ -69,6 +72,7 @@ class Model(Predictor):
         format: FormatName | None = None,  # noqa: A002 - as the option is called
         overwrite: bool = False,
         reporter: Reporter | bool | None = None,
+        **wishes: Any,
     ) -> Written:
         """Write what `predict` says of any number of images as a table with a row for each, in little memory.
 
@@ -87,14 +91,18 @@ class Model(Predictor):
             Whether a table that is there, or answers of another run or other settings, make way.
         reporter
             Who tells how far it is, True for a bar on stderr; without one nothing is shown.
+        **wishes
+            How to answer, as of `predict`.
 
         Raises
         ------
         HiertaxError
-            If there are no images, or the table is there already or cannot be written.
+            If there are no images, the table is there already or cannot be written, or it cannot be answered as is
+            wished for.
         """
         job = TableJob.of(images, out, format=format, overwrite=overwrite)
-        return write_table(job, self, reporter_of(reporter))
+        model = self.wishing(make_wishes(wishes), reporter) if wishes else self
+        return write_table(job, model, reporter_of(reporter))
 
     def evaluate(
         self,
@@ -103,6 +111,7 @@ class Model(Predictor):
         skip_bad_images: bool | None = None,
         cache: str = "auto",
         workers: int | None = None,
+        rules: Sequence[Rule] = SCORED,
         reporter: Reporter | bool | None = None,
     ) -> Scores:
         """Score the run on every test image of its dataset.
@@ -115,6 +124,9 @@ class Model(Predictor):
             Whether to go on without images that cannot be decoded; as the run did where not given.
         cache, workers
             See `trainer.Config`.
+        rules
+            How to take labels from what the heads say: any of ``independent``, ``leaf``, ``greedy``, ``path``,
+            ``chain`` and ``beam`` (docs/evaluation.md).
         reporter
             Who tells how far it is, True for a bar on stderr; without one nothing is shown.
 
@@ -124,8 +136,9 @@ class Model(Predictor):
             If the dataset cannot be read, or has other classes than the run was trained on.
         """
         return score(
-            self, reporter_of(reporter), data=data, skip_bad_images=skip_bad_images, cache=cache, workers=workers
-        )
+            self, reporter_of(reporter), data=data, skip_bad_images=skip_bad_images, cache=cache, workers=workers,
+            rules=rules,
+        )  # fmt: skip
 
 
 def load(run: Run | str | Path, *, device: str = "auto") -> Model:
@@ -182,7 +195,7 @@ def evaluate(
     --------
     >>> import trainer
     >>> scores = trainer.evaluate("runs/patches", device="cpu")
-    >>> scores.to_json()["levels"][0]["labels"]
+    >>> scores.to_json()["rules"]["path"]["levels"][0]["labels"]
     2
     """
     model = load(run, device=device)

@@ -9,9 +9,11 @@ from typing import TYPE_CHECKING, Any
 import click
 
 from taxonomy import HiertaxError
+from trainer.commands.answering import AnsweringCommand, answering_options, wished
 from trainer.commands.flags import command_reporter
 from trainer.commands.options import options
 from trainer.commands.parameters import JSON, RUN, check_places
+from trainer.inference.answering.wishes import Wishes
 from trainer.runtime.processes import is_main_process, join_processes
 
 if TYPE_CHECKING:
@@ -20,7 +22,7 @@ if TYPE_CHECKING:
 FORMATS = ("csv", "jsonl", "parquet", "xlsx", "darwin-core", "camera-trap")  # here, so that --help imports nothing
 
 
-@click.command()
+@click.command(cls=AnsweringCommand)
 @click.argument("run", type=RUN)
 @click.argument("images", nargs=-1, required=True, type=click.Path(exists=True, path_type=Path))
 @click.option(
@@ -32,9 +34,13 @@ FORMATS = ("csv", "jsonl", "parquet", "xlsx", "darwin-core", "camera-trap")  # h
     help="What to write [by the suffix of --out]; darwin-core is .csv, camera-trap .json as Timelapse reads it.",
 )  # fmt: skip
 @click.option("--overwrite", is_flag=True, help="Replace a table, or answers of another run or other settings.")
+@click.option("--top-k", type=int, help="Print the so many likeliest labels of every level too.")
 @options("device")
 @JSON
-def predict(run: Path, images: tuple[Path, ...], device: str, as_json: bool, **table: Any) -> None:
+@answering_options
+def predict(
+    run: Path, images: tuple[Path, ...], device: str, as_json: bool, top_k: int | None, **settings: Any
+) -> None:  # fmt: skip
     """Name what is in images, from the root down, with a probability at every level.
 
     With --out the answers become a table, in which images that cannot be read have a row with the reason. It may be
@@ -43,25 +49,33 @@ def predict(run: Path, images: tuple[Path, ...], device: str, as_json: bool, **t
     \b
     Example:
       hiertrain predict runs/cub_wiki-ours-0 photo.jpg folder/ shard.tar
-      hiertrain predict runs/cub_wiki-ours-0 folder/ --out answers.csv
+      hiertrain predict runs/cub_wiki-ours-0 photo.jpg --confidence 0.9 --within Passeriformes
+      hiertrain predict runs/cub_wiki-ours-0 folder/ --out answers.csv --target-accuracy 0.95
       hiertrain predict runs/cub_wiki-ours-0 folder/ --out answers.json --format camera-trap
       torchrun --standalone --nproc-per-node 4 -m trainer predict runs/cub_wiki-ours-0 folder/ --out answers.parquet
     """
-    _check_options(as_json, table)
+    wishes, table = Wishes(**wished(settings)), settings
+    _check_options(as_json, top_k, table)
     if table["out"] is None:
-        _show(run, images, device, as_json)
+        _show(run, images, device, as_json, top_k, wishes)
     else:
-        _write(run, images, device, table)
+        _write(run, images, device, table, wishes)
 
 
-def _check_options(as_json: bool, table: dict[str, Any]) -> None:
+def _check_options(as_json: bool, top_k: int | None, table: dict[str, Any]) -> None:
     if table["out"] is None and (given := next((name for name in ("format", "overwrite") if table[name]), None)):
         raise click.UsageError(f"--{given} is for a table; give --out too.", click.get_current_context())
     if table["out"] is not None and as_json:
         raise click.UsageError("--json prints; leave it out with --out.", click.get_current_context())
+    if top_k is not None and table["out"] is not None:
+        raise click.UsageError("--top-k prints; leave it out with --out.", click.get_current_context())
+    if top_k is not None and top_k < 1:
+        raise HiertaxError(f"`top_k` {top_k}: give a whole number of 1 or more")
 
 
-def _show(run: Path, images: tuple[Path, ...], device: str, as_json: bool) -> None:
+def _show(
+    run: Path, images: tuple[Path, ...], device: str, as_json: bool, top_k: int | None, wishes: Wishes
+) -> None:  # fmt: skip
     """Print the answers, and say of which images there are none."""
     from taxonomy.datasets import find_images
 
@@ -73,7 +87,8 @@ def _show(run: Path, images: tuple[Path, ...], device: str, as_json: bool) -> No
     _say(reporter, found.notes)
     from trainer.api.model import load  # once there are images: torch takes seconds to import
 
-    answers = load(run, device=device).predict(found.paths, skip_bad=True, reporter=reporter)
+    model = load(run, device=device).wishing(wishes, reporter)
+    answers = model.predict(found.paths, skip_bad=True, top_k=top_k, reporter=reporter)
     click.echo(json.dumps(answers.to_json(), indent=2, ensure_ascii=False) if as_json else str(answers))
     if answers.left_out:
         *before, last = answers.left_out
@@ -82,7 +97,7 @@ def _show(run: Path, images: tuple[Path, ...], device: str, as_json: bool) -> No
         raise HiertaxError(f"{of}: {last}" if not before else f"{of}, the last of them: {last}")
 
 
-def _write(run: Path, images: tuple[Path, ...], device: str, table: dict[str, Any]) -> None:
+def _write(run: Path, images: tuple[Path, ...], device: str, table: dict[str, Any], wishes: Wishes) -> None:
     """Write the answers as a table; of several processes one speaks."""
     check_places()
     with join_processes() as group:
@@ -94,7 +109,7 @@ def _write(run: Path, images: tuple[Path, ...], device: str, table: dict[str, An
         from trainer.api.model import Model  # once there are images: torch takes seconds to import
         from trainer.inference.tables.write import write_table
 
-        model = Model.load(run, device=device, local_rank=group.local_rank)
+        model = Model.load(run, device=device, local_rank=group.local_rank).wishing(wishes, reporter)
         written = write_table(job, model, reporter, group)
     if is_main_process():
         click.echo(str(written))

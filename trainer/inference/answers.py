@@ -15,6 +15,8 @@ from taxonomy.hierarchy import IntArray
 if TYPE_CHECKING:
     from pandas import DataFrame
 
+    from trainer.inference.answering.answer import Ranked
+
 
 def percent(probability: float) -> str:
     """Write a probability so that nothing short of certain reads as certain."""
@@ -40,15 +42,25 @@ class Answer:
     root: str
     chain: tuple[AnsweredLevel, ...]
     unknown: bool = False
+    top: tuple[tuple[AnsweredLevel, ...], ...] = ()  # of every level the likeliest, where they were asked for
 
     def __str__(self) -> str:
-        links = (f"{link.label} {percent(link.probability)}" for link in self.chain)
-        return f"{self.image}\n  {'unknown' if self.unknown else ' > '.join([self.root, *links])}"
+        lines = [self.image, f"  {'unknown' if self.unknown else ' > '.join([self.root, *map(_shown, self.chain)])}"]
+        lines += [f"    {best[0].level}: {', '.join(map(_shown, best))}" for best in self.top]
+        return "\n".join(lines)
 
     def to_json(self) -> dict[str, Any]:
         """Return the answer as plain JSON values."""
-        about = {"image": self.image, "root": self.root, "chain": [asdict(link) for link in self.chain]}
-        return {**about, "unknown": True} if self.unknown else about
+        about: dict[str, Any] = {"image": self.image, "root": self.root, "chain": [asdict(link) for link in self.chain]}
+        if self.unknown:
+            about["unknown"] = True
+        if self.top:
+            about["top"] = [[asdict(one) for one in best] for best in self.top]
+        return about
+
+
+def _shown(link: AnsweredLevel) -> str:
+    return f"{link.label} {percent(link.probability)}"
 
 
 @dataclass(frozen=True, eq=False, repr=False)
@@ -69,6 +81,8 @@ class Answers(Sequence[Answer]):
         Of every image that could not be decoded and was skipped, one line that names it and the reason.
     unknown
         bool ``[N]``: which images are like nothing that was learned; None where none is.
+    top
+        For every level the likeliest labels, where they were asked for.
     """
 
     hierarchy: Hierarchy
@@ -77,6 +91,7 @@ class Answers(Sequence[Answer]):
     probability: NDArray[np.float64]
     left_out: tuple[str, ...] = ()
     unknown: NDArray[np.bool_] | None = None
+    top: tuple[Ranked, ...] = ()
 
     @property
     def depth(self) -> IntArray:
@@ -104,7 +119,15 @@ class Answers(Sequence[Answer]):
         chain = tuple(
             AnsweredLevel(level.name, level.labels[label], float(p)) for level, label, p in links if label >= 0
         )
-        return Answer(self.images[at], self.hierarchy.root, chain, self.unknown is not None and bool(self.unknown[at]))
+        unknown = self.unknown is not None and bool(self.unknown[at])
+        top = tuple(
+            tuple(
+                AnsweredLevel(level.name, level.labels[i], float(p))
+                for i, p in zip(best.labels[at], best.probability[at], strict=True)
+            )
+            for level, best in zip(self.hierarchy.levels, self.top, strict=False)
+        )
+        return Answer(self.images[at], self.hierarchy.root, chain, unknown, top)
 
     def __iter__(self) -> Iterator[Answer]:
         return (self[i] for i in range(len(self)))

@@ -6,7 +6,7 @@ from collections.abc import Callable, Iterator
 from dataclasses import dataclass, replace
 from functools import partial
 from pathlib import Path
-from typing import Self
+from typing import Any, Self
 
 import numpy as np
 import torch
@@ -17,7 +17,9 @@ from taxonomy import Hierarchy, HiertaxError
 from trainer.config import Config
 from trainer.data.images import UndecodableImageError
 from trainer.data.inputs import ArrayInputs, Inputs
-from trainer.inference.answering.answer import Answered, Answering
+from trainer.inference.answering.answer import Answered, Answering, Ranked
+from trainer.inference.answering.choose import choose_answering
+from trainer.inference.answering.wishes import Wishes, make_wishes
 from trainer.inference.answers import Answers
 from trainer.inference.batches import Batch, Images, decoded_batches, refuse
 from trainer.inference.extraction import Embedding, feature_pool
@@ -87,10 +89,37 @@ class Predictor:
         config = replace(checkpoint.config, device=device)
         compute = choose(config, local_rank)
         network = compute.place(checkpoint.answering()).eval().requires_grad_(False)
-        hierarchy = checkpoint.hierarchy
-        return cls(checkpoint.path.parent, hierarchy, config, checkpoint.epoch, network, compute, Answering(hierarchy))
+        hierarchy, run = checkpoint.hierarchy, checkpoint.path.parent
+        answering = choose_answering(run, hierarchy, Wishes()).answering
+        return cls(run, hierarchy, config, checkpoint.epoch, network, compute, answering)
 
-    def predict(self, images: Images, *, skip_bad: bool = False, reporter: Reporter | bool | None = None) -> Answers:
+    def wishing(self, wishes: Wishes, reporter: Reporter | bool | None = None) -> Self:
+        """Return the same run, answering as is wished for.
+
+        Parameters
+        ----------
+        reporter
+            Who tells what there is to know about it, such as the operating point that was chosen.
+
+        Raises
+        ------
+        HiertaxError
+            As `choose_answering`.
+        """
+        chosen = choose_answering(self.run, self.hierarchy, wishes)
+        for note in chosen.notes:
+            reporter_of(reporter).say(note)
+        return replace(self, answering=chosen.answering)
+
+    def predict(
+        self,
+        images: Images,
+        *,
+        skip_bad: bool = False,
+        top_k: int | None = None,
+        reporter: Reporter | bool | None = None,
+        **wishes: Any,
+    ) -> Answers:
         """Name what is in images: for each one path from the root down, with a probability at every level.
 
         Images are decoded and answered for in batches: any number of them takes little memory.
@@ -102,23 +131,37 @@ class Predictor:
             ``[H, W, 3]``, ``[H, W]`` (grey) or ``[N, H, W, 3]``; or any iterable of these, such as a generator.
         skip_bad
             Whether to leave out images that cannot be decoded; ``left_out`` of the answers tells which.
+        top_k
+            How many of the likeliest labels of every level to give beside the answers.
         reporter
             Who tells how far it is, True for a bar on stderr; without one nothing is shown.
+        **wishes
+            How to answer, such as ``confidence=0.9`` or ``within="Passeriformes"``; see `Wishes`.
 
         Raises
         ------
         HiertaxError
-            If an image cannot be decoded and `skip_bad` is false, or none can be; if something is no image at all.
+            If an image cannot be decoded and `skip_bad` is false, or none can be; if something is no image at all; if
+            it cannot be answered as is wished for.
         """
+        if wishes:
+            return self.wishing(make_wishes(wishes), reporter).predict(
+                images, skip_bad=skip_bad, top_k=top_k, reporter=reporter
+            )
         names: list[str] = []
         left_out: list[str] = []
         parts = [_no_answer(self.hierarchy.depth)]
+        ranked: list[list[Ranked]] = []
         for batch in self._batches(images, reporter, left_out if skip_bad else None):
-            parts.append(self.answer(batch))
+            logits = self.logits_of(ArrayInputs(batch.pixels))
+            parts.append(self.answering.answer(logits))
             names += batch.names
+            if top_k is not None:
+                ranked.append(self.answering.top(logits, top_k))
         answered = Answered(*map(np.concatenate, zip(*parts, strict=True)))
+        top = tuple(Ranked(*map(np.concatenate, zip(*level, strict=True))) for level in zip(*ranked, strict=True))
         return Answers(
-            self.hierarchy, tuple(names), answered.labels, answered.probability, tuple(left_out), answered.unknown
+            self.hierarchy, tuple(names), answered.labels, answered.probability, tuple(left_out), answered.unknown, top
         )
 
     def answer(self, batch: Batch) -> Answered:

@@ -83,7 +83,7 @@ def _whole(config: Config, seeds: int, runs: Path, reporter: Reporter) -> Trials
             reporter.say(f"{folder}:")
             trained = train_or_resume(replace(config, method=method, seed=seed), folder, reporter, stop_on_signals=True)
             predictor = Predictor.load(trained.path, device=config.device)
-            scores = evaluate(predictor, reporter, cache=config.cache, workers=config.workers)
+            scores = evaluate(predictor, reporter, cache=config.cache, workers=config.workers, resamples=0)
             trials[method].append(Trial(scores, _costs(trained.path)))
     return trials
 

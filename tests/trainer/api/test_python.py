@@ -328,7 +328,9 @@ def test_scores_are_those_of_the_command(run, model, hiertrain, patches):
 def test_a_table_of_scores_has_a_row_per_rule_and_level(model):
     scores = model.evaluate()
     frame = scores.to_frame()
-    assert list(frame) == ["rule", "level", "labels", "known", "accuracy", "majority", "calibration_error"]
+    assert list(frame) == [
+        "rule", "level", "labels", "known", "accuracy", "macro_accuracy", "macro_f1", "majority", "calibration_error",
+    ]  # fmt: skip
     assert list(zip(frame["rule"], frame["level"], strict=True)) == [
         ("independent", "tone"), ("independent", "colour"), ("path", "tone"), ("path", "colour"),
     ]  # fmt: skip

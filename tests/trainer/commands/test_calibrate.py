@@ -9,7 +9,8 @@ from PIL import Image
 
 from taxonomy import HiertaxError
 from trainer.config import METHODS
-from trainer.inference.answering.choose import Wishes, choose_answering
+from trainer.inference.answering.choose import choose_answering
+from trainer.inference.answering.wishes import Wishes
 from trainer.runs.calibration import CALIBRATION, Calibration
 from trainer.runs.header import Header, answering_checkpoint
 

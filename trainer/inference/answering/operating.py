@@ -60,6 +60,19 @@ class Selective:
         return lower_bound(self.right, self.n)
 
 
+def pooled(parts: Sequence[Selective]) -> Selective:
+    """Return the scores of all images of which these are the scores of parts."""
+    sizes = np.array([part.n for part in parts])
+    coverage = np.average([part.coverage for part in parts], axis=0, weights=sizes)
+    return Selective(
+        n=int(sizes.sum()),
+        right=sum(part.right for part in parts),
+        exact=sum(part.exact for part in parts),
+        specificity=float(np.average([part.specificity for part in parts], weights=sizes)),
+        coverage=tuple(float(share) for share in coverage),
+    )
+
+
 def is_right(labels: IntArray, depth: IntArray, truth: IntArray) -> NDArray[np.bool_]:
     """Return whether each answer, labels ``[N, K]`` down to a depth ``[N]``, is on the true path ``[N, K]``."""
     return np.asarray(((labels == truth) | (np.arange(truth.shape[1]) >= depth[:, None])).all(axis=1))

@@ -12,8 +12,16 @@ from torch import Tensor
 from taxonomy import Hierarchy, HiertaxError
 from trainer.inference.answering.answer import Answering, Depth
 from trainer.inference.answering.calibrate import Labelled, calibrated, errors
-from trainer.inference.answering.operating import Selective, at_accuracy, interval, largest_trade_off, score_answers
+from trainer.inference.answering.operating import (
+    Selective,
+    at_accuracy,
+    interval,
+    largest_trade_off,
+    pooled,
+    score_answers,
+)
 from trainer.inference.answering.unknown import SCORES, KnownScore, separation, threshold_of
+from trainer.inference.decoding import blocks
 from trainer.runs.calibration import Calibration
 
 if TYPE_CHECKING:
@@ -47,14 +55,19 @@ def operating_curve(answering: Answering, found: Labelled) -> DataFrame:
     from pandas import DataFrame
 
     logits, truth = _whole(found)
-    weighed = answering.weigh(logits)
-    rows = []
-    for value in _values(answering):
-        chosen = _at(answering, value)
-        best, depth = chosen.decide(weighed)
-        scored = score_answers(answering.hierarchy, best.labels, depth, truth)
-        rows.append({"rule": answering.rule, "value": value, **_row(answering.hierarchy, scored)})
-    return DataFrame(rows)
+    hierarchy = answering.hierarchy
+    points = {value: _at(answering, value) for value in _values(answering)}
+    parts: dict[float, list[Selective]] = {value: [] for value in points}
+    start = 0
+    for block in blocks(hierarchy, logits):  # all nodes of all images would take much memory
+        weighed = answering.weigh(block)
+        known = truth[start : (start := start + len(block[0]))]
+        for value, chosen in points.items():
+            best, depth = chosen.decide(weighed)
+            parts[value].append(score_answers(hierarchy, best.labels, depth, known))
+    return DataFrame(
+        [{"rule": answering.rule, "value": value, **_row(hierarchy, pooled(scored))} for value, scored in parts.items()]
+    )
 
 
 def way_table(hierarchy: Hierarchy, calibration: Calibration, found: Labelled, target: float) -> DataFrame:

@@ -123,8 +123,12 @@ DEFAULT: Final[Rule] = "path"
 
 def blocks(hierarchy: Hierarchy, logits: Sequence[Tensor]) -> Iterator[list[Tensor]]:
     """Yield logits, K tensors ``[N, C_k]``, some samples at a time: as many as take little memory to decode."""
-    rows = max(BLOCK // max(hierarchy.sizes), 1)
-    yield from map(list, zip(*(level.split(rows) for level in logits), strict=True))
+    yield from map(list, zip(*(level.split(rows_of_block(hierarchy)) for level in logits), strict=True))
+
+
+def rows_of_block(hierarchy: Hierarchy) -> int:
+    """Return how many samples take little memory to decode at once."""
+    return max(BLOCK // max(hierarchy.sizes), 1)
 
 
 def decode(hierarchy: Hierarchy, logits: Sequence[Tensor], rule: Rule = DEFAULT) -> Decoded:

@@ -9,7 +9,9 @@ from trees import WORKED
 
 from taxonomy import HiertaxError
 from trainer.inference.answering.answer import Answering
-from trainer.inference.answering.operating import at_accuracy, interval, lower_bound, score_answers
+from trainer.inference.answering.calibrate import Labelled
+from trainer.inference.answering.operating import at_accuracy, interval, lower_bound, pooled, score_answers
+from trainer.inference.answering.report import operating_curve
 
 RULES = [{"rule": "path"}, {"rule": "threshold", "confidence": 0.0}, {"rule": "darts", "trade_off": 0.0}]
 
@@ -90,3 +92,27 @@ def test_heads_that_are_sure_and_wrong_reach_no_accuracy():
     truth = np.tile(WORKED.paths[4], (100, 1))
     with pytest.raises(HiertaxError, match="not reached on the validation images at any depth"):
         at_accuracy(Answering(WORKED), 0.9, logits, truth)
+
+
+def test_scores_of_parts_are_pooled_to_those_of_all():
+    logits, truth = overconfident(count=50)
+    answers = Answering(WORKED, confidence=0.6).answer(logits)
+    parts = [
+        score_answers(WORKED, *(a[at] for a in (answers.labels, answers.depth, truth)))
+        for at in (slice(20), slice(20, 50))
+    ]
+    found, whole = pooled(parts), score_answers(WORKED, answers.labels, answers.depth, truth)
+    assert (found.n, found.right, found.exact) == (whole.n, whole.right, whole.exact)
+    assert found.specificity == pytest.approx(whole.specificity)
+    assert found.coverage == pytest.approx(whole.coverage)
+
+
+@pytest.mark.parametrize("how", RULES, ids=lambda how: how["rule"])
+def test_an_operating_curve_falls_from_full_answers_to_the_root(how):
+    curve = operating_curve(Answering(WORKED, decode="leaf", **how), Labelled(*overconfident(factor=1.0, count=500)))
+    first, last = curve.iloc[0], curve.iloc[-1]
+    assert (last["accuracy"], last["specificity"]) == (1, 0)
+    assert first["specificity"] > 0.9
+    assert (curve["low"] <= curve["accuracy"]).all()
+    assert (curve["accuracy"] <= curve["high"]).all()
+    assert (np.diff(curve["order_answered"]) <= 1e-12).all()
