@@ -75,9 +75,8 @@ def main(run: Path, folder: Path, device: str, repeats: int) -> None:
         taken["decoding alone"].append(seconds(lambda: decode(model, names)))
         taken["network alone"].append(answer(model, names))
         taken["a table"].append(seconds(lambda: write(model, folder)))
-    table = Table(
-        title=f"{len(names):,} images of {folder}, {run}, {model.compute}, {processor()}, torch {torch.__version__}"
-    )
+    where = f"{model.compute}, {processor()}, torch {torch.__version__}"
+    table = Table(title=f"{len(names):,} images of {folder}, {run}, {where}")
     for column in ("", "images/s", "fastest", "slowest", "share of decoding alone"):
         table.add_column(column)
     roof = median(taken["decoding alone"])
