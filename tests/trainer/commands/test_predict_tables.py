@@ -23,6 +23,7 @@ from trainer.inference import batches
 from trainer.inference.tables.job import TableJob
 from trainer.inference.tables.journal import Journal
 from trainer.inference.tables.rows import Row
+from trainer.inference.tables.write import about_of
 
 REPO = Path(__file__).parents[3]
 
@@ -296,6 +297,28 @@ def test_answers_that_are_kept_say_what_differs(tmp_path, key, said):
         pass
     with pytest.raises(HiertaxError, match=f"holds answers of {said}"), journal.opened({**about, key: "b"}):
         pass
+
+
+def test_answers_to_other_wishes_are_refused(run, patches, tmp_path):
+    model, out = trainer.load(run, device="cpu"), tmp_path / "a.csv"
+    images = [patches.data / "test" / "red"]
+    with Journal(out).opened(about_of(TableJob.of(images, out), model)):
+        pass
+    with pytest.raises(HiertaxError, match="holds answers of other settings"):
+        model.predict_table(images, out, confidence=0.9)
+    assert model.predict_table(images, out).images == 3
+
+
+def test_cautious_answers_are_less_deep_in_a_table(hiertrain, run, patches, tmp_path):
+    hiertrain("predict", run, patches.data / "test", "--confidence", 1, "--out", tmp_path / "a.csv")
+    hiertrain("predict", run, patches.data / "test", "--out", tmp_path / "b.csv")
+    for cautious, full in zip(rows(tmp_path / "a.csv"), rows(tmp_path / "b.csv"), strict=True):
+        depth = int(cautious["depth"])
+        assert depth <= int(full["depth"]) == 2
+        assert [cautious[level] for level in ("tone", "colour")] == [
+            full[level] if k < depth else "" for k, level in enumerate(("tone", "colour"))
+        ]
+    assert any(row["depth"] != "2" for row in rows(tmp_path / "a.csv"))
 
 
 def test_a_table_that_is_there_is_replaced_where_asked(hiertrain, run, patches, tmp_path):

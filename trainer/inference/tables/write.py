@@ -70,7 +70,7 @@ def write_table(job: TableJob, predictor: Predictor, reporter: Reporter, group: 
     journal = Journal(job.out)
     subject = Subject(predictor.hierarchy, f"hiertax {version('hiertax')}, {_name(predictor.run)}", job.base)
     job.format.check(subject, len(job.images))
-    about = _about(job, predictor)
+    about = about_of(job, predictor)
     with journal.opened(about, overwrite=job.overwrite) if group.is_main else nullcontext():
         try:
             return _write(job, journal, subject, predictor, reporter, group)
@@ -118,7 +118,7 @@ def _finish(job: TableJob, journal: Journal, subject: Subject, kept: int, report
     return Written(job.out, len(job.images), index.unreadable, kept)
 
 
-def _about(job: TableJob, predictor: Predictor) -> dict[str, Any]:
+def about_of(job: TableJob, predictor: Predictor) -> dict[str, Any]:
     """Say what all rows of a table have in common, as JSON values."""
     checkpoint = Header.read(answering_checkpoint(predictor.run)).metadata.get("sha256")
     answering = _settings(predictor.answering)
