@@ -31,6 +31,7 @@ from trainer.runtime.device import Compute, choose
 from trainer.runtime.processes import ProcessGroup
 from trainer.runtime.progress import Reporter
 from trainer.runtime.signals import listening
+from trainer.training.calibrating import calibrate_trained
 from trainer.training.compiling import announce, faster_steps, warn_if_long
 from trainer.training.epoch import check_loss, diverged, plan_epoch, seed_from, train_epoch
 from trainer.training.learner import Learner, objective_for
@@ -131,6 +132,8 @@ class Training:
                     raise _interrupted(run, learner, signalled())
                 self._tell(row, board, advance)
             saver.wait()
+            if leads and self.images.val is not None:
+                calibrate_trained(run, self.images.val, self.compute, self.reporter)
         return run
 
     @property
