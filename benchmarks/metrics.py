@@ -8,7 +8,6 @@ python benchmarks/metrics.py --large        # 100,000 images of 10,000 classes t
 
 from __future__ import annotations
 
-import json
 import os
 import sys
 import time
@@ -17,15 +16,16 @@ from functools import partial
 from pathlib import Path
 from typing import Any
 
-sys.path.insert(0, str(Path(__file__).parents[1]))
+sys.path.append(sys.path.pop(0))  # the packages first, whose names some files here have
 
 import click
 import numpy as np
 import torch
+from host import forget_peak, memory, processor
 from torch import Tensor
 
-from benchmarks.host import forget_peak, memory, processor
 from taxonomy import Hierarchy
+from taxonomy.files import write_json
 from taxonomy.hierarchy import IntArray
 from taxonomy.metrics import Predictions, confusions, differences, score_predictions, taxa_table
 from taxonomy.sources.curated import build
@@ -118,7 +118,7 @@ def main(large: bool, out: Path | None) -> None:
     if large:
         measure(large_tree(), LARGE, records, rules=("path",))
     if out:
-        out.write_text(json.dumps({**about, "figures": records}, indent=2) + "\n")
+        write_json(out, {**about, "figures": records})
 
 
 if __name__ == "__main__":

@@ -93,6 +93,19 @@ def test_the_union_of_heads_and_ancestors_is_averaged_over_all_samples_at_once_u
     assert hierarchical_precision_recall(WORKED, TRUTH, PREDICTED).f1 == near(0.615385)
 
 
+def test_the_root_is_never_counted_as_a_node():
+    """Some codes count it; then every answer has a node right, and the scores are not to be set beside these."""
+    ours = hierarchical_precision_recall(WORKED, TRUTH, PREDICTED, nodes="leaf+ancestors").f1
+    with_root = (ours * WORKED.depth + 1) / (WORKED.depth + 1)
+    assert (ours, with_root) == (near(0.555556), near(0.666667))
+
+
+def test_siblings_are_two_edges_apart():
+    a, b = WORKED.paths[[0]], WORKED.paths[[1]]
+    assert tree_induced_error(WORKED, a, b) == 2
+    assert tree_induced_error(WORKED, a, a) == 0
+
+
 def test_lca_height_of_each_sample():
     assert lca_height(WORKED, TRUTH, PREDICTED).tolist() == [0, 1, 0, 3, 1, 3]
 

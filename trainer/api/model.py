@@ -175,6 +175,7 @@ def evaluate(
     skip_bad_images: bool | None = None,
     cache: str = "auto",
     workers: int | None = None,
+    rules: Sequence[Rule] = SCORED,
     reporter: Reporter | bool | None = None,
 ) -> Scores:
     """Score a trained run on every test image of its dataset: `load`, then `Model.evaluate`.
@@ -183,7 +184,7 @@ def evaluate(
     ----------
     run, device
         As of `load`.
-    data, skip_bad_images, cache, workers, reporter
+    data, skip_bad_images, cache, workers, rules, reporter
         As of `Model.evaluate`.
 
     Raises
@@ -199,4 +200,6 @@ def evaluate(
     2
     """
     model = load(run, device=device)
-    return model.evaluate(data, skip_bad_images=skip_bad_images, cache=cache, workers=workers, reporter=reporter)
+    return model.evaluate(
+        data, skip_bad_images=skip_bad_images, cache=cache, workers=workers, rules=rules, reporter=reporter
+    )

@@ -13,7 +13,6 @@ from trainer.commands.flags import command_reporter
 from trainer.commands.options import option, options
 from trainer.commands.parameters import JSON, RUN, check_places, given
 from trainer.commands.tables import DECODE, TABLE_FOLDERS, check_folders, write_folders
-from trainer.runs.header import Header, answering_checkpoint
 
 if TYPE_CHECKING:
     from trainer.inference.decoding import Rule
@@ -81,6 +80,8 @@ def _rules(decode: str | None) -> tuple[Rule, ...]:
 
 
 def _check_levels(run: Path, *asked: str | None) -> None:
+    from trainer.runs.header import Header, answering_checkpoint
+
     levels = [level.name for level in Header.read(answering_checkpoint(run)).hierarchy.levels]
     for name in asked:
         if name is not None and name not in levels:

@@ -51,14 +51,14 @@ MOST_CONFUSIONS: Final = 20
 
 def in_percent(share: float) -> str:
     """Write a share in percent; a dash where there is none."""
-    return "-" if math.isnan(share) else f"{100 * share:.2f}"
+    return "-" if math.isnan(share) else f"{100 * share:z.2f}"
 
 
 def amount(measure: Measure, value: float) -> str:
     """Write a score in percent, or in levels or edges of the tree; a dash where there is none."""
     if measure.name not in IN_LEVELS:
         return in_percent(value)
-    return "-" if math.isnan(value) else f"{value:.3f}"
+    return "-" if math.isnan(value) else f"{value:z.3f}"
 
 
 def bounds(measure: Measure, interval: Interval) -> str:
@@ -67,7 +67,7 @@ def bounds(measure: Measure, interval: Interval) -> str:
         return ""
     digits = 3 if measure.name in IN_LEVELS else 1
     low, high = (end if measure.name in IN_LEVELS else 100 * end for end in interval)
-    return f"[{low:.{digits}f}, {high:.{digits}f}]"
+    return f"[{low:z.{digits}f}, {high:z.{digits}f}]"
 
 
 def half_width(measure: Measure, interval: Interval) -> str:
