@@ -23,7 +23,7 @@ HIGHER: Final = (
     "kingdom", "phylum", "class", "order", "superfamily", "family", "subfamily", "tribe", "subtribe", "genus",
 )  # ranks that are terms of Darwin Core  # fmt: skip
 BELOW_GENUS: Final = ("species", "subspecies")
-STATUS: Final = "PredictedByMachine"  # the word of OBIS for what nobody has verified
+STATUS: Final = "PredictedByMachine"  # as data sets from marine images say it; the term has no fixed list
 ENOUGH: Final = 0.9  # of the labels of a level, for it to be one of scientific names
 MOST: Final = 0.75  # of them end as Latin does; names of genera may end in any way
 
