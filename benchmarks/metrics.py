@@ -31,6 +31,7 @@ from taxonomy.metrics import Predictions, confusions, differences, score_predict
 from taxonomy.sources.curated import build
 from trainer.evaluation.predictions import predictions_of
 from trainer.evaluation.scores import SCORED
+from trainer.inference.answering.answer import Answering
 from trainer.inference.decoding import RULES, Rule
 
 CUB, MILLION, LARGE = 5_794, 1_000_000, 100_000
@@ -72,7 +73,7 @@ def measure(tree: Hierarchy, count: int, records: list[dict[str, Any]], *, rules
     size = f"{count:,} x {sum(tree.sizes):,}"
     kept = list(batches(tree, truth)) if count <= CUB else None
     for rule in rules:
-        decode = partial(predictions_of, tree, truth, kept or batches(tree, truth), [rule])
+        decode = partial(predictions_of, Answering(tree), truth, kept or batches(tree, truth), [rule])
         made = " (random logits made meanwhile)" if kept is None else ""
         found = timed(f"{size}: decode {rule}{made}", decode, records)
         score(tree, truth, found[rule], size, records)
@@ -90,7 +91,7 @@ def measure_million(tree: Hierarchy, records: list[dict[str, Any]]) -> None:
     """Measure scores of many labels, drawn from those of fewer images."""
     rng = np.random.default_rng(1)
     few = tree.paths[rng.integers(0, tree.sizes[-1], CUB)]
-    made = predictions_of(tree, few, batches(tree, few), SCORED)
+    made = predictions_of(Answering(tree), few, batches(tree, few), SCORED)
     rows = rng.integers(0, CUB, MILLION)
     one, two = (
         Predictions(each.labels[rows], each.probability[rows], {k: v[rows] for k, v in each.distances.items()})

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterable, Iterator, Mapping, Sequence
+from dataclasses import replace
 
 import numpy as np
 import torch
@@ -11,6 +12,7 @@ from torch import Tensor
 from taxonomy import Hierarchy
 from taxonomy.hierarchy import IntArray
 from taxonomy.metrics import TOPS, Predictions, distances_of_top
+from trainer.inference.answering.answer import Answering
 from trainer.inference.decoding import (
     LEAF_RULES,
     RULES,
@@ -25,24 +27,27 @@ from trainer.inference.decoding import (
 
 
 def predictions_of(
-    hierarchy: Hierarchy, truth: IntArray, batches: Iterable[Sequence[Tensor]], rules: Sequence[Rule]
+    answering: Answering, truth: IntArray, batches: Iterable[Sequence[Tensor]], rules: Sequence[Rule]
 ) -> dict[Rule, Predictions]:
     """Decode logits by some rules, and keep of them no more than the scores need.
 
     Parameters
     ----------
+    answering
+        Of which tree the labels are, and how the logits are calibrated, if they are.
     truth
         int64 ``[N, K]``: the true label at every level, -1 where it is unknown.
     batches
         The logits of some images after others, each K tensors ``[B, C_k]`` on the CPU; N at least 1 in all.
     """
+    hierarchy, by_rule = answering.hierarchy, {rule: replace(answering, decode=rule) for rule in rules}
     parts: dict[Rule, list[Predictions]] = {rule: [] for rule in rules}
     done = 0
     for block in _blocks(hierarchy, batches):
         leaves = truth[done : done + len(block[0]), -1]
         done += len(leaves)
         for rule in rules:
-            parts[rule].append(_predict(hierarchy, leaves, block, rule))
+            parts[rule].append(_predict(hierarchy, leaves, by_rule[rule].scaled(block), rule))
     return {rule: _joined(each) for rule, each in parts.items()}
 
 

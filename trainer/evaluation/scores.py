@@ -20,6 +20,7 @@ from taxonomy.metrics import (
     taxa_table,
 )
 from trainer.evaluation.predictions import predictions_of
+from trainer.inference.answering.answer import Answering
 from trainer.inference.decoding import Rule
 
 if TYPE_CHECKING:
@@ -50,6 +51,8 @@ class Scores:
         How many of them cannot be decoded and do not count.
     resamples
         How many resamples the intervals are taken from; with 0 there are none.
+    calibrated
+        Whether probabilities, and paths, are those of the run's calibration.
     about
         What was scored: ``run``, ``method``, ``backbone``, ``seed`` and ``epoch``, where it is a run.
     """
@@ -62,6 +65,7 @@ class Scores:
     split: str = "test"
     left_out: int = 0
     resamples: int = 0
+    calibrated: bool = False
     about: Mapping[str, str | int] = field(default_factory=dict)
 
     @property
@@ -141,6 +145,7 @@ class Scores:
             "n": self.n,
             "left_out": self.left_out,
             "resamples": self.resamples,
+            "calibrated": self.calibrated,
             "confidence": CONFIDENCE,
             "rules": {rule: scores.to_json() for rule, scores in self.rules.items()},
         }
@@ -162,11 +167,11 @@ def score_logits(
     about
         ``images``, ``split``, ``left_out`` and ``about`` of `Scores`.
     """
-    return score_batches(hierarchy, truth, [logits], rules=rules, resamples=0, **about)
+    return score_batches(Answering(hierarchy), truth, [logits], rules=rules, resamples=0, **about)
 
 
 def score_batches(
-    hierarchy: Hierarchy,
+    answering: Answering,
     truth: IntArray,
     batches: Iterable[Sequence[Tensor]],
     *,
@@ -178,13 +183,16 @@ def score_batches(
 
     Parameters
     ----------
+    answering
+        Of which tree the labels are, and how the logits are calibrated, if they are.
     truth, rules, about
         As of `score_logits`.
     resamples
         How many resamples to take intervals from, 0 for none.
     """
-    predictions = predictions_of(hierarchy, truth, batches, rules)
+    hierarchy, predictions = answering.hierarchy, predictions_of(answering, truth, batches, rules)
     scores = {
         rule: score_predictions(hierarchy, truth, each, resamples=resamples) for rule, each in predictions.items()
     }
-    return Scores(hierarchy, truth, predictions, scores, resamples=resamples, **about)
+    calibrated = answering.is_calibrated
+    return Scores(hierarchy, truth, predictions, scores, resamples=resamples, calibrated=calibrated, **about)

@@ -16,6 +16,7 @@ from trainer.data.inputs import Inputs
 from trainer.data.labelled import LabelledDataset
 from trainer.data.placement import open_split
 from trainer.evaluation.scores import SCORED, Scores, score_batches
+from trainer.inference.answering.answer import Answering
 from trainer.inference.decoding import Rule
 from trainer.inference.forward import stream_logits
 from trainer.inference.predictor import Predictor
@@ -68,9 +69,10 @@ def evaluate(
         "run": str(predictor.run), "method": config.method, "backbone": config.backbone, "seed": config.seed,
         "epoch": predictor.epoch,
     }  # fmt: skip
+    answering = predictor.answering
     with reporter.images("scoring", len(kept)) as advance:
         return score_batches(
-            task.hierarchy,
+            Answering(task.hierarchy, temperatures=answering.temperatures, path_weights=answering.path_weights),
             task.paths[dataset.test.labels[kept]],
             _finite_logits(predictor, images, advance),
             rules=rules,

@@ -95,7 +95,7 @@ def sections(hierarchy: Hierarchy, rules: Iterable[Rule]) -> Iterator[list[tuple
 def heading(scores: Scores) -> str:
     """Say in one line what the scores are of."""
     about = "{run}: {method}, {backbone}, epoch {epoch}, seed {seed}".format_map(scores.about)
-    return f"{about}; {_images(scores)}"
+    return f"{about}{', calibrated' if scores.calibrated else ''}; {_images(scores)}"
 
 
 def _images(scores: Scores) -> str:

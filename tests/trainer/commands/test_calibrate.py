@@ -5,8 +5,10 @@ import shutil
 
 import numpy as np
 import pytest
+import tiny
 from PIL import Image
 
+import trainer
 from taxonomy import HiertaxError
 from trainer.config import METHODS
 from trainer.inference.answering.choose import choose_answering
@@ -14,14 +16,16 @@ from trainer.inference.answering.wishes import Wishes
 from trainer.runs.calibration import CALIBRATION, Calibration
 from trainer.runs.header import Header, answering_checkpoint
 
-HELD_OUT = ("--freeze-backbone", "--val-fraction", 0.3)
+VALIDATED = ("--val-fraction", 0.3)
+HELD_OUT = ("--freeze-backbone", *VALIDATED)
 
 
 @pytest.fixture(scope="module", params=METHODS)
 def trained(request, hiertrain, patches, tmp_path_factory):
     """A run of each method that held images out, and what was said when it was trained."""
     run = tmp_path_factory.mktemp("calibrated") / request.param
-    outcome = hiertrain(*patches.options("--method", request.param, *HELD_OUT, "--out", run))
+    held_out = HELD_OUT if request.param in tiny.FREEZABLE else VALIDATED
+    outcome = hiertrain(*patches.options("--method", request.param, *held_out, "--out", run))
     assert outcome.code == 0, outcome
     return run, outcome.err
 
@@ -160,6 +164,18 @@ def test_a_calibrated_run_answers_as_its_calibration_says(calibrated):
     calibration = Calibration.load(calibrated)
     assert (answering.temperatures, answering.path_weights) == (calibration.temperatures, calibration.path_weights)
     assert answering.confidence is None
+
+
+def test_scores_are_of_the_answers_that_are_given(calibrated, run, patches):
+    model = trainer.load(calibrated)
+    scores = model.evaluate()
+    answers = model.predict([patches.data / name for name in scores.images]).to_frame()
+    for level, column in zip(model.hierarchy.levels, scores.predictions["path"].labels.T, strict=True):
+        assert answers[level.name].tolist() == [level.labels[j] for j in column]
+    said = answers[f"{level.name}_probability"].to_numpy()
+    np.testing.assert_allclose(scores.predictions["path"].probability[:, -1], said)
+    assert scores.calibrated
+    assert not trainer.load(run).evaluate().calibrated
 
 
 def test_without_a_calibration_a_cautious_answer_is_said_to_be_too_sure(run):

@@ -20,6 +20,7 @@ from trainer.evaluation.predictions import predictions_of
 from trainer.evaluation.scores import score_batches, score_logits
 from trainer.evaluation.scoring import label_runs
 from trainer.evaluation.text import confusions_of_level, legend, score_table, taxa_of_level
+from trainer.inference.answering.answer import Answering
 from trainer.inference.decoding import RULES, decode, rules
 from trainer.runtime.progress import print_table
 
@@ -46,7 +47,7 @@ def printed(table, capsys):
 def test_batches_of_any_size_give_what_all_logits_give(hierarchy, seed, size):
     truth, logits = labelled(hierarchy, seed)
     batches = list(zip(*(level.split(size) for level in logits), strict=True))
-    found = predictions_of(hierarchy, truth, iter(batches), tuple(RULES))
+    found = predictions_of(Answering(hierarchy), truth, iter(batches), tuple(RULES))
     for rule, predictions in found.items():
         whole = decode(hierarchy, logits, rule)
         assert (predictions.labels == whole.labels).all()
@@ -68,7 +69,7 @@ def test_logits_are_not_kept(monkeypatch):
             most = max(most, len(alive))
             yield copies
 
-    scores = score_batches(WORKED, truth, batches(), resamples=0)
+    scores = score_batches(Answering(WORKED), truth, batches(), resamples=0)
     assert scores.n == 64
     assert most <= 4 * len(WORKED.sizes)
 
@@ -120,7 +121,7 @@ def test_a_level_counts_the_images_that_know_it(rule):
 def test_where_no_leaf_is_known_the_table_says_so(capsys):
     truth, logits = labelled(WORKED)
     truth[:, 2] = -1
-    scores = score_batches(WORKED, truth, [logits])
+    scores = score_batches(Answering(WORKED), truth, [logits])
     rows = [line.split() for line in printed(score_table(scores), capsys).splitlines()]
     assert ["│", "species", "│", "5", "│", "-", "│", "-", "│", "-", "│", "0", "│"] in rows
     family = next(row for row in rows if row[1:2] == ["family"])
@@ -133,7 +134,7 @@ def test_where_no_leaf_is_known_the_table_says_so(capsys):
 def test_one_level_and_one_class_have_tables_and_scores(capsys):
     lone = Hierarchy.from_lineages([("a",)], ("species",), name="lone", root="bird")
     zeros = np.zeros((4, 1), dtype=np.int64)
-    scores = score_batches(lone, zeros, [[torch.zeros(4, 1)]], rules=tuple(RULES))
+    scores = score_batches(Answering(lone), zeros, [[torch.zeros(4, 1)]], rules=tuple(RULES))
     assert scores.path.average_accuracy == 1
     assert scores.path.estimate("average_accuracy").by_sample == (1, 1)
     assert math.isnan(scores.path.estimate("average_accuracy").by_class.low)
@@ -148,10 +149,10 @@ def test_one_level_and_one_class_have_tables_and_scores(capsys):
 
 def test_numbers_stand_beside_intervals_or_half_their_width(capsys):
     truth, logits = labelled(WORKED)
-    two = printed(score_table(score_batches(WORKED, truth, [logits])), capsys)
+    two = printed(score_table(score_batches(Answering(WORKED), truth, [logits])), capsys)
     assert "[" in two
     assert "±" not in two
-    six = printed(score_table(score_batches(WORKED, truth, [logits], rules=tuple(RULES))), capsys)
+    six = printed(score_table(score_batches(Answering(WORKED), truth, [logits], rules=tuple(RULES))), capsys)
     assert "±" in six
     assert "[" not in six
 

@@ -160,7 +160,7 @@ class Answering:
 
     def node_probabilities(self, logits: Sequence[Tensor]) -> list[FloatArray]:
         """Return how likely every label is, K arrays float64 ``[N, C_k]``, all samples at once."""
-        scaled = self._scaled(logits)
+        scaled = self.scaled(logits)
         if self.decode == "independent":
             return [(z.double() + self._log_weight(k)).softmax(1).numpy() for k, z in enumerate(scaled)]
         scores = leaf_scores(self.hierarchy, scaled, LEAVES[self.decode]) + self._log_weight(self.hierarchy.depth - 1)
@@ -174,7 +174,13 @@ class Answering:
     def _nodes(self) -> Nodes:
         return Nodes(self.hierarchy)
 
-    def _scaled(self, logits: Sequence[Tensor]) -> Sequence[Tensor]:
+    @property
+    def is_calibrated(self) -> bool:
+        """Whether probabilities were fitted to how often answers are right."""
+        return self.temperatures is not None or self.path_weights is not None
+
+    def scaled(self, logits: Sequence[Tensor]) -> Sequence[Tensor]:
+        """Return logits, K tensors ``[N, C_k]``, as calibration has them where `decode` is what they are for."""
         if LEAVES.get(self.decode) == "path":
             factors = self.path_weights
         else:
@@ -227,7 +233,7 @@ class Answering:
     def _full(self, logits: Sequence[Tensor]) -> Decoded:
         """Return an answer at every level."""
         if self.weights is None:
-            return decode(self.hierarchy, self._scaled(logits), self.decode)
+            return decode(self.hierarchy, self.scaled(logits), self.decode)
         if self.decode == "beam":
             weights = [self._log_weight(k) for k in range(self.hierarchy.depth)]
             ruled_out = [
@@ -235,7 +241,7 @@ class Answering:
             ]  # the prior counts once, at the leaves
             return decode(
                 self.hierarchy,
-                [z.double() + w for z, w in zip(self._scaled(logits), [*ruled_out, weights[-1]], strict=True)],
+                [z.double() + w for z, w in zip(self.scaled(logits), [*ruled_out, weights[-1]], strict=True)],
                 "beam",
             )
         nodes = self.node_probabilities(logits)
