@@ -82,6 +82,24 @@ def read_scores(path: Path) -> tuple[DataFrame, list[str]]:
     return pd.DataFrame({"participant_id": list(seen), "score": scores}), notes
 
 
+def read_people(path: Path) -> DataFrame:
+    """Read participants with their groups, as ``hiertax study sample`` writes them.
+
+    Raises
+    ------
+    HiertaxError
+        As `read_scores`; or if a group is not 1 to 5: the line.
+    """
+    import csv
+
+    table, _ = read_scores(path)
+    rows = list(csv.DictReader(read_text(path).splitlines()))
+    for line, row in enumerate(rows, start=2):
+        if row.get("group") not in tuple(map(str, GROUPS)):
+            raise HiertaxError(f"{path}:{line}: group {row.get('group')!r} is none of 1 to 5; use `hiertax study sample`")
+    return table.assign(group=[int(row["group"]) for row in rows])
+
+
 def sample(
     pool: DataFrame, number: int, *, grouping: Grouping | Sequence[float] = "equal_width", seed: int = 0
 ) -> Sampled:
