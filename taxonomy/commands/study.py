@@ -38,7 +38,7 @@ def study() -> None:
 @click.option("--participants", type=click.IntRange(1), help="How many people [50, or those of --people].")
 @click.option("--per-person", type=click.IntRange(1), default=100, show_default=True, help="Images for each person.")
 @click.option("--mode", type=click.Choice(["balanced", "random"]), default="balanced", show_default=True,
-              help="Equally many raters for each image, or images drawn for each person anew, as the paper did.")  # fmt: skip
+              help="Equally many raters for each image, or images drawn for each person, as in the paper.")  # fmt: skip
 @click.option("--stimuli", type=click.IntRange(1), help="How many images to draw [1000, or all where fewer].")
 @click.option("--stratify", metavar="LEVEL", help="Level whose taxa each person sees many of [the last but one].")
 @click.option("--option-order", type=click.Choice(["shuffled", "fixed"]), default="shuffled", show_default=True,
@@ -62,7 +62,7 @@ def plan(
     """
     from taxonomy.datasets import find_dataset
     from taxonomy.progress import images_bar
-    from taxonomy.study.plan import Design, make_plan
+    from taxonomy.study.planning import Design, make_plan
     from taxonomy.study.sampling import read_people
 
     given = load(hierarchy)
@@ -90,8 +90,9 @@ def _say_plan(made: Plan, out: Path) -> None:
     click.echo(f"{out}: {made.study_id}: {people} people x {each} of {images} images, {made.mode}, seed {made.seed}")
     click.echo(f"raters of an image: {raters.min()} to {raters.max()}, {raters.mean():.1f} on average")
     click.echo(
-        f"images with fewer than {made.least} responses are left out: expected {lost:.1f} images and {responses:.1f} of "
-        f"{people * each} responses; in this plan, if everybody answers: {few.sum()} images, {raters[few].sum()} responses"
+        f"images with fewer than {made.least} responses are left out: expected {lost:.1f} images and "
+        f"{responses:.1f} of {people * each} responses; in this plan, if everybody answers: {few.sum()} images, "
+        f"{raters[few].sum()} responses"
     )
     click.echo(
         f"95 % interval of a share near {100 * half.share:.0f} %: +-{100 * half.half_width:.1f} points; "
@@ -174,6 +175,7 @@ def analyse(
     Example:
       hiertax study analyse responses.jsonl --hierarchy cub.json --plan plan.json --out report
     """
+    from taxonomy.datasets import find_dataset
     from taxonomy.study import page
     from taxonomy.study.analysis import analyse as analysed
     from taxonomy.study.plan import check_hierarchy, check_images, load_plan
@@ -187,7 +189,7 @@ def analyse(
         if made is not None:
             check_hierarchy(made, given)
         if made is not None and images:
-            check_images(made, images)
+            check_images(made, find_dataset(images, levels=[level.name for level in given.levels]).root)
         found = analysed(read_responses(responses, given, made), given, made, resamples=resamples, seed=seed)
     written = page.write_report(found, out) if out else []
     for line in page.text(found).splitlines():

@@ -28,6 +28,7 @@ from taxonomy.study.responses import Responses
 from taxonomy.study.significance import Agreement, SignTest, Trend, agreement, sign_test, trends
 
 STAGES: Final = ("stage 1", "stage 2")
+_ENDS: Final = ("low", "high", "low_both", "high_both")
 
 
 @dataclass(frozen=True)
@@ -56,8 +57,8 @@ class Share:
     of: int
     people: int
     share: float
-    low: float
-    high: float
+    low: float = float("nan")
+    high: float = float("nan")
     low_both: float = float("nan")
     high_both: float = float("nan")
     published: Published | None = None
@@ -186,16 +187,23 @@ def _shares(
     depth = len(options) - 1
     total = counts.sum(axis=0)
     values = numerators(total).astype(np.int64).tolist(), denominators(total).astype(np.int64).tolist(), shares(total)
-    names = [(tables[0], option) for option in options]
+    names: list[tuple[str, str | None]] = [(tables[0], option) for option in options]
     names += [(tables[1], option) for option in (*options[:depth], None)]
     comparable = options == (*published.LEVELS, published.NONE)
     return [
         Share(
-            table, group, option, values[0][i], values[1][i], len(counts), float(values[2][i]), *ends[:, i].tolist(),
+            table=table,
+            group=group,
+            option=option,
+            count=values[0][i],
+            of=values[1][i],
+            people=len(counts),
+            share=float(values[2][i]),
+            **dict(zip(_ENDS, ends[:, i].tolist(), strict=False)),
             published=published.lookup(table, group, option) if comparable else None,
         )
         for i, (table, option) in enumerate(names)
-    ]  # fmt: skip
+    ]
 
 
 def _taxa(answers: Answers, hierarchy: Hierarchy) -> tuple[TaxonShares, ...]:

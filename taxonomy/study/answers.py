@@ -60,7 +60,7 @@ class Answers:
 
     @property
     def cells(self) -> IntArray:
-        """int64 ``[R, 2K + 1]``: 1 where option c was chosen, and, from column K + 1, where it was and more is wanted."""
+        """int64 ``[R, 2K + 1]``: 1 where an option was chosen; from column K + 1, where it was and more is wanted."""
         depth = len(self.options) - 1
         chosen = self.choice[:, None] == np.arange(depth + 1)
         wanted = chosen[:, :depth] & (self.multi == 1)[:, None]
@@ -151,9 +151,7 @@ def denominators(counts: NDArray[np.generic]) -> FloatArray:
     chosen, _ = _parts(counts)
     every = chosen.sum(axis=-1, keepdims=True)
     asked = chosen[..., :-1]
-    return np.concatenate(
-        [np.broadcast_to(every, chosen.shape), asked, asked.sum(axis=-1, keepdims=True)], axis=-1
-    )
+    return np.concatenate([np.broadcast_to(every, chosen.shape), asked, asked.sum(axis=-1, keepdims=True)], axis=-1)
 
 
 def numerators(counts: NDArray[np.generic]) -> FloatArray:
@@ -171,7 +169,8 @@ def shares(counts: NDArray[np.generic]) -> FloatArray:
     (K), and of "multi" among all who were asked (1); NaN where nobody was.
     """
     of = denominators(counts)
-    return np.divide(numerators(counts), of, out=np.full(of.shape, np.nan), where=of > 0)
+    found: FloatArray = np.divide(numerators(counts), of, out=np.full(of.shape, np.nan), where=of > 0)
+    return found
 
 
 def _parts(counts: NDArray[np.generic]) -> tuple[FloatArray, FloatArray]:

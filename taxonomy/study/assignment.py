@@ -103,9 +103,7 @@ def raters(assigned: IntArray, images: int) -> IntArray:
     return np.bincount(assigned.ravel(), minlength=images)
 
 
-def expected_losses(
-    images: int, participants: int, per_person: int, mode: Mode, least: int
-) -> tuple[float, float]:
+def expected_losses(images: int, participants: int, per_person: int, mode: Mode, least: int) -> tuple[float, float]:
     """Return how many images, and how many responses to them, fall below `least` raters if everybody answers all.
 
     Of ``random`` these are expectations: raters of an image ~ Binomial(participants, per_person / images).

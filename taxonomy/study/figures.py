@@ -7,9 +7,11 @@ from collections.abc import Sequence
 from typing import TYPE_CHECKING, Final
 
 import numpy as np
+from numpy.typing import NDArray
 
 from taxonomy.errors import HiertaxError
 from taxonomy.study.analysis import Analysis, Share
+from taxonomy.study.answers import FloatArray
 
 if TYPE_CHECKING:
     from matplotlib.axes import Axes
@@ -31,6 +33,7 @@ def draw_figures(analysis: Analysis) -> dict[str, bytes]:
     HiertaxError
         If matplotlib is not installed.
     """
+    _need_matplotlib()
     figures = {"fig2a": _multi_by_option(analysis)}
     if any(analysis.group_sizes):
         figures |= {"fig2b": _options_by_group(analysis), "fig2c": _multi_by_group(analysis)}
@@ -50,7 +53,7 @@ def _multi_by_option(analysis: Analysis) -> Figure:
 def _multi_by_group(analysis: Analysis) -> Figure:
     figure, axes = _axes("One label, or more, by group", "Responses, %")
     found = [share for share in analysis.table("fig2c") if share.option is None]
-    _single_and_multi(axes, found, _group_names(analysis, found))
+    _single_and_multi(axes, found, _group_names(found))
     return figure
 
 
@@ -62,14 +65,15 @@ def _options_by_group(analysis: Analysis) -> Figure:
     for i, option in enumerate(analysis.options):
         colour = GREY if i == len(analysis.options) - 1 else COLOURS[i % len(COLOURS)]
         found = [share for share in rows if share.option == option]
-        places = np.arange(len(found)) + (i - (len(analysis.options) - 1) / 2) * width
+        places = np.arange(len(found), dtype=np.float64) + (i - (len(analysis.options) - 1) / 2) * width
         _bars(axes, places, found, width, colour, _short(option))
-    _finish(axes, _group_names(analysis, first))
+    _finish(axes, _group_names(first))
     return figure
 
 
 def _single_and_multi(axes: Axes, found: Sequence[Share], names: Sequence[str]) -> None:
-    places, width = np.arange(len(found)), 0.38
+    width = 0.38
+    places = np.arange(len(found), dtype=np.float64)
     single = [100 * (1 - share.share) for share in found]
     axes.bar(places - width / 2, single, width, color=GREY, edgecolor=INK, linewidth=0.6, label="one label")
     _bars(axes, places + width / 2, found, width, COLOURS[0], "more than one")
@@ -77,7 +81,7 @@ def _single_and_multi(axes: Axes, found: Sequence[Share], names: Sequence[str]) 
 
 
 def _bars(
-    axes: Axes, places: np.ndarray[tuple[int], np.dtype[np.float64]], found: Sequence[Share], width: float,
+    axes: Axes, places: NDArray[np.floating], found: Sequence[Share], width: float,
     colour: str, label: str,
 ) -> None:  # fmt: skip
     heights = np.array([100 * share.share for share in found])
@@ -104,29 +108,31 @@ def _finish(axes: Axes, names: Sequence[str]) -> None:
 
 
 def _raters(analysis: Analysis) -> Figure:
+    from matplotlib.ticker import MaxNLocator
+
     figure, axes = _axes("How many people answered each image", "Images")
     counts = np.bincount(analysis.raters)
     least = analysis.exclusion.least
     colours = [GREY if n < least else COLOURS[0] for n in range(len(counts))]
     axes.bar(np.arange(len(counts)), counts, color=colours, edgecolor=INK, linewidth=0.6)
     axes.set_xlabel(f"Responses (grey: fewer than {least}, left out)")
-    axes.xaxis.get_major_locator().set_params(integer=True)
+    axes.xaxis.set_major_locator(MaxNLocator(integer=True))
     return figure
 
 
-def _histogram(analysis: Analysis, values: np.ndarray, x: str, y: str) -> Figure:
+def _histogram(analysis: Analysis, values: FloatArray, x: str, y: str) -> Figure:
+    from matplotlib.ticker import MaxNLocator
+
     figure, axes = _axes(f"Familiarity of the {len(analysis.scores)} people", y)
     axes.hist(values[np.isfinite(values)], bins=10, color=COLOURS[0], edgecolor=INK, linewidth=0.6)
     axes.set_xlabel(x)
-    axes.yaxis.get_major_locator().set_params(integer=True)
+    axes.yaxis.set_major_locator(MaxNLocator(integer=True))
     return figure
 
 
 def _axes(title: str, y: str) -> tuple[Figure, Axes]:
-    try:
-        from matplotlib.figure import Figure
-    except ImportError:
-        raise HiertaxError("the figures need matplotlib; pip install 'hiertax[study]'") from None
+    from matplotlib.figure import Figure
+
     figure = Figure(figsize=SIZE, dpi=DPI, layout="constrained")
     axes = figure.add_subplot()
     axes.set_title(title, loc="left", fontsize=11, color=INK)
@@ -143,7 +149,7 @@ def _png(figure: Figure, analysis: Analysis) -> bytes:
     return picture.getvalue()
 
 
-def _group_names(analysis: Analysis, found: Sequence[Share]) -> list[str]:
+def _group_names(found: Sequence[Share]) -> list[str]:
     return [f"group {share.group}\n{share.people} people" for share in found]
 
 
@@ -151,3 +157,10 @@ def _short(name: str) -> str:
     """Return a name that matplotlib draws as it stands: no mathematics, nothing that does not print."""
     shown = "".join(c if c.isprintable() or c == "\n" else "?" for c in name).replace("$", r"\$")
     return shown if len(shown) <= 24 else f"{shown[:23]}..."
+
+
+def _need_matplotlib() -> None:
+    try:
+        import matplotlib  # noqa: F401 - only whether it is there
+    except ImportError:
+        raise HiertaxError("the figures need matplotlib; pip install 'hiertax[study]'") from None

@@ -3,8 +3,6 @@
 from __future__ import annotations
 
 import hashlib
-from collections.abc import Sequence
-from dataclasses import dataclass
 from functools import cached_property
 from pathlib import Path
 from typing import TYPE_CHECKING, Final, Literal
@@ -13,28 +11,22 @@ import msgspec
 import numpy as np
 from msgspec import Struct
 
-from taxonomy.datasets import Dataset, label_by
 from taxonomy.datasets.shards import image_bytes
 from taxonomy.errors import HiertaxError
 from taxonomy.files import read_bytes, write_json
 from taxonomy.hierarchy import Hierarchy, IntArray
-from taxonomy.study.assignment import Mode, assign, draw_images, option_orders, raters
-from taxonomy.study.published import NONE
-from taxonomy.study.sampling import PSEUDONYM
+from taxonomy.study.assignment import Mode, raters
 
 if TYPE_CHECKING:
-    from pandas import DataFrame
-
-    from taxonomy.progress import Progress
+    pass
 
 FORMAT: Final = "hiertax-study-plan"
 VERSION: Final = 1
 LEAST: Final = 3  # responses that an image needs, in the paper
-USUAL_STIMULI: Final = 1000
 OptionOrder = Literal["shuffled", "fixed"]
 
 
-class PlannedImage(Struct, frozen=True):
+class PlannedImage(Struct, frozen=True, forbid_unknown_fields=True):
     """An image: its id, which tells nothing about it; where it lies in the dataset; its class; its bytes' SHA-256."""
 
     image_id: str
@@ -43,7 +35,7 @@ class PlannedImage(Struct, frozen=True):
     sha256: str
 
 
-class Participant(Struct, frozen=True):
+class Participant(Struct, frozen=True, forbid_unknown_fields=True):
     """A person: which images (positions in the plan's), each with the order of its options, in the order shown.
 
     An order names the option at each place, by its position in the plan's `options`. Group and score may be unknown
@@ -57,7 +49,7 @@ class Participant(Struct, frozen=True):
     score: float | None = None
 
 
-class Plan(Struct, frozen=True, kw_only=True):
+class Plan(Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
     """A study's plan, as in its file.
 
     Attributes
@@ -115,95 +107,6 @@ class Plan(Struct, frozen=True, kw_only=True):
         write_json(path, self)
 
 
-@dataclass(frozen=True)
-class Design:
-    """What to plan: how many people, images each, images in all; how they are dealt; and the seed of every draw.
-
-    Attributes
-    ----------
-    stimuli
-        How many images to draw; 1,000 where None, or all where there are fewer.
-    stratify
-        The level whose taxa are spread over each person's images; the one above the finest where None.
-    """
-
-    participants: int = 50
-    per_person: int = 100
-    mode: Mode = "balanced"
-    stimuli: int | None = None
-    stratify: str | None = None
-    option_order: OptionOrder = "shuffled"
-    least: int = LEAST
-    seed: int = 0
-    name: str = "study"
-
-
-def make_plan(
-    dataset: Dataset,
-    hierarchy: Hierarchy,
-    design: Design,
-    people: DataFrame | None = None,
-    progress: Progress | None = None,
-) -> Plan:
-    """Draw the images of a study, deal them to its participants, and seal the plan.
-
-    Parameters
-    ----------
-    people
-        The participants: ``participant_id``, ``score`` and ``group``, as `sampling.sample` gives them; else they are
-        called p01, p02, ... and have no group yet.
-
-    Raises
-    ------
-    HiertaxError
-        If classes do not fit the hierarchy, there are too few images, nobody's answers would be kept, or an image
-        cannot be read.
-    """
-    level = _level(hierarchy, design.stratify)
-    options = _options(hierarchy)
-    labelled = label_by(dataset, hierarchy)
-    known = np.flatnonzero(labelled.labels < len(hierarchy.classes))
-    notes = list(labelled.notes)
-    if lost := len(labelled) - len(known):
-        notes.append(f"{lost} images are known to a level above the finest only, and are left out")
-    if not len(known):
-        raise HiertaxError(f"{dataset.root}: no image is of a class of the hierarchy; check `hierarchy`")
-    rng = np.random.default_rng(design.seed)
-    stimuli = min(USUAL_STIMULI, len(known)) if design.stimuli is None else design.stimuli
-    codes = labelled.labels[known]
-    drawn = draw_images(hierarchy.paths[codes], stimuli, rng)
-    strata = np.unique(hierarchy.paths[codes[drawn], level], return_inverse=True)[1]
-    notes += _without_images(hierarchy, level, codes, codes[drawn])
-    dealt = assign(strata, design.participants, design.per_person, design.mode, rng)
-    if (raters(dealt, stimuli) < design.least).all():
-        raise HiertaxError(
-            f"no image would be seen by {design.least} people: {design.participants} people x {design.per_person} "
-            f"images for {stimuli} images; ask for fewer `stimuli` or more `participants`"
-        )
-    shuffled = design.option_order == "shuffled"
-    orders = option_orders((design.participants, design.per_person), len(options), shuffled=shuffled, rng=rng)
-    return _seal(
-        Plan(
-            format=FORMAT,
-            version=VERSION,
-            study_id=design.name,
-            hierarchy=hierarchy.name,
-            taxonomy_hash=hierarchy.content_hash,
-            options=options,
-            mode=design.mode,
-            option_order=design.option_order,
-            stratified_by=hierarchy.levels[level].name,
-            seed=design.seed,
-            least=design.least,
-            images=_images(labelled, hierarchy, known[drawn], progress),
-            participants=_participants(dealt, orders, people),
-            notes=notes,
-            seal="",
-        ),
-        design.name,
-    )
-
-
 def load_plan(path: Path) -> Plan:
     """Read a plan and check its seal.
 
@@ -228,7 +131,33 @@ def load_plan(path: Path) -> Plan:
             f"{path}: the seal is broken: the plan was changed after it was made (sealed {plan.seal[:12]}, "
             f"now {digest[:12]}); take the file as it was made"
         )
+    if wrong := broken_invariant(plan):
+        raise HiertaxError(f"{path}: {wrong}; make the plan anew by `hiertax study plan`")
     return plan
+
+
+def broken_invariant(plan: Plan) -> str | None:
+    """Return which rule of a plan is broken, or None.
+
+    Ids are unique; everybody sees equally many images, none twice; each item has an order of all options; in a
+    ``balanced`` plan the numbers of raters of two images differ by 1 at most.
+    """
+    if not plan.participants or not plan.participants[0].images:
+        return "nobody is to see an image"
+    for ids in ([image.image_id for image in plan.images], [who.participant_id for who in plan.participants]):
+        if len(set(ids)) < len(ids):
+            return "an id of an image or of a participant is there twice"
+    every, options = range(len(plan.images)), list(range(len(plan.options)))
+    for who in plan.participants:
+        if len(who.images) != plan.per_person or len(who.option_orders) != plan.per_person:
+            return f"participant {who.participant_id!r} has not as many images, or orders of options, as the others"
+        if len(set(who.images)) < len(who.images) or not all(image in every for image in who.images):
+            return f"participant {who.participant_id!r} sees an image twice, or one that is not there"
+        if any(sorted(order) != options for order in who.option_orders):
+            return f"participant {who.participant_id!r} has an order of options that is none"
+    if plan.mode == "balanced" and np.ptp(plan.raters) > 1:
+        return "the numbers of raters differ by more than 1, and the plan says balanced"
+    return None
 
 
 def check_hierarchy(plan: Plan, hierarchy: Hierarchy) -> None:
@@ -243,16 +172,20 @@ def check_hierarchy(plan: Plan, hierarchy: Hierarchy) -> None:
 def check_images(plan: Plan, root: Path) -> None:
     """Refuse images that are not those of the plan, byte for byte.
 
+    Parameters
+    ----------
+    root
+        The dataset's, from which the plan counts its paths.
+
     Raises
     ------
     HiertaxError
         If images are missing or changed: the first of them, and how many.
     """
-    folder = root if root.is_dir() else root.parent
-    wrong = [image for image in plan.images if _digest_or_none(folder / image.path) != image.sha256]
+    wrong = [image for image in plan.images if image_digest(root / image.path) != image.sha256]
     if wrong:
         raise HiertaxError(
-            f"{folder / wrong[0].path}: not the image that was planned ({wrong[0].image_id}; it is missing or was "
+            f"{root / wrong[0].path}: not the image that was planned ({wrong[0].image_id}; it is missing or was "
             f"changed); {len(wrong)} such in all; put back the images as they were"
         )
 
@@ -279,73 +212,9 @@ class Lookup:
         return {name: {image: at for at, image in enumerate(who.images)} for name, who in self.people.items()}
 
 
-def _seal(plan: Plan, name: str) -> Plan:
-    if not PSEUDONYM.fullmatch(name):
-        raise HiertaxError(f"`name` {name!r}: use up to 64 letters, digits, - and _")
-    digest = plan.digest()
-    return msgspec.structs.replace(plan, seal=digest, study_id=f"{name}-{digest[:12]}")
-
-
-def _level(hierarchy: Hierarchy, name: str | None) -> int:
-    names = [level.name for level in hierarchy.levels]
-    if name is None:
-        return max(0, len(names) - 2)
-    if name not in names:
-        raise HiertaxError(f"`stratify` {name!r} is no level of the hierarchy; choose of {', '.join(names)}")
-    return names.index(name)
-
-
-def _options(hierarchy: Hierarchy) -> list[str]:
-    names = [level.name for level in hierarchy.levels]
-    if NONE in names:
-        raise HiertaxError(f"a level is called {NONE!r}, as the answer that no label fits; rename the level")
-    return [*names, NONE]
-
-
-def _images(
-    dataset: Dataset, hierarchy: Hierarchy, rows: IntArray, progress: Progress | None
-) -> list[PlannedImage]:
-    paths, labels = dataset.table["path"].to_numpy()[rows], dataset.labels[rows]
-    width = len(str(len(rows)))
-    images = []
-    for i, (path, label) in enumerate(zip(paths, labels, strict=True), start=1):
-        digest = _digest_or_none(dataset.root / path)
-        if digest is None:
-            raise HiertaxError(f"{dataset.root / path}: cannot be read; mend it, or take it out of the dataset")
-        images.append(PlannedImage(f"img{i:0{width}}", str(path), hierarchy.classes[label], digest))
-        if progress:
-            progress("reading images", i, len(rows))
-    return images
-
-
-def _digest_or_none(path: Path) -> str | None:
+def image_digest(path: Path) -> str | None:
+    """Return the SHA-256 of an image's bytes, also of one in a shard; None where they cannot be read."""
     try:
         return hashlib.sha256(image_bytes(path)).hexdigest()
     except (OSError, ValueError, HiertaxError):
         return None
-
-
-def _participants(dealt: IntArray, orders: IntArray, people: DataFrame | None) -> list[Participant]:
-    width = max(2, len(str(len(dealt))))
-    names: Sequence[str] = [f"p{i:0{width}}" for i in range(1, len(dealt) + 1)]
-    about: Sequence[tuple[int | None, float | None]] = [(None, None)] * len(dealt)
-    if people is not None:
-        if len(people) != len(dealt):
-            raise HiertaxError(
-                f"{len(people)} people are given and `participants` is {len(dealt)}; leave `participants` out"
-            )
-        names = people["participant_id"].tolist()
-        about = [(int(g), float(s)) for g, s in zip(people["group"], people["score"], strict=True)]
-    return [
-        Participant(name, images, order, *who)
-        for name, images, order, who in zip(names, dealt.tolist(), orders.tolist(), about, strict=True)
-    ]
-
-
-def _without_images(hierarchy: Hierarchy, level: int, before: IntArray, drawn: IntArray) -> list[str]:
-    column = hierarchy.paths[:, level]
-    lost = np.setdiff1d(column[before], column[drawn])
-    if not len(lost):
-        return []
-    names = ", ".join(hierarchy.levels[level].labels[i] for i in lost[:5])
-    return [f"{len(lost)} taxa of level {hierarchy.levels[level].name} have no image in the study: {names}"]

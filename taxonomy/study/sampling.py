@@ -96,7 +96,9 @@ def read_people(path: Path) -> DataFrame:
     rows = list(csv.DictReader(read_text(path).splitlines()))
     for line, row in enumerate(rows, start=2):
         if row.get("group") not in tuple(map(str, GROUPS)):
-            raise HiertaxError(f"{path}:{line}: group {row.get('group')!r} is none of 1 to 5; use `hiertax study sample`")
+            raise HiertaxError(
+                f"{path}:{line}: group {row.get('group')!r} is none of 1 to 5; use `hiertax study sample`"
+            )
     return table.assign(group=[int(row["group"]) for row in rows])
 
 
@@ -127,7 +129,9 @@ def sample(
     if not 1 <= number <= len(scores):
         raise HiertaxError(f"`participants` {number}: the pool has {len(scores)} people; ask for 1 to {len(scores)}")
     if np.ptp(scores) == 0:
-        raise HiertaxError("all scores are equal: there is nothing to make groups of; use a test that tells people apart")
+        raise HiertaxError(
+            "all scores are equal: there is nothing to make groups of; use a test that tells people apart"
+        )
     edges = np.linspace(scores.min(), scores.max(), BINS + 1)
     bins = np.digitize(scores, edges[1:-1])
     present = np.bincount(bins, minlength=BINS)
