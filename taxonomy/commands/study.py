@@ -2,14 +2,18 @@
 
 from __future__ import annotations
 
+import re
+from collections.abc import Iterator
+from contextlib import contextmanager
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 import click
 
 from taxonomy.commands.parameters import HIERARCHY, OUTPUT
-from taxonomy.commands.reading_options import flags_in_errors, load
+from taxonomy.commands.reading_options import load
 from taxonomy.console import visible
+from taxonomy.errors import HiertaxError
 
 if TYPE_CHECKING:
     from pandas import DataFrame
@@ -66,7 +70,7 @@ def plan(
     from taxonomy.study.sampling import read_people
 
     given = load(hierarchy)
-    with flags_in_errors():
+    with _flags_in_errors():
         listed = None if people is None else read_people(people)
         count = participants or (50 if listed is None else len(listed))
         dataset = find_dataset(images, levels=[level.name for level in given.levels])
@@ -123,7 +127,7 @@ def sample(scores: Path, participants: int, groups: str, seed: int, out: Path) -
     from taxonomy.files import write_atomic
     from taxonomy.study import sampling
 
-    with flags_in_errors():
+    with _flags_in_errors():
         pool, notes = sampling.read_scores(scores)
         chosen = sampling.sample(pool, participants, grouping=_grouping(groups), seed=seed)
     for note in (*notes, *chosen.notes):
@@ -184,7 +188,7 @@ def analyse(
     if images and not plan_file:
         raise click.UsageError("--images are checked against --plan; give it too.")
     given = load(hierarchy)
-    with flags_in_errors():
+    with _flags_in_errors():
         made = None if plan_file is None else load_plan(plan_file)
         if made is not None:
             check_hierarchy(made, given)
@@ -196,6 +200,15 @@ def analyse(
         click.echo(visible(line))
     if out:
         click.echo(f"{out}: {', '.join(path.name for path in written)}")
+
+
+@contextmanager
+def _flags_in_errors() -> Iterator[None]:
+    """Let errors that speak of settings speak of flags."""
+    try:
+        yield
+    except HiertaxError as error:
+        raise type(error)(re.sub(r"`([a-z_]+)`", lambda m: f"--{m[1].replace('_', '-')}", str(error))) from None
 
 
 def _grouping(rule: str) -> Any:
