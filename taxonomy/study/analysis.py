@@ -138,7 +138,8 @@ def analyse(
     """
     _need_statsmodels()
     every = to_answers(responses.rows, hierarchy)
-    kept, exclusion = exclude(every, LEAST if plan is None else plan.least)
+    unseen = 0 if plan is None else len(plan.images) - len(every.raters)
+    kept, exclusion = exclude(every, LEAST if plan is None else plan.least, unseen)
     sizes = tuple(len(np.unique(kept.person[kept.group == g])) for g in GROUPS)
     notes = list(responses.notes)
     if unknown := len(np.unique(kept.person[kept.group == 0])):
@@ -158,7 +159,7 @@ def analyse(
         agreement=agreement(kept),
         taxa=_taxa(kept, hierarchy),
         times=_times(kept),
-        raters=every.raters,
+        raters=np.concatenate([np.zeros(unseen, dtype=np.int64), every.raters]),
         scores=kept.scores,
         group_sizes=sizes,
         resamples=resamples,

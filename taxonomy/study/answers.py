@@ -115,8 +115,13 @@ def to_answers(rows: Sequence[Response], hierarchy: Hierarchy) -> Answers:
     )
 
 
-def exclude(answers: Answers, least: int) -> tuple[Answers, Exclusion]:
+def exclude(answers: Answers, least: int, unseen: int = 0) -> tuple[Answers, Exclusion]:
     """Leave out the images with fewer than `least` responses.
+
+    Parameters
+    ----------
+    unseen
+        How many images of the study have no response at all; they count as left out.
 
     Raises
     ------
@@ -130,7 +135,7 @@ def exclude(answers: Answers, least: int) -> tuple[Answers, Exclusion]:
     after = answers.take(kept)
     return after, Exclusion(
         least,
-        len(raters),
+        len(raters) + unseen,
         len(after.raters),
         len(answers),
         len(after),

@@ -13,8 +13,10 @@ import pytest
 from taxonomy.datasets import find_dataset
 from taxonomy.errors import HiertaxError
 from taxonomy.hierarchy import Hierarchy
+from taxonomy.study.analysis import analyse
 from taxonomy.study.plan import broken_invariant, check_hierarchy, check_images, load_plan
 from taxonomy.study.planning import Design, make_plan
+from taxonomy.study.responses import Responses
 from taxonomy.study.simulate import simulate
 
 
@@ -130,6 +132,15 @@ def test_a_changed_image_is_named(study) -> None:
     (study.images / study.plan.images[7].path).unlink()
     with pytest.raises(HiertaxError, match=r"not the image that was planned \(img04.*2 such in all"):
         check_images(study.plan, study.images)
+
+
+def test_images_that_nobody_saw_are_counted_as_left_out(study) -> None:
+    design = Design(participants=8, per_person=10, mode="random")
+    plan = make_plan(find_dataset(study.images), study.hierarchy, design)
+    found = analyse(Responses(tuple(simulate(plan)), ()), study.hierarchy, plan, resamples=100)
+    assert (plan.raters == 0).any()
+    assert found.exclusion.images_before == len(found.raters) == 40
+    assert found.exclusion.images_after == (plan.raters >= 3).sum()
 
 
 def test_another_hierarchy_is_refused(study) -> None:
