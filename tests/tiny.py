@@ -5,17 +5,18 @@ from __future__ import annotations
 from dataclasses import replace
 from functools import partial
 
+import numpy as np
 import pytest
 import torch
 from torch import nn
 
-from trainer.config import Config
+from trainer.config import HEAD_METHODS, METHODS, Config
 from trainer.data.inputs import ArrayInputs
 from trainer.data.samples import Samples
 from trainer.models.backbones.interface import Backbone
-from trainer.models.heads import Classifier, Neck, SharedHeads
+from trainer.models.heads import Classifier, Levels, Neck, SharedHeads
 from trainer.models.losses import loss_and_hits
-from trainer.models.methods import method_of
+from trainer.models.methods import build_network, method_of
 from trainer.models.single import NeckOptions, SingleNetwork
 from trainer.runtime.device import Compute
 from trainer.training.learner import Learner
@@ -25,6 +26,10 @@ CONFIG = Config(hierarchy="none.json", data="none", backbone="resnet10", weights
 SIZES, CHANNELS, WIDTH = (2, 4), 6, 13  # 13 = 7 + 6 is not divisible
 PARTS = [slice(0, 7), slice(7, 13)]  # of f, by level
 DTYPES = {"fp32": torch.float32, "bf16": torch.bfloat16, "fp16": torch.float16}
+
+FINEST_ONLY = ("mc", "nts", "pmg", "ft")  # methods with no head at coarser levels
+FREEZABLE = (*HEAD_METHODS, "ft")  # those that can learn from features
+LOOKING = tuple(method for method in METHODS if method not in FREEZABLE)  # and those that look at images
 
 each_dtype = pytest.mark.parametrize("dtype", DTYPES.values(), ids=DTYPES)
 
@@ -54,10 +59,48 @@ class OneConvolution(Backbone):
         return [self.layers(images)]
 
 
+class ThreeConvolutions(Backbone):
+    """A backbone of three convolutions, each a stage."""
+
+    name, widths = "three convolutions", (CHANNELS, 2 * CHANNELS, 3 * CHANNELS)
+
+    def __init__(self):
+        super().__init__()
+        self.stages = nn.ModuleList(
+            nn.Sequential(nn.Conv2d(channels, width, 3, stride=2, padding=1), nn.BatchNorm2d(width), nn.ReLU())
+            for channels, width in zip((3, *self.widths), self.widths, strict=False)
+        )
+
+    def maps(self, images):
+        return [images := stage(images) for stage in self.stages]
+
+
+def paths(sizes=SIZES):
+    """Return the label at every level of each of the finest, in a tree that branches as evenly as it can."""
+    columns = [np.arange(sizes[-1])]
+    for coarse, fine in zip(sizes[-2::-1], sizes[:0:-1], strict=True):
+        columns.append(columns[-1] * coarse // fine)
+    return np.stack(columns[::-1], axis=1)
+
+
+def build(method, sizes=SIZES, backbone="resnet10", **how):
+    """Return a method's network over a real backbone, for a tree of these sizes."""
+    return build_network(method, backbone, sizes, paths=paths(sizes), **how)
+
+
+def of_stages(method, *, seed=0, sizes=SIZES):
+    """Return any method's network over a backbone of three convolutions."""
+    torch.manual_seed(seed)
+    made = method_of(method)
+    return made.build(Levels(sizes, paths(sizes)), ThreeConvolutions, made.Options(), frozen=False)
+
+
 def network(method="ours", *, dropout=0.0, seed=0, sizes=SIZES):
     """Return a method's network over a backbone of one convolution, with its own neck and heads made narrow."""
     torch.manual_seed(seed)
-    return method_of(method).build(sizes, lambda: OneConvolution(dropout), NeckOptions(width=WIDTH), frozen=False)
+    return method_of(method).build(
+        Levels(sizes), lambda: OneConvolution(dropout), NeckOptions(width=WIDTH), frozen=False
+    )
 
 
 class TwoSteps(SingleNetwork):

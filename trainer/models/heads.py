@@ -7,10 +7,29 @@ level. In code a level is indexed from 0; the paper counts from 1.
 from __future__ import annotations
 
 from collections.abc import Sequence
+from dataclasses import dataclass
 from typing import cast
 
 import torch
 from torch import Tensor, nn
+
+from taxonomy.hierarchy import IntArray
+
+
+@dataclass(frozen=True)
+class Levels:
+    """What heads are to tell apart.
+
+    Attributes
+    ----------
+    sizes
+        The number of labels of each level, coarsest first.
+    paths
+        int64 ``[C_K, K]``: the label at every level of each label of the finest. Only `FinestHead` needs it.
+    """
+
+    sizes: tuple[int, ...]
+    paths: IntArray | None = None
 
 
 def split_widths(width: int, parts: int) -> list[int]:
@@ -63,10 +82,45 @@ class DisentangledHeads(nn.Module):
         return [head(torch.cat([f_k, *rest], dim=1)) for head, f_k, rest in zip(self.heads, parts, finer, strict=True)]
 
 
+class FinestHead(nn.Module):
+    """One linear head, of the finest level; a coarser label scores what the best label below it scores.
+
+    So at every level the label above the finest head's own is preferred, and any way of decoding gives that path. It is
+    computed in float32 whatever the precision of the network, in which the best two might be equal.
+
+    Parameters
+    ----------
+    levels
+        With paths, unless there is one level.
+    """
+
+    paths: Tensor
+
+    def __init__(self, width: int, levels: Levels) -> None:
+        super().__init__()
+        self.sizes = levels.sizes
+        self.heads = nn.ModuleList([nn.Linear(width, levels.sizes[-1])])
+        paths = torch.arange(levels.sizes[-1])[:, None] if levels.paths is None else torch.tensor(levels.paths.tolist())
+        if paths.shape != (self.sizes[-1], len(self.sizes)):
+            raise ValueError("a head of the finest level needs to know which labels stand above")
+        self.register_buffer("paths", paths, persistent=False)
+
+    def forward(self, f: Tensor) -> list[Tensor]:
+        """Map f ``[B, D]`` to K logits ``[B, C_k]``."""
+        with torch.autocast(f.device.type, enabled=False):
+            return self.at_all_levels(self.heads[0](f.float()))
+
+    def at_all_levels(self, finest: Tensor) -> list[Tensor]:
+        """Map the finest logits ``[B, C_K]`` to K logits ``[B, C_k]``, of which these are the last."""
+        rows = [column.expand(len(finest), -1) for column in self.paths.unbind(1)[:-1]]
+        lowest = [finest.new_full((len(finest), size), -torch.inf) for size in self.sizes]
+        return [*(low.scatter_reduce(1, row, finest, "amax") for low, row in zip(lowest, rows, strict=False)), finest]
+
+
 class Classifier(nn.Module):
     """Neck and heads: pooled features ``[B, in]`` to K logits ``[B, C_k]``."""
 
-    def __init__(self, neck: Neck, heads: nn.Module) -> None:
+    def __init__(self, neck: nn.Module, heads: nn.Module) -> None:
         super().__init__()
         self.neck = neck
         self.heads = heads
@@ -79,3 +133,8 @@ class Classifier(nn.Module):
     def finest_head(self) -> nn.Linear:
         """Return the linear layer that tells the finest labels apart."""
         return cast(nn.Linear, cast(nn.ModuleList, self.heads.heads)[-1])
+
+    @property
+    def finest_only(self) -> bool:
+        """Whether there is a head of the finest level alone."""
+        return isinstance(self.heads, FinestHead)

@@ -11,7 +11,7 @@ from torch import Tensor, nn
 
 from taxonomy import HiertaxError
 from trainer.models.backbones.interface import Backbone
-from trainer.models.heads import Classifier, Neck
+from trainer.models.heads import Classifier, FinestHead, Levels, Neck
 from trainer.models.network import Network
 
 ONE_LABEL_WIDTH, MANY_LABELS_WIDTH = 512, 600  # hidden units of f; the paper, section 5
@@ -35,6 +35,7 @@ class SingleNetwork(Network):
         super().__init__()
         self.backbone = backbone
         self.classifier = classifier
+        self.finest_only = classifier.finest_only
 
     def trunks(self) -> Sequence[Backbone]:
         """Return its backbone."""
@@ -66,3 +67,9 @@ def build_classifier(heads: MakeHeads, in_features: int, sizes: Sequence[int], o
     if width < len(sizes):
         raise HiertaxError(f"`method_options` width {width}: too few units for {len(sizes)} levels; give more")
     return Classifier(Neck(in_features, width), heads(width, sizes))
+
+
+def build_finest_classifier(in_features: int, levels: Levels, options: NeckOptions) -> Classifier:
+    """Build neck and head of the finest level alone over pooled features ``[B, in_features]``."""
+    width = options.width or ONE_LABEL_WIDTH
+    return Classifier(Neck(in_features, width), FinestHead(width, levels))

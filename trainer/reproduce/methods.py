@@ -16,11 +16,10 @@ from rich.box import SIMPLE
 from rich.table import Table
 
 from taxonomy import Hierarchy
-from trainer.config import METHODS, Config
+from trainer.config import HEAD_METHODS, Config
 from trainer.data.labelled import LabelledDataset
-from trainer.evaluation.scores import Scores, score_logits
+from trainer.evaluation.scores import SCORED, Scores, score_logits
 from trainer.evaluation.scoring import evaluate
-from trainer.inference.decoding import RULES
 from trainer.inference.predictor import Predictor
 from trainer.reproduce.frozen import look, samples_of, train_heads
 from trainer.reproduce.spread import mean_and_sd, spread
@@ -60,7 +59,7 @@ def run(config: Config, seeds: int, reporter: Reporter, runs: Path | None = None
         trials, about = _frozen(replace(config, freeze_backbone=True), seeds, reporter)
     else:
         trials, about = _whole(config, seeds, runs, reporter), {}
-    any_scores = trials[METHODS[0]][-1].scores
+    any_scores = trials[HEAD_METHODS[0]][-1].scores
     settings = {name: getattr(config, name) for name in ("backbone", "image_size", "epochs", "batch_size")}
     return {
         "hierarchy": Hierarchy.load(config.hierarchy_file).name,
@@ -77,14 +76,14 @@ def run(config: Config, seeds: int, reporter: Reporter, runs: Path | None = None
 
 def _whole(config: Config, seeds: int, runs: Path, reporter: Reporter) -> Trials:
     """Train whole networks, or take them from `runs`, and score them."""
-    trials: Trials = {method: [] for method in METHODS}
+    trials: Trials = {method: [] for method in HEAD_METHODS}
     for seed in range(seeds):
-        for method in METHODS:
+        for method in HEAD_METHODS:
             folder = runs / f"{method}-{seed}"
             reporter.say(f"{folder}:")
             trained = train_or_resume(replace(config, method=method, seed=seed), folder, reporter, stop_on_signals=True)
             predictor = Predictor.load(trained.path, device=config.device)
-            scores = evaluate(predictor, reporter, cache=config.cache, workers=config.workers)
+            scores = evaluate(predictor, reporter, cache=config.cache, workers=config.workers, resamples=0)
             trials[method].append(Trial(scores, _costs(trained.path)))
     return trials
 
@@ -105,10 +104,10 @@ def _frozen(config: Config, seeds: int, reporter: Reporter) -> tuple[Trials, dic
     task = LabelledDataset.prepare(config, Hierarchy.load(config.hierarchy_file), reporter)
     train, test = look(config, task, reporter)
     samples, truth = samples_of(train, task.paths[train.labels]), task.paths[test.labels]
-    trials: Trials = {method: [] for method in METHODS}
-    with reporter.images("training", seeds * len(METHODS) * config.epochs * len(train.labels)) as advance:
+    trials: Trials = {method: [] for method in HEAD_METHODS}
+    with reporter.images("training", seeds * len(HEAD_METHODS) * config.epochs * len(train.labels)) as advance:
         for seed in range(seeds):
-            for method in METHODS:
+            for method in HEAD_METHODS:
                 setting = replace(config, method=method, seed=seed)
                 logits = train_heads(setting, task.hierarchy, samples, test.maximum, advance)
                 scores = score_logits(task.hierarchy, truth, logits)
@@ -120,7 +119,7 @@ def _frozen(config: Config, seeds: int, reporter: Reporter) -> tuple[Trials, dic
 def _over_seeds(trials: list[Trial]) -> dict[str, Any]:
     """Return the spread of every score and cost of one method, as JSON values."""
     spreads: dict[str, Any] = {}
-    for rule in RULES:
+    for rule in SCORED:
         found = [trial.scores.of(rule) for trial in trials]
         of_level = zip(*(scores.levels for scores in found), strict=True)
         levels = {each[0].level: spread([level.accuracy for level in each]) for each in of_level}
@@ -137,11 +136,11 @@ def result_table(result: Mapping[str, Any]) -> Table:
     for column in (*result["majority"], "average", "all right", "contradictions"):
         table.add_column(column, justify="right")
     for method, found in result["methods"].items():
-        for rule in RULES:
+        for rule in SCORED:
             scores = found[rule]
             spreads = [*scores["levels"].values(), *(scores[name] for name in SHARED)]
-            label = {"heads": "each head", "path": "one path"}[rule]
-            table.add_row(method if rule == "heads" else "", label, *map(mean_and_sd, spreads))
+            label = {"independent": "each head", "path": "one path"}[rule]
+            table.add_row(method if rule == "independent" else "", label, *map(mean_and_sd, spreads))
     table.add_row("majority", "", *(f"{100 * share:.2f}" for share in result["majority"].values()))
     table.caption = _told_costs(result["methods"])
     return table

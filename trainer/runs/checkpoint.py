@@ -133,7 +133,7 @@ class Checkpoint:
         return self._filled(answering_weights(self.tensors))
 
     def _filled(self, state: dict[str, Tensor]) -> Network:
-        network = network_of(self.config, self.hierarchy.sizes)
+        network = network_of(self.config, self.hierarchy)
         try:
             network.load_state_dict(state)
         except RuntimeError as error:

@@ -118,7 +118,7 @@ def _from_scratch(
     from trainer.training.samples import UnlearnableError
 
     torch.manual_seed(config.seed)
-    network = network_of(config, task.hierarchy.sizes, weights=config.weights)
+    network = network_of(config, task.hierarchy, weights=config.weights)
     check_image_size(network, config)
     try:
         return task, Training.prepare(config, task, network, group, reporter)

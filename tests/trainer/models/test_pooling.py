@@ -1,6 +1,7 @@
 """From the last map to one vector: maximum, mean, generalised mean, class token."""
 
 import pytest
+import tiny
 import torch
 from safetensors.torch import save_file
 
@@ -43,13 +44,19 @@ def test_the_maximum_is_the_default_and_has_no_parameters():
     assert backbone.state_dict().keys() == build_backbone("resnet10", pool="avg").state_dict().keys()
 
 
-@pytest.mark.parametrize("method", METHODS)
+OF_STAGES = ("pmg", "ours_pmg")  # which need several maps
+TOKENS = [(method, "vit_b_32", "token") for method in METHODS if method not in OF_STAGES]
+
+
 @pytest.mark.parametrize(
-    ("backbone", "pool"),
-    [("resnet10", "avg"), ("resnet10", "gem"), pytest.param("vit_b_32", "token", marks=pytest.mark.slow)],
+    ("method", "backbone", "pool"),
+    [
+        *((method, "resnet10", pool) for method in METHODS for pool in ("avg", "gem")),
+        *(pytest.param(*way, marks=pytest.mark.slow) for way in TOKENS),
+    ],
 )
 def test_every_method_pools_as_it_is_told(method, backbone, pool):
-    network = build_network(method, backbone, (2, 3), image_size=32, pool=pool)
+    network = tiny.build(method, (2, 3), backbone, image_size=32, pool=pool)
     logits = network(images())
     assert [level.shape for level in logits] == [(2, 2), (2, 3)]
     sum(level.square().sum() for level in logits).backward()

@@ -7,7 +7,6 @@ import torch
 from taxonomy import HiertaxError
 from trainer.config import METHODS, Config
 from trainer.models.backbones import build_backbone
-from trainer.models.methods import build_network
 
 SIZES = (2, 4)
 
@@ -53,7 +52,7 @@ def test_blocks_at_rest_keep_their_running_statistics():
 
 @pytest.mark.parametrize("method", METHODS)
 def test_the_optimiser_holds_nothing_of_blocks_at_rest(method):
-    network = build_network(method, "resnet10", SIZES, train_blocks=1, image_size=32)
+    network = tiny.build(method, SIZES, train_blocks=1, image_size=32)
     learner = tiny.learner(network, train_blocks=1)
     held = {name for group in learner.optimizer.param_groups for name in group["param_names"]}
     assert held == {name for name, parameter in network.named_parameters() if parameter.requires_grad}

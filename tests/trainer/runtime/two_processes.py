@@ -4,7 +4,6 @@ Each writes what it found to ``OUT/RANK.json``, and leaves by the same error.
 """
 
 import hashlib
-import itertools
 import json
 import sys
 import time
@@ -13,7 +12,7 @@ from dataclasses import replace
 from pathlib import Path
 
 import torch
-from tiny import TwoSteps
+from tiny import FREEZABLE, TwoSteps, paths
 from torch import nn
 
 from taxonomy import Hierarchy, HiertaxError
@@ -24,6 +23,7 @@ from trainer.data.inputs import ArrayInputs
 from trainer.data.labelled import LabelledDataset
 from trainer.data.samples import Samples
 from trainer.inference.forward import count_right
+from trainer.models.losses import Objective
 from trainer.models.methods import build_network
 from trainer.models.network import Network
 from trainer.runtime.device import Compute
@@ -64,9 +64,8 @@ def samples(count, *, frozen, known=None):
 
 def learn(network, config, group, data):
     """Train for two epochs; return the learner, and the loss of either epoch."""
-    learner = Learner(
-        network, config, CPU, len(SIZES), group, ancestors=ANCESTORS if config.partial_labels == "marginal" else None
-    )
+    objective = Objective(ANCESTORS if config.partial_labels == "marginal" else None)
+    learner = Learner(network, config, CPU, len(SIZES), group, objective=objective)
     losses = []
     for epoch in range(2):
         plan = plan_epoch(
@@ -110,7 +109,7 @@ def networks():
     def maker(method, frozen):
         def make():
             torch.manual_seed(0)
-            return build_network(method, "resnet10", SIZES, frozen=frozen)
+            return build_network(method, "resnet10", SIZES, paths=paths(SIZES), frozen=frozen)
 
         return make
 
@@ -118,7 +117,7 @@ def networks():
         torch.manual_seed(0)
         return Forgetful()
 
-    for method, frozen in itertools.product(METHODS, (False, True)):
+    for method, frozen in (*((method, False) for method in METHODS), *((method, True) for method in FREEZABLE)):
         yield f"{method} {'frozen' if frozen else 'whole'}", maker(method, frozen), CONFIG, frozen, None
     yield "ours in parts", maker("ours", True), replace(CONFIG, accumulate=2), True, None
     yield "ours averaged", maker("ours", False), replace(CONFIG, ema=0.9), False, None

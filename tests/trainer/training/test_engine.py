@@ -22,7 +22,6 @@ from trainer.data.samples import Samples
 from trainer.inference.decoding import top_labels
 from trainer.inference.forward import count_right, embed, predict_logits
 from trainer.models.losses import count_hits, multi_level_loss
-from trainer.models.methods import build_network
 from trainer.models.network import Network
 from trainer.models.stored import WEIGHTS, strip_prefix
 from trainer.runtime.device import Compute
@@ -37,7 +36,7 @@ PLAIN = Recipe()
 
 def resnet(method="ours", *, frozen=False):
     torch.manual_seed(0)
-    return build_network(method, "resnet10", tiny.SIZES, frozen=frozen)
+    return tiny.build(method, frozen=frozen)
 
 
 def plan(count, seed=0, *, batch_size=8, recipe=None, **where):
@@ -70,7 +69,7 @@ def test_every_parameter_is_optimised_once_and_the_backbone_at_its_own_rate(meth
         assert rate[id(parameter)] == (0.2 if name.startswith("backbone") else 0.3)
 
 
-@pytest.mark.parametrize("method", METHODS)
+@pytest.mark.parametrize("method", tiny.FREEZABLE)
 def test_of_a_frozen_backbone_nothing_is_optimised(method):
     net = resnet(method, frozen=True)
     (group,) = make_optimizer(net, tiny.CONFIG).param_groups
@@ -339,7 +338,7 @@ def timeless(progress):
     return progress | {"pace": None}
 
 
-@pytest.mark.parametrize("method", METHODS)
+@pytest.mark.parametrize("method", tiny.FREEZABLE)
 def test_a_few_epochs_learn_what_is_plain_to_see(method):
     net, samples = resnet(method, frozen=True), tiny.features()
     learner = tiny.learner(net)
@@ -375,7 +374,7 @@ def test_training_on_features_leaves_a_frozen_backbone_untouched_buffers_include
 
 @pytest.mark.parametrize("method", METHODS)
 def test_training_on_images_moves_backbone_and_heads(method):
-    net = tiny.network(method)
+    net = tiny.of_stages(method)
     before = tiny.state(net)
     run_epoch(tiny.learner(net), tiny.images(), recipe=PLAIN)
     assert all(not torch.equal(before[name], parameter) for name, parameter in net.named_parameters())
@@ -476,7 +475,7 @@ def test_prediction_changes_nothing():
     assert tiny.same(before, tiny.state(net))
 
 
-@pytest.mark.parametrize("method", METHODS)
+@pytest.mark.parametrize("method", tiny.FREEZABLE)
 def test_classifying_features_is_predicting_from_images(method):
     net, inputs = resnet(method, frozen=True), tiny.images(5, 32).inputs
     steps = []

@@ -11,7 +11,6 @@ from torch.optim.lr_scheduler import CosineAnnealingLR, LambdaLR, OneCycleLR, Se
 
 from trainer.config import METHODS
 from trainer.data.augment import Recipe, draw_params
-from trainer.models.methods import build_network
 from trainer.models.stored import WEIGHTS, strip_prefix
 from trainer.training.epoch import plan_epoch, train_epoch
 from trainer.training.learner import Learner
@@ -99,7 +98,7 @@ def test_tensors_come_back_laid_out_as_their_parameters():
 
 @pytest.mark.parametrize("method", METHODS)
 def test_groups_are_the_same_parameters_by_name_as_by_value(method):
-    net = build_network(method, "resnet10", tiny.SIZES)
+    net = tiny.build(method)
     for group in make_optimizer(net, tiny.CONFIG).param_groups:
         for name, parameter in zip(group["param_names"], group["params"], strict=True):
             assert net.get_parameter(name) is parameter

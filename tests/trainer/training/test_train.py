@@ -7,6 +7,7 @@ import tomllib
 from pathlib import Path
 
 import pytest
+import tiny
 import torch
 from safetensors import safe_open
 
@@ -86,8 +87,10 @@ def test_success_says_where_the_run_is_and_what_comes_next(hiertrain, patches, t
 # Every way to train
 
 
-@pytest.mark.parametrize("frozen", [False, True], ids=["whole", "frozen"])
-@pytest.mark.parametrize("method", METHODS)
+WAYS = [(method, False) for method in METHODS] + [(method, True) for method in tiny.FREEZABLE]
+
+
+@pytest.mark.parametrize(("method", "frozen"), WAYS, ids=[f"{method}{' frozen' * frozen}" for method, frozen in WAYS])
 def test_every_method_trains_whole_and_frozen(hiertrain, patches, tmp_path, method, frozen):
     freeze = ["--freeze-backbone"] if frozen else []
     outcome = hiertrain(*patches.options("--out", tmp_path / "run", "--method", method, *freeze, epochs=1))
@@ -96,7 +99,7 @@ def test_every_method_trains_whole_and_frozen(hiertrain, patches, tmp_path, meth
     scores = json.loads(hiertrain("evaluate", tmp_path / "run", "--json", "--device", "cpu").out)
     logged = log(tmp_path / "run")[-1]
     assert scores["method"] == method
-    assert [round(level["accuracy"], 6) for level in scores["levels"]] == [
+    assert [round(level["accuracy"], 6) for level in scores["rules"]["independent"]["levels"]] == [
         float(logged["test_tone"]), float(logged["test_colour"]),
     ]  # fmt: skip
 
@@ -127,7 +130,7 @@ def test_one_level_and_four_levels_train(hiertrain, patches, hierarchy_file, tmp
         outcome = hiertrain(*patches.options("--hierarchy", file, "--out", run, epochs=1))
         assert outcome.code == 0, outcome
         scores = json.loads(hiertrain("evaluate", run, "--json").out)
-        assert [level["level"] for level in scores["levels"]] == levels
+        assert [level["level"] for level in scores["rules"]["independent"]["levels"]] == levels
 
 
 def test_limit_per_class_trains_on_fewer_and_tests_on_all(hiertrain, patches, tmp_path):
@@ -285,9 +288,9 @@ def test_ours_learns_sketchbirds_from_scratch(hiertrain, tmp_path):
     small = ("--backbone", "resnet10", "--weights", "none", "--image-size", 48, "--batch-size", 16, "--device", "cpu")
     assert hiertrain(*options, *small, "--epochs", 10, "--learning-rate", 0.02).code == 0
     scores = json.loads(hiertrain("evaluate", tmp_path / "run", "--json").out)
-    for level in scores["levels"]:
+    for level in scores["rules"]["independent"]["levels"]:
         assert level["accuracy"] > level["majority"] + 0.2, level
-    assert scores["levels"][-1]["accuracy"] >= 0.5  # chance is one in six
+    assert scores["rules"]["independent"]["levels"][-1]["accuracy"] >= 0.5  # chance is one in six
 
 
 @pytest.mark.slow

@@ -11,7 +11,7 @@ from torch import Tensor, nn
 
 from taxonomy import HiertaxError
 from trainer.config import Pool
-from trainer.models.backbones.blocks import group_by_block, parts_of, resting_parts
+from trainer.models.backbones.blocks import batch_norms, group_by_block, parts_of, resting_parts
 from trainer.models.backbones.pooling import POOLINGS, GeneralisedMean
 
 Channels = tuple[float, float, float]  # red, green, blue
@@ -61,17 +61,23 @@ class Backbone(nn.Module):
         the last one only.
     preprocessing
         How the images of its published weights were prepared.
+    image_size
+        Height and width of the images that it was built for; many take others too.
     has_class_token
         Whether the network has a token that stands for the whole image.
     pool
         How the last map becomes one vector, see `pool_by`.
+    keeps_statistics
+        Whether its batch norms go by their running statistics in training too, and leave them as they are.
     """
 
     name: str
     widths: tuple[int, ...]
+    image_size: int = 224
     preprocessing: Preprocessing = IMAGENET
     has_class_token: bool = False
     pool: Pool = "max"
+    keeps_statistics: bool = False
 
     @property
     def width(self) -> int:
@@ -98,10 +104,18 @@ class Backbone(nn.Module):
     def pooled(self, images: Tensor, pool: Pool | None = None) -> Tensor:
         """Map normalised images ``[B, 3, S, S]`` to vectors ``[B, width]``, in the way chosen or in another."""
         pool = pool or self.pool
-        if pool == "token":
-            return self.class_token_of(images)
+        return self.class_token_of(images) if pool == "token" else self.pool_map(self(images), pool)
+
+    def map_and_pooled(self, images: Tensor) -> tuple[Tensor, Tensor]:
+        """Map normalised images ``[B, 3, S, S]`` to what `forward` and `pooled` give, in one pass but for the token."""
+        map_ = self(images)
+        return map_, self.class_token_of(images) if self.pool == "token" else self.pool_map(map_)
+
+    def pool_map(self, map_: Tensor, pool: Pool | None = None) -> Tensor:
+        """Map features of any stage ``[B, W, h, w]`` to vectors ``[B, W]``, in the way chosen or in another."""
+        pool = pool or self.pool
         pooling = POOLINGS[pool] if pool in POOLINGS else self.get_submodule(GEM)
-        vectors: Tensor = pooling(self(images))
+        vectors: Tensor = pooling(map_)
         return vectors
 
     def pool_by(self, pool: Pool) -> Self:
@@ -159,7 +173,7 @@ class Backbone(nn.Module):
         """Take part in learning, or not; what does not learn stays as in answering: it counts no batch's statistics."""
         super().train(mode)
         if mode:
-            for part in resting_parts(self):
+            for part in chain(resting_parts(self), batch_norms(self) if self.keeps_statistics else ()):
                 part.eval()
         return self
 

@@ -11,10 +11,12 @@ from typing import Any, Protocol, cast
 
 import msgspec
 
-from taxonomy import HiertaxError
+from taxonomy import Hierarchy, HiertaxError
+from taxonomy.hierarchy import IntArray
 from trainer.config import Config, Pool
 from trainer.models.backbones import build_backbone
 from trainer.models.backbones.interface import Backbone
+from trainer.models.heads import Levels
 from trainer.models.network import Network
 
 __all__ = ["Method", "Network", "build_network", "method_of", "network_of"]
@@ -31,15 +33,13 @@ class Method(Protocol):
 
     Options: type[Any]
 
-    def build(
-        self, sizes: Sequence[int], new_backbone: Callable[[], Backbone], options: Any, *, frozen: bool
-    ) -> Network:
+    def build(self, levels: Levels, new_backbone: Callable[[], Backbone], options: Any, *, frozen: bool) -> Network:
         """Build the network.
 
         Parameters
         ----------
-        sizes
-            The number of labels of each level, coarsest first.
+        levels
+            How many labels each level has, and which stand above which.
         new_backbone
             Makes a backbone, filled with the weights to start from.
         options
@@ -54,13 +54,13 @@ def method_of(name: str) -> Method:
     return cast(Method, import_module(f"{__name__}.{name}"))
 
 
-def network_of(config: Config, sizes: Sequence[int], *, weights: str = "none") -> Network:
+def network_of(config: Config, hierarchy: Hierarchy, *, weights: str = "none") -> Network:
     """Build the network that a run's settings ask for.
 
     Parameters
     ----------
-    sizes
-        The number of labels of each level, coarsest first.
+    hierarchy
+        Whose labels it is to tell apart.
     weights
         Those to start from: the config's own, or none where others are filled in.
 
@@ -70,8 +70,9 @@ def network_of(config: Config, sizes: Sequence[int], *, weights: str = "none") -
         As `build_network`; and if the method cannot learn from the features that its heads are to learn from first.
     """
     network = build_network(
-        config.method, config.backbone, sizes, weights=weights, frozen=config.freeze_backbone,
-        options=config.method_options, image_size=config.image_size, pool=config.pool, train_blocks=config.train_blocks,
+        config.method, config.backbone, hierarchy.sizes, paths=hierarchy.paths, weights=weights,
+        frozen=config.freeze_backbone, options=config.method_options, image_size=config.image_size, pool=config.pool,
+        train_blocks=config.train_blocks, keeps_statistics=config.norm_statistics == "pretrained",
     )  # fmt: skip
     if config.heads_first:
         _check_features(network, config.method, "heads_first")
@@ -79,9 +80,10 @@ def network_of(config: Config, sizes: Sequence[int], *, weights: str = "none") -
 
 
 def build_network(
-    method: str, backbone: str, sizes: Sequence[int], *,
+    method: str, backbone: str, sizes: Sequence[int], *, paths: IntArray | None = None,
     weights: str = "none", frozen: bool = False, options: str | None = None,
     image_size: int = 224, pool: Pool = "max", train_blocks: int | None = None,
+    keeps_statistics: bool = False,
 ) -> Network:  # fmt: skip
     """Build the network of a method.
 
@@ -93,6 +95,8 @@ def build_network(
         See `trainer.models.backbones.build_backbone`.
     sizes
         The number of labels of each level, coarsest first.
+    paths
+        See `trainer.models.heads.Levels`.
     weights
         See `trainer.models.backbones.load_weights`.
     frozen
@@ -101,6 +105,8 @@ def build_network(
         Of the method's own, those that are not left at their defaults: ``width=512,depth=2``.
     image_size, pool, train_blocks
         See `trainer.models.backbones.build_backbone`.
+    keeps_statistics
+        See `trainer.models.backbones.Backbone`.
 
     Raises
     ------
@@ -110,10 +116,11 @@ def build_network(
 
     def new_backbone() -> Backbone:
         made = build_backbone(backbone, weights, image_size=image_size, pool=pool, train_blocks=train_blocks)
+        made.keeps_statistics = keeps_statistics
         return made.requires_grad_(False) if frozen else made
 
     made = method_of(method)
-    network = made.build(sizes, new_backbone, read_options(method, options), frozen=frozen)
+    network = made.build(Levels(tuple(sizes), paths), new_backbone, read_options(method, options), frozen=frozen)
     if frozen:
         _check_features(network, method, "freeze_backbone")
     return network

@@ -2,18 +2,18 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
+from collections.abc import Callable
 from functools import partial
 
 from trainer.models.backbones.interface import Backbone
-from trainer.models.heads import DisentangledHeads
+from trainer.models.heads import DisentangledHeads, Levels
 from trainer.models.network import Network
 from trainer.models.single import NeckOptions, SingleNetwork, build_classifier
 
 Options = NeckOptions
 
 
-def build(sizes: Sequence[int], new_backbone: Callable[[], Backbone], options: Options, *, frozen: bool) -> Network:  # noqa: ARG001
+def build(levels: Levels, new_backbone: Callable[[], Backbone], options: Options, *, frozen: bool) -> Network:  # noqa: ARG001
     """Build one backbone under disentangled heads."""
     backbone, heads = new_backbone(), partial(DisentangledHeads, reinforce=False)
-    return SingleNetwork(backbone, build_classifier(heads, backbone.width, sizes, options))
+    return SingleNetwork(backbone, build_classifier(heads, backbone.width, levels.sizes, options))

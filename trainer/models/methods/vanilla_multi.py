@@ -9,7 +9,7 @@ import torch
 from torch import Tensor, nn
 
 from trainer.models.backbones.interface import Backbone
-from trainer.models.heads import Classifier, SharedHeads
+from trainer.models.heads import Classifier, Levels, SharedHeads
 from trainer.models.network import Network
 from trainer.models.single import NeckOptions, build_classifier
 
@@ -43,8 +43,8 @@ class MultiNetwork(Network):
         return cast(Classifier, self.classifiers[-1]).finest_head()
 
 
-def build(sizes: Sequence[int], new_backbone: Callable[[], Backbone], options: Options, *, frozen: bool) -> Network:
+def build(levels: Levels, new_backbone: Callable[[], Backbone], options: Options, *, frozen: bool) -> Network:
     """Build one network per level; frozen backbones would be identical, so they are one."""
-    backbones = [new_backbone() for _ in ([0] if frozen else sizes)]
+    backbones = [new_backbone() for _ in ([0] if frozen else levels.sizes)]
     width = backbones[0].width
-    return MultiNetwork(backbones, [build_classifier(SharedHeads, width, [size], options) for size in sizes])
+    return MultiNetwork(backbones, [build_classifier(SharedHeads, width, [size], options) for size in levels.sizes])

@@ -1,0 +1,112 @@
+"""Progressive training of several stages, from small blocks of the image to the whole (PMG: Du et al., ECCV 2020)."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Sequence
+from functools import partial
+from typing import cast
+
+import torch
+from torch import Tensor, nn
+
+from taxonomy import HiertaxError
+from trainer.models.backbones.interface import Backbone
+from trainer.models.heads import Classifier, FinestHead
+from trainer.models.jigsaw import jigsaw
+from trainer.models.losses import Objective, loss_and_hits
+from trainer.models.network import Network, TrainingStep
+
+BLOCKS = (8, 4, 2)  # along a side of the image, for the classifier of each stage; the whole image for that of all
+REDUCED, WIDTH = 512, 1024  # channels of the two convolutions over the map of a stage
+WHOLE_IMAGE = 2.0  # weight of the loss of the last step
+
+
+class StageBlock(nn.Sequential):
+    """Two convolutions with batch norm and ReLU over a stage's map: ``[B, in, h, w]`` to ``[B, 1024, h, w]``."""
+
+    def __init__(self, in_channels: int) -> None:
+        super().__init__(*_convolution(in_channels, REDUCED, 1), *_convolution(REDUCED, WIDTH, 3))
+
+
+def _convolution(in_channels: int, out_channels: int, size: int) -> tuple[nn.Module, ...]:
+    convolution = nn.Conv2d(in_channels, out_channels, size, padding=size // 2, bias=False)
+    return convolution, nn.BatchNorm2d(out_channels, momentum=0.01), nn.ReLU()
+
+
+class ProgressiveNetwork(Network):
+    """The last three stages of a backbone, a classifier of each, and one of all three together.
+
+    It learns by four steps a batch, each of its own classifier: those of the stages see the image in blocks, small ones
+    the first. It answers by the mean of the logits of all four, as whose sum it prefers the same labels.
+
+    Parameters
+    ----------
+    new_classifier
+        Makes a classifier of vectors of a width.
+
+    Raises
+    ------
+    HiertaxError
+        If the backbone has fewer stages, or is to give its class token.
+    """
+
+    can_freeze = False
+    uses_all_parameters = False
+
+    def __init__(self, backbone: Backbone, new_classifier: Callable[[int], Classifier]) -> None:
+        super().__init__()
+        widths = backbone.last_widths(len(BLOCKS))
+        if backbone.pool == "token":
+            raise HiertaxError(f"`pool` token: there is none of each stage of {backbone.name}; leave it out")
+        self.backbone = backbone
+        self.blocks = nn.ModuleList(StageBlock(width) for width in widths)
+        self.classifiers = nn.ModuleList(new_classifier(WIDTH) for _ in widths)
+        self.whole = new_classifier(len(widths) * WIDTH)
+        self.finest_only = self.whole.finest_only
+
+    def trunks(self) -> Sequence[Backbone]:
+        """Return its backbone."""
+        return (self.backbone,)
+
+    def embed(self, images: Tensor) -> Tensor:
+        """Map normalised images ``[B, 3, S, S]`` to the pooled features of the three stages, ``[B, 3 * 1024]``."""
+        maps = self.backbone.maps(images)[-len(self.blocks) :]
+        return torch.cat([self._pooled(stage, map_) for stage, map_ in enumerate(maps)], dim=1)
+
+    def classify(self, pooled: Tensor) -> list[Tensor]:
+        """Map what `embed` returns to K logits ``[B, C_k]``, each the mean of those of the four classifiers."""
+        parts = zip(self.classifiers, pooled.split(WIDTH, dim=1), strict=True)
+        found = [*(classifier(part) for classifier, part in parts), self.whole(pooled)]
+        mean = [torch.stack(level).mean(0) for level in zip(*found, strict=True)]
+        heads = self.whole.heads
+        return heads.at_all_levels(mean[-1]) if isinstance(heads, FinestHead) else mean
+
+    def finest_head(self) -> nn.Linear:
+        """Return the linear layer by which the classifier of all stages tells the finest labels apart."""
+        return self.whole.finest_head()
+
+    def training_steps(self) -> Sequence[TrainingStep]:
+        """Return the steps of the three stages, then that of all on the whole image."""
+        return (*(partial(self._stage_step, stage) for stage in range(len(BLOCKS))), self._whole_step)
+
+    def _stage_step(
+        self, stage: int, images: Tensor, targets: Tensor, share: Tensor | None, objective: Objective
+    ) -> tuple[Tensor, Tensor]:
+        def answer(mixed: Tensor) -> list[Tensor]:
+            map_ = self.backbone.maps(mixed)[stage - len(BLOCKS)]
+            return cast(list[Tensor], self.classifiers[stage](self._pooled(stage, map_)))
+
+        mixed = jigsaw(images, BLOCKS[stage])
+        return loss_and_hits(answer, mixed, targets, share, objective, finest_only=self.finest_only)
+
+    def _whole_step(
+        self, images: Tensor, targets: Tensor, share: Tensor | None, objective: Objective
+    ) -> tuple[Tensor, Tensor]:
+        def answer(images: Tensor) -> list[Tensor]:
+            return cast(list[Tensor], self.whole(self.embed(images)))
+
+        loss, hits = loss_and_hits(answer, images, targets, share, objective, finest_only=self.finest_only)
+        return WHOLE_IMAGE * loss, hits
+
+    def _pooled(self, stage: int, map_: Tensor) -> Tensor:
+        return self.backbone.pool_map(self.blocks[stage](map_))
