@@ -12,6 +12,7 @@ from taxonomy.commands.download import download
 from taxonomy.commands.inspect import inspect
 from taxonomy.commands.select import select
 from taxonomy.commands.show import show
+from taxonomy.commands.study import study
 from taxonomy.commands.validate import validate
 from taxonomy.console import Console
 
@@ -28,5 +29,5 @@ def main() -> None:
     """
 
 
-for command in (build, show, select, validate, compare, convert, plot, download, inspect, cluster):
+for command in (build, show, select, validate, compare, convert, plot, download, inspect, cluster, study):
     main.add_command(command)

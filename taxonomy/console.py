@@ -19,6 +19,7 @@ CONTEXT = {"help_option_names": ["-h", "--help"], "max_content_width": 100}
 EXTRAS = {
     **dict.fromkeys(("torch", "torchvision", "safetensors", "filelock", "tomli_w"), "train"),
     "matplotlib": "plot",
+    "statsmodels": "study",
     "tensorboard": "tensorboard",
     "timm": "timm",
     **dict.fromkeys(("openpyxl", "pyarrow"), "tables"),
