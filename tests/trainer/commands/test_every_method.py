@@ -1,0 +1,63 @@
+"""Every method through the commands: stopped and gone on with to the bit, evaluated, predicted with, its features taken."""
+
+import csv
+import io
+import json
+
+import numpy as np
+import pytest
+from runs import differences, log, progress, signals
+from tiny import FINEST_ONLY
+
+from trainer.config import METHODS
+from trainer.training.learner import Learner
+
+
+@pytest.fixture(scope="module", params=METHODS)
+def resumed(request, hiertrain, patches, tmp_path_factory):
+    """A method's run that was stopped within its first epoch and gone on with; beside it one that was not."""
+    root = tmp_path_factory.mktemp(request.param)
+    options = patches.options("--method", request.param, "--learning-rate", 0.01, "--mixup", 0.2, epochs=1)
+    assert hiertrain(*options, "--out", root / "whole").code == 0
+    with signals(Learner, "finish_step", at=2):
+        assert hiertrain(*options, "--out", root / "run").code == 130
+    assert (progress(root / "run")["epoch"], progress(root / "run")["step"]) == (0, 2)
+    assert hiertrain("--resume", root / "run").code == 0
+    return request.param, root
+
+
+def test_a_run_that_was_stopped_ends_like_one_that_was_not(resumed):
+    _, root = resumed
+    assert differences(root / "run", root / "whole") == []
+
+
+def test_its_scores_are_those_of_its_log_and_coarser_answers_stand_above_where_it_knows_the_finest_level(
+    resumed, hiertrain
+):
+    method, root = resumed
+    scores = json.loads(hiertrain("evaluate", root / "run", "--json").out)
+    assert scores["method"] == method
+    (row,) = log(root / "run")
+    assert [round(level["accuracy"], 6) for level in scores["levels"]] == [row["test_tone"], row["test_colour"]]
+    if method in FINEST_ONLY:
+        assert scores["tree_inconsistency"] == 0
+        assert scores["path"]["average_accuracy"] == scores["average_accuracy"]
+
+
+def test_it_predicts_a_path_for_every_image(resumed, hiertrain, patches):
+    _, root = resumed
+    outcome = hiertrain("predict", root / "run", patches.data / "test" / "red", "--format", "csv")
+    assert outcome.code == 0, outcome
+    rows = list(csv.DictReader(io.StringIO(outcome.out)))
+    assert len(rows) == 3
+    above = {"Red": "warm", "Orange": "warm", "Blue": "cold", "Teal": "cold"}
+    assert all(row["tone"] == above[row["colour"]] for row in rows)
+
+
+def test_its_features_and_the_rows_of_its_finest_head_are_taken(resumed, hiertrain):
+    _, root = resumed
+    out = root / "features.npz"
+    assert hiertrain("extract", "--run", root / "run", "--out", out).code == 0
+    with np.load(out) as found:
+        assert found["features"].shape == (24, 1024)
+        assert len(found["weights"]) == 4
