@@ -1,11 +1,10 @@
-"""Every method through the commands: stopped and gone on with to the bit, evaluated, predicted with, its features taken."""
+"""Every method through the commands: stopped and resumed to the bit, scored, predicted with, its features taken."""
 
-import csv
-import io
 import json
 
 import numpy as np
 import pytest
+from conftest import LINEAGES
 from runs import differences, log, progress, signals
 from tiny import FINEST_ONLY
 
@@ -46,12 +45,11 @@ def test_its_scores_are_those_of_its_log_and_coarser_answers_stand_above_where_i
 
 def test_it_predicts_a_path_for_every_image(resumed, hiertrain, patches):
     _, root = resumed
-    outcome = hiertrain("predict", root / "run", patches.data / "test" / "red", "--format", "csv")
-    assert outcome.code == 0, outcome
-    rows = list(csv.DictReader(io.StringIO(outcome.out)))
-    assert len(rows) == 3
-    above = {"Red": "warm", "Orange": "warm", "Blue": "cold", "Teal": "cold"}
-    assert all(row["tone"] == above[row["colour"]] for row in rows)
+    answers = json.loads(hiertrain("predict", root / "run", patches.data / "test" / "red", "--json").out)
+    above = {leaf: tone for tone, leaf in LINEAGES}
+    paths = [[link["label"] for link in answer["chain"]] for answer in answers]
+    assert len(paths) == 3
+    assert all(tone == above[colour] for tone, colour in paths)
 
 
 def test_its_features_and_the_rows_of_its_finest_head_are_taken(resumed, hiertrain):
