@@ -12,6 +12,15 @@ from trainer.config import METHODS
 from trainer.training.learner import Learner
 
 
+@pytest.fixture(scope="module", autouse=True)
+def narrow_stages():
+    """The layers of PMG of its own have millions of weights, which take most of the time here."""
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr("trainer.models.progressive.REDUCED", 16)
+        patch.setattr("trainer.models.progressive.WIDTH", 32)
+        yield
+
+
 @pytest.fixture(scope="module", params=METHODS)
 def resumed(request, hiertrain, patches, tmp_path_factory):
     """A method's run that was stopped within its first epoch and gone on with; beside it one that was not."""
