@@ -5,11 +5,11 @@
 
 Three jobs, on trees of `make_hierarchy.py`: read a tree and check it, lowest common ancestors (LCA) of pairs of
 leaves, hierarchical precision, recall and F1 of rows of labels of three levels. Every measurement has a process of
-its own on one core, taken in turns; reading the input of the second and third job is no part of it. Time is given by
-the clock and as the processor time used, which other people's work disturbs less; ratios compare the medians of the
-latter at the same size. A peer that would take minutes is measured at a smaller size only, and hiertax at that size
-too. Nothing is asserted and nothing extrapolated. Memory is the peak of the whole process, imports included; it is
-read from Linux's /proc.
+its own, which may use all cores, taken in turns; reading the input of the second and third job is no part of it. Time
+is given by the clock and as the processor time used, which other people's work disturbs less; ratios compare the
+medians of the latter at the same size. A peer that would take minutes is measured at a smaller size only, and hiertax
+at that size too. Nothing is asserted and nothing extrapolated. Memory is the peak of the whole process, imports
+included; it is read from Linux's /proc.
 """
 
 from __future__ import annotations
@@ -210,8 +210,7 @@ CONTESTS = dict(zip(JOBS, (read_and_check, common_ancestors, scores), strict=Tru
 
 
 def measure(job: str, who: str, size: int, folder: Path) -> None:
-    """Run one contestant once in this process, on one core, and print what it took."""
-    os.sched_setaffinity(0, {min(os.sched_getaffinity(0))})
+    """Run one contestant once in this process and print what it took."""
     run = CONTESTS[job](who, size, folder)
     forget_peak()
     start, used = time.perf_counter(), time.process_time()

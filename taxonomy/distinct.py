@@ -24,7 +24,19 @@ def all_different(names: Sequence[str]) -> bool:
 
 
 def surely_different(text: bytes) -> bool:
-    """Tell whether all lines of a text are surely different: then their hashes (modulo 2**64) are.
+    """Tell whether all lines of a text are surely different: then their hashes are."""
+    hashes = line_hashes(text)
+    return hashes is not None and hashes_differ(hashes)
+
+
+def hashes_differ(hashes: NDArray[np.uint64]) -> bool:
+    """Tell whether no hash occurs twice."""
+    ordered = np.sort(hashes)
+    return not bool((ordered[1:] == ordered[:-1]).any())
+
+
+def line_hashes(text: bytes) -> NDArray[np.uint64] | None:
+    """Return a hash (modulo 2**64) of every line of a text, uint64 ``[lines]``; None if one is as long as a chunk.
 
     Parameters
     ----------
@@ -35,7 +47,7 @@ def surely_different(text: bytes) -> bool:
     ends = np.flatnonzero(code == 10)
     starts = np.concatenate([[0], ends[:-1] + 1])
     if int((ends - starts).max()) >= CHUNK:
-        return False
+        return None
     cuts = np.searchsorted(starts, np.arange(0, len(code), CHUNK)).tolist()
     hashes = np.empty(len(starts), dtype=np.uint64)
     power, inverse = _powers(2 * CHUNK)
@@ -45,8 +57,7 @@ def surely_different(text: bytes) -> bool:
             part = code[starts[one] : ends[two - 1] + 1]
             hashes[one:two] = np.add.reduceat(part * power[: len(part)], first)
             hashes[one:two] *= inverse[first]
-    hashes.sort()
-    return not bool((hashes[1:] == hashes[:-1]).any())
+    return hashes
 
 
 @cache

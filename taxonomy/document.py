@@ -230,7 +230,7 @@ def _classes(document: Document, place: Place) -> Iterator[Finding]:
         yield Finding("classes-length", place(i, "classes", None), message)
     for j in _blank(classes):
         yield Finding("blank-class", place(i, "classes", j), "a class has no name")
-    for first, j in _repeats(classes):
+    for first, j in _repeats(classes) if classes != level.labels else ():  # labels were compared already
         lines = tuple(lineage(document, i, k) for k in (first, j) if k < len(level.labels))
         yield Finding("duplicate-class", place(i, "classes", j), f"class {shown(classes[j])} is listed twice", lines)
 

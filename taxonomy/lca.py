@@ -7,6 +7,7 @@ longest common prefix of two paths, read off the highest bit of their exclusive 
 
 from __future__ import annotations
 
+from collections import deque
 from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Any, Final
@@ -14,8 +15,11 @@ from typing import Any, Final
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
 
+from taxonomy.threads import on_all_cores
+
 IntArray = NDArray[np.int64]
 BLOCK: Final = 1 << 14  # samples worked on at a time, so that what is intermediate stays in the processor's cache
+SHARE: Final = 1 << 20  # samples that a thread works on
 MOST_BITS, MOST_LEVELS = 63, 127
 
 
@@ -56,12 +60,17 @@ def lca_level(paths: IntArray, codes: PathCodes | None, a: ArrayLike, b: ArrayLi
     a, b = np.broadcast_arrays(a, b)
     one, two = a.reshape(-1), b.reshape(-1)
     level = np.empty(len(one), dtype=np.int64)
-    for start in range(0, len(level), BLOCK):
-        block = slice(start, start + BLOCK)
-        if codes is None:
-            level[block] = np.cumprod(paths[one[block]] == paths[two[block]], axis=1).sum(axis=1) - 1
-        else:
-            level[block] = codes.lca_level(one[block], two[block])
+
+    def fill(start: int) -> None:
+        for first in range(start, min(start + SHARE, len(level)), BLOCK):
+            block = slice(first, first + BLOCK)
+            if codes is None:
+                level[block] = np.cumprod(paths[one[block]] == paths[two[block]], axis=1).sum(axis=1) - 1
+            else:
+                level[block] = codes.lca_level(one[block], two[block])
+
+    shares = range(0, len(level), SHARE)
+    deque((on_all_cores if len(shares) > 1 else map)(fill, shares), maxlen=0)
     return level.reshape(a.shape)
 
 

@@ -21,6 +21,7 @@ _BITS_PER_SAMPLE, _PHOTOMETRIC = 258, 262  # tags of TIFF
 _PREMULTIPLIED: Final = {"La": "LA", "RGBa": "RGBA"}
 
 warnings.filterwarnings("ignore", module=r"PIL\.TiffImagePlugin")  # on broken EXIF, of which we only want one number
+warnings.filterwarnings("ignore", category=Image.DecompressionBombWarning)  # large, but Pillow's error is the limit
 
 
 def as_shown(image: Image.Image) -> Image.Image:

@@ -20,6 +20,6 @@ def test_it_runs_and_prints_tables(block, tmp_path, monkeypatch, capfd):
     exec(compile(block, str(README), "exec"), {"__name__": "__main__"})  # noqa: S102 - running it is the test
     said = capfd.readouterr()
     assert said.err == ""
-    assert re.search(r"^\d+ +heads +order +5 +36 ", said.out, re.MULTILINE)
+    assert re.search(r"^\d+ +independent +order +5 ", said.out, re.MULTILINE)
     assert "species_probability" in said.out
     assert "[36 rows x 7 columns]" in said.out

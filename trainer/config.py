@@ -62,6 +62,10 @@ class Config:
     weights: Annotated[str, _text("imagenet, none, a file, or a run whose backbone to take.")] = "imagenet"
     freeze_backbone: Annotated[bool, _text("Train neck and heads alone, on features computed once.")] = False
     train_blocks: Annotated[int, _int("Train so many last blocks of the backbone alone. [all]", 1)] | None = None
+    norm_statistics: Annotated[
+        Literal["batch", "pretrained"],
+        _text("What the backbone's batch norms go by in training: the batch, or what their weights came with."),
+    ] = "batch"
     pool: Annotated[Pool, _text("What heads read: the largest or mean feature, a learned mean, the class token.")] = (
         "max"
     )
@@ -71,6 +75,14 @@ class Config:
         Literal["mask", "marginal"],
         _text("Where an image is known to a level only: leave finer heads out, or let them answer for its taxon."),
     ] = "mask"
+
+    balance: Annotated[bool, _text("Draw every class as often as any other, however many images it has.")] = False
+    logit_adjustment: Annotated[
+        float, _float("Weight of how common labels are, by which rare ones are learned harder, such as 1.")
+    ] = 0.0
+    label_smoothing: Annotated[
+        float, _float("Share of a target that all labels have alike, such as 0.1.", 0.0, 0.9)
+    ] = 0.0
 
     epochs: Annotated[int, _int("Passes over the training images.", 1)] = 100
     batch_size: Annotated[int, _int("Images per step of the optimiser, over all processes.", 2)] = 64
@@ -85,6 +97,9 @@ class Config:
         int, _int("Epochs at the start in which neck and heads alone learn, on features computed once.", 0)
     ] = 0
     warmup_epochs: Annotated[int, _int("Epochs in which the whole network's rates rise to their peaks.", 0)] = 0
+    layer_decay: Annotated[
+        float, _float("Factor of the backbone's rate from each block to the one before it, such as 0.8.", 0.01, 1.0)
+    ] = 1.0
     momentum: Annotated[float, _float("Of stochastic gradient descent.", 0.0, 0.999)] = 0.9
     weight_decay: Annotated[float, _float("On every parameter.")] = 5e-4
     decay_norms: Annotated[bool, _text("Weight decay on biases and normalisation layers too.")] = True
@@ -104,6 +119,7 @@ class Config:
     crop: Annotated[
         Literal["pad", "resized"], _text("Random crop of the image in a black frame of 4 px, or of any part of it.")
     ] = "pad"
+    crop_area: Annotated[float, _float("Least share of the image that a resized crop keeps.", 0.01, 1.0)] = 0.08
     color_jitter: Annotated[float, _float("Strength on brightness, contrast and saturation, such as 0.4.")] = 0.0
     mixup: Annotated[float, _float("Alpha of mixed images, such as 0.2; 0: none.")] = 0.0
     cutmix: Annotated[float, _float("Alpha of images with a part of another, such as 1; 0: none.")] = 0.0
@@ -141,12 +157,10 @@ class Config:
             value = _plain(getattr(self, name))
             object.__setattr__(self, name, _accepted(name, value, f"`{name}` {value!r}"))
         check_batch(self)
-        if self.freeze_backbone and self.train_blocks is not None:
-            raise HiertaxError(
-                f"`train_blocks` {self.train_blocks}: no block of a frozen backbone learns; leave out one of the two, "
-                "it or `freeze_backbone`"
-            )
+        _check_backbone(self)
         _check_phases(self)
+        if self.crop_area != Config.crop_area and self.crop != "resized":
+            raise HiertaxError(f"`crop_area` {self.crop_area}: of resized crops; give `crop` resized, or leave it out")
 
     @property
     def data_folder(self) -> Path:
@@ -258,6 +272,20 @@ def check_batch(config: Config, processes: int = 1) -> None:
         raise HiertaxError(
             f"`batch_size` {size}: makes no {parts} equal parts of two or more "
             f"({processes} processes x `accumulate` {config.accumulate}); try {max(2, size // parts) * parts}"
+        )
+
+
+def _check_backbone(config: Config) -> None:
+    """Refuse what says how a backbone learns, where it does not; and statistics that it does not have."""
+    of_blocks = {"train_blocks": config.train_blocks is not None, "layer_decay": config.layer_decay != 1}
+    for name in (name for name, given in of_blocks.items() if given and config.freeze_backbone):
+        raise HiertaxError(
+            f"`{name}` {getattr(config, name)}: no block of a frozen backbone learns; leave out one of the two, "
+            "it or `freeze_backbone`"
+        )
+    if config.norm_statistics == "pretrained" and config.weights == "none":
+        raise HiertaxError(
+            "`norm_statistics` pretrained: `weights` none has no statistics; give weights, or leave it out"
         )
 
 

@@ -19,6 +19,8 @@ IMAGE_SUFFIXES: Final = frozenset((
     ".tif", ".tiff", ".ppm", ".pgm", ".pbm", ".pnm", ".jp2", ".j2k", ".j2c", ".jpc", ".jpf", ".jpx",
 ))  # fmt: skip  # the raster formats of pictures that Pillow reads without other programs or plugins
 
+HEIF_SUFFIXES: Final = frozenset({".heic", ".heif", ".hif"})  # what telephones write, which Pillow reads by a plugin
+
 _HIDDEN = frozenset({"thumbs.db", "desktop.ini", "__macosx", "@eadir"})
 _SPLIT_OF = {word: split for split, words in SPLITS.items() for word in words}
 
@@ -39,9 +41,9 @@ def suffix(name: str) -> str:
     return f".{ending.lower()}" if stem and ending else ""
 
 
-def is_image(name: str) -> bool:
-    """Tell by its name whether a file is an image."""
-    return suffix(name) in IMAGE_SUFFIXES
+def is_image(name: str, *, heif: bool = False) -> bool:
+    """Tell by its name whether a file is an image; whether HEIF is one is for the caller to say."""
+    return suffix(name) in IMAGE_SUFFIXES or (heif and suffix(name) in HEIF_SUFFIXES)
 
 
 def is_hidden(name: str) -> bool:

@@ -53,8 +53,13 @@ class _Visit(NamedTuple):
     above: frozenset[tuple[int, int]]  # device and inode of the folders on the way down
 
 
-def list_images(start: Path) -> Listing:
+def list_images(start: Path, *, heif: bool = False) -> Listing:
     """List the images below a folder, in an order that does not depend on the file system.
+
+    Parameters
+    ----------
+    heif
+        Whether HEIF counts as an image.
 
     Raises
     ------
@@ -64,11 +69,11 @@ def list_images(start: Path) -> Listing:
     found = Listing()
     pending = [_Visit(str(start), "", frozenset())]
     while pending:
-        pending += reversed(_enter(pending.pop(), found))
+        pending += reversed(_enter(pending.pop(), found, heif=heif))
     return found
 
 
-def _enter(visit: _Visit, found: Listing) -> list[_Visit]:
+def _enter(visit: _Visit, found: Listing, *, heif: bool) -> list[_Visit]:
     """Note what lies in one folder; return the folders in it."""
     identity = _identity(visit.path)
     if identity in visit.above:
@@ -83,7 +88,7 @@ def _enter(visit: _Visit, found: Listing) -> list[_Visit]:
             folders.append(_Visit(entry.path, f"{visit.relative}/{entry.name}".lstrip("/"), visit.above | {identity}))
         elif not entry.is_file():
             links.append(entry)
-        elif is_image(entry.name):
+        elif is_image(entry.name, heif=heif):
             images.append(entry.name)
         else:
             found.others[suffix(entry.name)] += 1

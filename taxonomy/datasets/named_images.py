@@ -22,7 +22,8 @@ class FoundImages:
 def find_images(paths: Iterable[str | Path]) -> FoundImages:
     """Return the given files, and all images in the given folders and shards, in the order of their names or as stored.
 
-    A file that is named is taken whatever its suffix. In a folder without image files, shards are looked for.
+    A file that is named is taken whatever its suffix, and HEIF in a folder too. In a folder without image files, shards
+    are looked for.
 
     Raises
     ------
@@ -37,7 +38,7 @@ def find_images(paths: Iterable[str | Path]) -> FoundImages:
                 raise HiertaxError(f"{path}: no such file or folder; check the path")
             images += images_in(path) if is_shard(path) else [path]
             continue
-        found = list_images(path)
+        found = list_images(path, heif=True)
         if not found.images and (shards := _shards_in(path)):
             images += [image for shard in shards for image in images_in(shard)]
             continue

@@ -9,7 +9,6 @@ from __future__ import annotations
 from collections.abc import Callable, Iterable
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any
 
 import msgspec
 
@@ -85,21 +84,18 @@ def read_json(content: bytes) -> Draft:
     if content.startswith((b"\xef\xbb\xbf", b"\xff\xfe", b"\xfe\xff")):
         return Draft(findings=[Finding("not-utf8", "byte 0", "begins with a byte-order mark")])
     try:
-        raw = msgspec.json.decode(content)
-        return _from_json(raw)
+        return _from_json(content)
     except UnicodeDecodeError as error:
         return Draft(findings=[_not_utf8(error)])
     except (msgspec.DecodeError, RecursionError) as error:
         return Draft(findings=[Finding("not-json", "file", str(error) or "broken JSON")])
 
 
-def _from_json(raw: Any) -> Draft:
+def _from_json(content: bytes) -> Draft:
     try:
-        document = msgspec.convert(raw, Document)
-    except msgspec.ValidationError:
-        return Draft(findings=list(check_shape(raw)))
-    if isinstance(raw.get("version"), bool):
-        return Draft(findings=list(check_shape(raw)))
+        document = msgspec.json.decode(content, type=Document)
+    except msgspec.ValidationError:  # decoded once more, for every reason and its place
+        return Draft(findings=list(check_shape(msgspec.json.decode(content))))
     return Draft(document, list(check_placement(document)))
 
 

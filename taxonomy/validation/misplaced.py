@@ -11,34 +11,35 @@ from msgspec import UNSET
 from taxonomy.document import Document, Place, lineage, shown
 from taxonomy.ranks import PLACEHOLDERS, rank_of
 from taxonomy.rules import Finding
+from taxonomy.validation.spelled import Names
 
 SPELLINGS = PLACEHOLDERS | {word.replace(" ", "_") for word in PLACEHOLDERS}
 Spot = tuple[int, int]  # level, label
 
 
-def misplaced(document: Document, folded: Sequence[Sequence[str]], place: Place, *, apart: bool) -> Iterator[Finding]:
+def misplaced(document: Document, labels: Sequence[Names], place: Place, *, apart: bool) -> Iterator[Finding]:
     """Yield placeholders, taxa that are known to be of another rank, and names on two levels in different branches.
 
     Parameters
     ----------
-    folded
-        The labels of each level in one case.
+    labels
+        The labels of each level.
     apart
         Whether no name stands on two levels.
     """
-    yield from _placeholders(document, folded, place)
+    yield from _placeholders(document, labels, place)
     ranks = [rank_of(level.name) for level in document.levels]
     wrong: set[str] = set()
     if any(rank in ("order", "family") for rank in ranks):
         known = reviewed_ranks()
         for i, rank in enumerate(ranks):
-            for name in set(known).intersection(folded[i]) if rank else ():
+            found = labels[i].find(known) if rank else []
+            for name, j in {labels[i].fold(j): j for j in reversed(found)}.items():  # the first label of each name
                 if known[name] != rank:
                     wrong.add(name)
-                    j = folded[i].index(name)
                     message = f"{rank} {shown(document.levels[i].labels[j])} is known as {_article(known[name])}"
                     yield Finding("wrong-rank", place(i, "labels", j), message, (lineage(document, i, j),))
-    for name, one, two in () if apart else _on_two_levels(document, folded):
+    for name, one, two in () if apart else _on_two_levels(document, [names.folded for names in labels]):
         if name not in wrong:
             first, second = (document.levels[i] for i, _ in (one, two))
             message = f"{shown(second.labels[two[1]])} is a {second.name}, and a {first.name} in another branch"
@@ -46,14 +47,13 @@ def misplaced(document: Document, folded: Sequence[Sequence[str]], place: Place,
                           (lineage(document, *one), lineage(document, *two)))  # fmt: skip
 
 
-def _placeholders(document: Document, folded: Sequence[Sequence[str]], place: Place) -> Iterator[Finding]:
+def _placeholders(document: Document, labels: Sequence[Names], place: Place) -> Iterator[Finding]:
     """Yield placeholders; but a class of the dataset may be called ``unknown``, and then its label is."""
     last = len(document.levels) - 1
     classes = document.levels[last].classes
-    for i, keys in enumerate(folded):
-        found = SPELLINGS.intersection(keys)
-        for j in [j for j, key in enumerate(keys) if key in found] if found else ():
-            label = document.levels[i].labels[j]
+    for i, names in enumerate(labels):
+        for j in names.find(SPELLINGS):
+            label = names.given[j]
             if i < last or (classes is not UNSET and classes[j : j + 1] != [label]):
                 message = f"{document.levels[i].name} {shown(label)} is no name but a gap"
                 yield Finding("placeholder-name", place(i, "labels", j), message, (lineage(document, i, j),))

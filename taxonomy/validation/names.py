@@ -6,16 +6,15 @@ import unicodedata
 from collections.abc import Callable, Iterator, Sequence
 from functools import cache, lru_cache
 
-import numpy as np
 from msgspec import UNSET
 
-from taxonomy.distinct import all_different, surely_different
 from taxonomy.document import Document, Place, lineage, shown
 from taxonomy.errata import all_errata
 from taxonomy.ranks import out_of_order, rank_of
 from taxonomy.rules import Finding
 from taxonomy.validation.misplaced import misplaced
 from taxonomy.validation.nearby import one_letter_apart
+from taxonomy.validation.spelled import Names, surely_unlike
 
 SUFFIXES = {
     "order": ("iformes", "ales"),
@@ -28,84 +27,59 @@ LOOK_ALIKES = str.maketrans(
     "аеорсухіјѕԁһвкмнтαβεζηικμνορτυχ‐‑‒–—’ʼ`´′",  # noqa: RUF001
     "aeopcyxijsdhbkmhtabezhikmvoptyx-----'''''",
 )  # Cyrillic, Greek, dashes, apostrophes: what Unicode does not unite; capitals were folded before
-PUNCTUATION = " -_'.,;:()[]/&"
-QUOTES = '"\u2018\u2019\u201a\u201c\u201d\u201e\u00ab\u00bb`\u00b4\u2032\u2033\u02bc'  # of cultivars
-HYBRID = dict.fromkeys("\u00d7\u2715\u2716\u2a09\u2a2f", "x")  # signs of a cross, for which an x is typed
-SPELLING = str.maketrans({**dict.fromkeys(PUNCTUATION + QUOTES, ""), **HYBRID})
-CHUNK = 4096  # names that are looked over at once
 JOINERS = "\u200c\u200d"  # spelling needs them in Persian and in the scripts of India
 
 
 def naming(document: Document, place: Place) -> Iterator[Finding]:
     """Yield what is wrong with the names of levels, labels and classes."""
     levels = [level.name for level in document.levels]
-    for names, where in (([document.root], lambda _: "root"), (levels, lambda i: place(i, "name", None))):
-        yield from _characters(names, _plain_chunks(names), where)
+    yield from _characters(Names([document.root]), lambda _: "root")
+    yield from _characters(Names(levels), lambda i: place(i, "name", None))
     if pair := out_of_order(levels):
         yield Finding("rank-order", place(levels.index(pair[1]), "name", None), f"{pair[1]} stands below {pair[0]}")
-    last = len(document.levels) - 1
-    plain_chunks = [_plain_chunks(level.labels) for level in document.levels]
-    folded = [_folded(level.labels, plain) for level, plain in zip(document.levels, plain_chunks, strict=True)]
-    apart = len(set().union(*folded)) == sum(map(len, folded))  # no name stands twice, on whichever levels
-    for i, (keys, plain) in enumerate(zip(folded, plain_chunks, strict=True)):
-        yield from _level(document, i, keys, plain, place)
-        if i and not apart:
-            yield from _named_as_parent(document, i, keys, folded[i - 1], place)
-    yield from misplaced(document, folded, place, apart=apart)
-    classes = document.levels[last].classes
-    if classes is not UNSET and classes != document.levels[last].labels:
-        plain = _plain_chunks(classes)
-        yield from _characters(classes, plain, lambda j: place(last, "classes", j))
-        for rule, one, two, how in _variants(classes, _folded(classes, plain), spelling=False):
-            message = f"class {shown(classes[two])} differs from {shown(classes[one])} {how}"
-            yield Finding(rule, place(last, "classes", two), message)
+    labels = [Names(level.labels) for level in document.levels]
+    unlike = surely_unlike(labels)
+    apart = unlike or len(set().union(*(names.folded for names in labels))) == sum(map(len, labels))
+    for i, names in enumerate(labels):
+        yield from _level(document, i, names, place, unlike=unlike)
+        if i and not apart:  # else no name stands twice, on whichever levels
+            yield from _named_as_parent(document, i, names.folded, labels[i - 1].folded, place)
+    yield from misplaced(document, labels, place, apart=apart)
+    yield from _classes(document, place)
 
 
-def _level(document: Document, i: int, keys: list[str], plain: list[bool], place: Place) -> Iterator[Finding]:
+def _level(document: Document, i: int, names: Names, place: Place, *, unlike: bool) -> Iterator[Finding]:
     level = document.levels[i]
-    yield from _characters(level.labels, plain, lambda j: place(i, "labels", j))
-    for rule, one, two, how in _variants(level.labels, keys, spelling=True):
+    yield from _characters(names, lambda j: place(i, "labels", j))
+    for rule, one, two, how in _variants(names, spelling=True, unlike=unlike):
         message = f"{level.name} {shown(level.labels[two])} differs from {shown(level.labels[one])} {how}"
         yield Finding(rule, place(i, "labels", two), message, (lineage(document, i, one), lineage(document, i, two)))
     yield from _suffixes(document, i, place)
 
 
+def _classes(document: Document, place: Place) -> Iterator[Finding]:
+    last = len(document.levels) - 1
+    classes = document.levels[last].classes
+    if classes is UNSET or classes == document.levels[last].labels:
+        return
+    names = Names(classes)
+    yield from _characters(names, lambda j: place(last, "classes", j))
+    for rule, one, two, how in _variants(names, spelling=False, unlike=False):
+        message = f"class {shown(classes[two])} differs from {shown(classes[one])} {how}"
+        yield Finding(rule, place(last, "classes", two), message)
+
+
 # ---------------------------------------------------------------- characters
 
 
-def _characters(names: list[str], plain: list[bool], place: Callable[[int], str]) -> Iterator[Finding]:
+def _characters(names: Names, place: Callable[[int], str]) -> Iterator[Finding]:
     """Yield the names with spaces that do not belong, and those with unusual characters."""
-    for start, is_plain in zip(range(0, len(names), CHUNK), plain, strict=True):
-        if is_plain:
-            continue
-        for j, name in enumerate(names[start : start + CHUNK], start):
-            if name != " ".join(name.split()) and name.strip():
-                yield Finding("stray-space", place(j), f"{shown(name)} {_spaces(name)}")
-            if not (name.isascii() and name.isprintable()):
-                for rule, what in _unusual(name):
-                    yield Finding(rule, place(j), f"{shown(name)} {what}")
-
-
-def _plain_chunks(names: list[str]) -> list[bool]:
-    """Tell of every `CHUNK` names whether all are visible ASCII with single spaces inside."""
-    return [_plain(names[start : start + CHUNK]) for start in range(0, len(names), CHUNK)]
-
-
-def _plain(names: list[str]) -> bool:
-    """Tell in a few passes over the joined text whether all names are visible ASCII with single spaces inside."""
-    text = "\n".join(names)
-    if not text.isascii() or (" " in text and any(spaces in f"\n{text}\n" for spaces in ("  ", " \n", "\n "))):
-        return False
-    code = np.frombuffer(text.encode(), dtype=np.uint8)
-    seams = len(names) - 1  # the line feeds, which alone of all that does not print may be there
-    return text.count("\n") == seams == np.count_nonzero(code < ord(" ")) and "\x7f" not in text
-
-
-def _folded(names: list[str], plain: list[bool]) -> list[str]:
-    """Return the names in one case and with single spaces."""
-    if all(plain):
-        return "\n".join(names).lower().split("\n") if names else []
-    return [" ".join(name.split()).casefold() for name in names]
+    for j, name in names.unusual():
+        if name != " ".join(name.split()) and name.strip():
+            yield Finding("stray-space", place(j), f"{shown(name)} {_spaces(name)}")
+        if not (name.isascii() and name.isprintable()):
+            for rule, what in _unusual(name):
+                yield Finding(rule, place(j), f"{shown(name)} {what}")
 
 
 def _spaces(name: str) -> str:
@@ -139,45 +113,30 @@ def _script(letter: str) -> str:
 # ---------------------------------------------------------------- variants
 
 
-def _variants(names: list[str], folded: list[str], *, spelling: bool) -> Iterator[tuple[str, int, int, str]]:
+def _variants(names: Names, *, spelling: bool, unlike: bool) -> Iterator[tuple[str, int, int, str]]:
     """Yield rule, index of the first, index of its variant, and how they differ; each pair under one rule."""
-    bare: list[str] = []
     indices: Sequence[int] = range(len(names))
-    if not _all_unlike(names, folded, spelling=spelling):  # else no two names are alike in any of these ways
-        bare = _bare(folded) if spelling else folded
-        indices, _ = _collisions(names, indices)
-        indices, pairs = _collisions(folded, indices)
+    bare: list[str] = []
+    if not unlike and not names.all_unlike(spelling=spelling):  # else no two are alike in any of these ways
+        bare = names.bare if spelling else []
+        indices, _ = _collisions(names.given, indices)
+        indices, pairs = _collisions(names.folded, indices)
         yield from (("case-variant", one, two, "only in capitals or spaces") for one, two in pairs)
-        indices, pairs = _collisions([key if key.isascii() else _skeleton(key) for key in folded], indices)
+        indices, pairs = _collisions([key if key.isascii() else _skeleton(key) for key in names.folded], indices)
         yield from (("look-alike", one, two, "only in characters that look the same") for one, two in pairs)
     if spelling:
-        yield from _respelt(names, folded, bare, indices)
+        yield from _respelt(names, bare, indices)
 
 
-def _all_unlike(names: list[str], folded: list[str], *, spelling: bool) -> bool:
-    """Tell whether all names are ASCII and differ in more than capitals, spaces and, if asked, punctuation."""
-    if not all(map(str.isascii, names)):
-        return False
-    if not spelling:
-        return all_different(folded)
-    text = _bare_text(folded)
-    if text is not None and surely_different(text):
-        return True
-    bare = _bare(folded)
-    return len(set(bare)) == len(bare)
-
-
-def _respelt(
-    names: list[str], folded: list[str], bare: list[str], indices: Sequence[int]
-) -> Iterator[tuple[str, int, int, str]]:
+def _respelt(names: Names, bare: list[str], indices: Sequence[int]) -> Iterator[tuple[str, int, int, str]]:
     pairs = _collisions(bare, indices)[1] if bare else []
-    same = {(one, two) for one, two in pairs if _numbers(folded[one]) == _numbers(folded[two])}
+    same = {(one, two) for one, two in pairs if _numbers(names.fold(one)) == _numbers(names.fold(two))}
     yield from (
         ("spelling-variant", *pair, "only in punctuation, quotes, accents or the sign of a hybrid")
         for pair in sorted(same)
     )
-    for one, two in one_letter_apart(folded, indices):
-        if (one, two) not in same and frozenset((names[one], names[two])) not in _distinct():
+    for one, two in one_letter_apart(names, indices):
+        if (one, two) not in same and frozenset((names.given[one], names.given[two])) not in _distinct():
             yield "near-duplicate", one, two, "by one letter"
 
 
@@ -193,24 +152,6 @@ def _skeleton(key: str) -> str:
     visible = "".join(c for c in key if c.isprintable())
     visible = visible.translate(LOOK_ALIKES)  # an accent by itself would become a blank and a mark
     return " ".join(unicodedata.normalize("NFKC", visible).translate(LOOK_ALIKES).split()).casefold()
-
-
-def _bare(keys: list[str]) -> list[str]:
-    """Return the names without accents and punctuation."""
-    text = _bare_text(keys)
-    return [_bare_of(key) for key in keys] if text is None else text.decode().split("\n")
-
-
-def _bare_text(keys: list[str]) -> bytes | None:
-    """Return the same, joined by line feeds, where all is ASCII."""
-    text = "\n".join(keys)
-    if not text.isascii() or text.count("\n") != len(keys) - 1:
-        return None
-    return text.encode().translate(None, (PUNCTUATION + '"`').encode())
-
-
-def _bare_of(key: str) -> str:
-    return "".join(c for c in unicodedata.normalize("NFKD", key.translate(SPELLING)) if not unicodedata.combining(c))
 
 
 def _numbers(name: str) -> list[str]:

@@ -7,12 +7,17 @@ from itertools import chain, islice, pairwise
 from typing import Any, NamedTuple
 
 import numpy as np
+from numpy.lib.stride_tricks import sliding_window_view
 from numpy.typing import NDArray
+
+from taxonomy.threads import on_all_cores
+from taxonomy.validation.spelled import Names
 
 SHORTEST, LONGEST = 6, 64  # characters: shorter names differ by a letter by nature, longer ones are sentences
 WORD = 4  # letters that a word must have for one of them to be a slip
 MOST = 100  # pairs of a level
 LOOKED_AT = 50_000  # candidates of a level, lest a tree of single-letter words takes forever
+FEW = 20_000  # names of a level, for which threads would not pay
 
 PARTS = 4
 
@@ -22,7 +27,7 @@ IntArray = NDArray[np.int64]
 _BASE = np.uint64(0x9E3779B97F4A7C15)
 
 
-def one_letter_apart(names: list[str], indices: Sequence[int]) -> Iterator[tuple[int, int]]:
+def one_letter_apart(names: Names, indices: Sequence[int]) -> Iterator[tuple[int, int]]:
     """Yield pairs of names that differ by one letter added, lost or changed, or by two neighbours swapped.
 
     Two names of equal length that differ at position p are equal without it, and a name with a letter too
@@ -35,33 +40,35 @@ def one_letter_apart(names: list[str], indices: Sequence[int]) -> Iterator[tuple
     Parameters
     ----------
     names
-        Names in one case.
+        Names, compared in one case.
     indices
         The names to compare; they are different from one another.
     """
-    yield from islice(_pairs(names, indices), MOST)
+    if len(indices) > 1:
+        yield from islice(_pairs(names, indices), MOST)
 
 
-def _pairs(names: list[str], indices: Sequence[int]) -> Iterator[tuple[int, int]]:
+def _pairs(names: Names, indices: Sequence[int]) -> Iterator[tuple[int, int]]:
     seen: set[tuple[int, int]] = set()
     for one, two in islice(_candidates(names, indices), LOOKED_AT):
         pair = (min(one, two), max(one, two))
-        if pair not in seen and _slip(names[one], names[two]):
+        if pair not in seen and _slip(names.fold(one), names.fold(two)):
             seen.add(pair)
             yield pair
 
 
-def _candidates(names: list[str], indices: Sequence[int]) -> Iterator[tuple[int, int]]:
-    by_length = _by_length(names, indices)
-    shorter = _Group.of([], names, 0)
-    for length, members in by_length.items():
-        group = _Group.of(members, names, length)
-        if length - 1 not in by_length:
-            shorter = _Group.of([], names, length - 1)
-        if length >= SHORTEST and len(members) + len(shorter.which) > 1:
-            yield from _without_a_letter(group, shorter)
-            yield from _swapped(group)
-        shorter = group
+def _candidates(names: Names, indices: Sequence[int]) -> Iterator[tuple[int, int]]:
+    groups = _groups(names, indices)
+    lengths = [length for length in groups if length >= SHORTEST]
+    near = lambda length: list(islice(_near(groups, length), LOOKED_AT))  # noqa: E731
+    return chain.from_iterable((on_all_cores if len(indices) > FEW else map)(near, lengths))
+
+
+def _near(groups: dict[int, _Group], length: int) -> Iterator[tuple[int, int]]:
+    group, shorter = groups[length], groups.get(length - 1, _Group.empty(length - 1))
+    if len(group.which) + len(shorter.which) > 1:
+        yield from _without_a_letter(group, shorter)
+        yield from _swapped(group)
 
 
 class _Group(NamedTuple):
@@ -71,49 +78,77 @@ class _Group(NamedTuple):
     chars: CharArray
 
     @classmethod
-    def of(cls, members: list[int], names: list[str], length: int) -> _Group:
-        joined = "".join(map(names.__getitem__, members))
-        code, kind = ("ascii", "u1") if joined.isascii() else ("utf-32-le", "<u4")
-        text = np.frombuffer(joined.encode(code, "surrogatepass"), dtype=kind)
-        return cls(np.array(members, dtype=np.int64), np.ascontiguousarray(text.reshape(len(members), length).T))
+    def empty(cls, length: int) -> _Group:
+        return cls(np.empty(0, dtype=np.int64), np.empty((length, 0), dtype=np.uint8))
 
 
-def _by_length(names: list[str], indices: Sequence[int]) -> dict[int, list[int]]:
-    """Return the indices of the names of each length that is neither too short nor too long, ascending."""
+def _groups(names: Names, indices: Sequence[int]) -> dict[int, _Group]:
+    """Return the names of each length that is neither too short nor too long, by length; indices ascend in each."""
+    code, starts, lengths = _characters(names)
     index = np.asarray(indices, dtype=np.int64)
-    lengths = np.fromiter(map(len, map(names.__getitem__, indices)), dtype=np.int64, count=len(index))
-    index = index[np.argsort(lengths, kind="stable")]
-    counts = np.bincount(np.minimum(lengths, LONGEST + 1))
-    groups = enumerate(np.split(index, np.cumsum(counts)[:-1]))
-    return {length: group.tolist() for length, group in groups if len(group) and SHORTEST - 1 <= length <= LONGEST}
+    length_of = np.minimum(lengths[index], LONGEST + 1).astype(np.uint8)
+    index = index[np.argsort(length_of, kind="stable")]
+    groups = enumerate(np.split(index, np.cumsum(np.bincount(length_of))[:-1]))
+    return {
+        length: _Group(which, np.ascontiguousarray(sliding_window_view(code, length)[starts[which]].T))
+        for length, which in groups
+        if len(which) and SHORTEST - 1 <= length <= LONGEST
+    }
 
 
-def _hash(seed: HashArray, *columns: CharArray) -> HashArray:
+def _characters(names: Names) -> tuple[CharArray, IntArray, IntArray]:
+    """Return the characters of all folded names, and where each begins and how many it has, int64 ``[n]`` each."""
+    if names.text is not None:
+        code = np.frombuffer(names.text, dtype=np.uint8)
+        ends = np.concatenate([np.flatnonzero(code == ord("\n")), [len(code)]])
+        starts = np.concatenate([[0], ends[:-1] + 1])
+        return code, starts, ends - starts
+    joined = "".join(names.folded)
+    coding, kind = ("ascii", "u1") if joined.isascii() else ("utf-32-le", "<u4")
+    lengths = np.fromiter(map(len, names.folded), dtype=np.int64, count=len(names))
+    code = np.frombuffer(joined.encode(coding, "surrogatepass"), dtype=kind)
+    return code, np.cumsum(lengths) - lengths, lengths
+
+
+def _hash(seed: HashArray, columns: CharArray) -> HashArray:
     """Return for every name its seed continued to a polynomial hash (modulo 2**64) of some of its characters."""
     value = seed.copy()
-    for column in chain(*columns):
+    for column in columns:
         value *= _BASE
         value += column
     return value
 
 
+def _prefix_hashes(chars: CharArray, stops: list[int]) -> dict[int, HashArray]:
+    """Return the hash of what stands before each of some places, which ascend."""
+    value, start = np.zeros(chars.shape[1], dtype=np.uint64), 0
+    hashes = {}
+    for stop in stops:
+        value = hashes[stop] = _hash(value, chars[start:stop])
+        start = stop
+    return hashes
+
+
 def _without_a_letter(group: _Group, shorter: _Group) -> Iterator[tuple[int, int]]:
     """Yield the names that may be equal once the right letter is left out, of equal length or one apart."""
-    none, none_shorter = (np.zeros(len(side.which), dtype=np.uint64) for side in (group, shorter))
-    cuts = np.linspace(0, len(group.chars), PARTS + 1).astype(int).tolist()
+    length = len(group.chars)
+    cuts = np.linspace(0, length, PARTS + 1).astype(int).tolist()
+    before = _prefix_hashes(group.chars, cuts)
+    before_shorter = _prefix_hashes(shorter.chars, sorted({*cuts[:-1], *(cut - 1 for cut in cuts[1:])}))
     for start, stop in pairwise(cuts):
-        rest = _hash(none, group.chars[:start], group.chars[stop:])
-        rest_shorter = _hash(none_shorter, shorter.chars[:start], shorter.chars[stop - 1 :])
-        short, short_shorter = (_upper_half(hashes) for hashes in (rest, rest_shorter))
-        shared = _repeated(np.concatenate([short, short_shorter]))
+        ahead = np.uint64(pow(int(_BASE), length - stop, 1 << 64))
+        rest = (before[start] - before[stop]) * ahead + before[length]  # the hash of all but this part
+        rest_shorter = (before_shorter[start] - before_shorter[stop - 1]) * ahead + before_shorter[length - 1]
+        shared = np.sort(_repeated(np.concatenate([rest, rest_shorter])))
         if shared.size:
-            near, near_shorter = (np.flatnonzero(_among(hashes, shared)) for hashes in (short, short_shorter))
+            near, near_shorter = np.split(shared, [np.searchsorted(shared, len(rest))])
+            near_shorter = near_shorter - len(rest)
             whole = _hash(rest_shorter[near_shorter], shorter.chars[start : stop - 1, near_shorter])
             part, which, others = group.chars[start:stop, near], group.which[near], shorter.which[near_shorter]
-            before = rest[near]  # the hash of all that stands before the letter left out
+            value = rest[near]  # the hash of all that stands before the letter left out
             for p, letter in enumerate(part):
-                without, index = _hash(before, part[p + 1 :]), which
-                before = _hash(before, part[p : p + 1])
+                without, index = _hash(value, part[p + 1 :]), which
+                value = _hash(value, part[p : p + 1])
                 digits = (letter >= ord("0")) & (letter <= ord("9"))
                 if digits.any():
                     without, index = without[~digits], which[~digits]
@@ -126,38 +161,31 @@ def _swapped(group: _Group) -> Iterator[tuple[int, int]]:
         value = _hash(np.zeros(len(group.which), dtype=np.uint64), group.chars[:start])
         for p in range(start, len(group.chars), 2):
             value *= _BASE
-            for column in group.chars[p : p + 2]:
-                letter = column + _BASE
-                value += letter * letter * letter  # so that the sum of two tells which two
+            pair = group.chars[p : p + 2] + _BASE
+            value += pair.prod(axis=0)  # sum and product of two tell which two, not in which order
         yield from _equal(value, group.which)
 
 
 def _equal(hashes: HashArray, index: IntArray) -> Iterator[tuple[int, int]]:
-    """Yield the neighbours within every group of equal hashes, of no more than some groups."""
-    shared = _repeated(hashes)[: 10 * MOST]
-    among = np.flatnonzero(_among(hashes, shared))
-    among = among[np.argsort(hashes[among], kind="stable")]
-    same = hashes[among[1:]] == hashes[among[:-1]]
-    yield from zip(index[among[:-1][same]].tolist(), index[among[1:][same]].tolist(), strict=True)
+    """Yield the neighbours within every group of equal hashes, no more than some."""
+    among = _repeated(hashes)
+    same = np.flatnonzero(hashes[among[1:]] == hashes[among[:-1]])[: 10 * MOST]
+    yield from zip(index[among[same]].tolist(), index[among[same + 1]].tolist(), strict=True)
 
 
-def _upper_half(hashes: HashArray) -> NDArray[np.uint32]:
-    """Return the upper 32 bits: twice as quick to sort, and the few names too many are told apart by the whole hash."""
-    return (hashes >> np.uint64(32)).astype(np.uint32)
+def _repeated(hashes: HashArray) -> IntArray:
+    """Return the places of the hashes that occur more than once, in the order of hashes; seldom one that does not.
 
-
-def _repeated(hashes: NDArray[Any]) -> NDArray[Any]:
-    """Return the values that occur more than once, ascending."""
-    ordered = np.sort(hashes)
-    repeated = ordered[1:][ordered[1:] == ordered[:-1]]
-    return np.asarray(repeated[np.diff(repeated, prepend=repeated[:1] + repeated.dtype.type(1)) != 0])
-
-
-def _among(hashes: NDArray[Any], some: NDArray[Any]) -> NDArray[np.bool_]:
-    """Tell which hashes are among some, which are sorted."""
-    if not some.size:
-        return np.zeros(len(hashes), dtype=np.bool_)
-    return np.asarray(some[np.minimum(np.searchsorted(some, hashes), len(some) - 1)] == hashes)
+    The place takes the lowest bits of each hash, so that one sort of numbers, which is several times as quick as
+    one of places by number, brings equal hashes together: those of which the upper bits are the same.
+    """
+    bits = np.uint64(len(hashes).bit_length())
+    upper = (hashes >> bits) << bits
+    ordered = np.sort(upper | np.arange(len(hashes), dtype=np.uint64))
+    equal = np.zeros(len(hashes) + 1, dtype=np.bool_)
+    equal[1:-1] = ordered[1:] >> bits == ordered[:-1] >> bits
+    places = ordered[equal[1:] | equal[:-1]] & ((np.uint64(1) << bits) - np.uint64(1))
+    return places.astype(np.int64)
 
 
 def _slip(one: str, two: str) -> bool:

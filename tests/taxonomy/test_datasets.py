@@ -434,21 +434,21 @@ def test_a_file_or_a_link_to_nowhere_is_no_dataset(tmp_path: Path) -> None:
 
 
 def test_images_are_found_in_files_and_below_folders(tmp_path: Path) -> None:
-    put(tmp_path, "in/b/2.jpg", "in/a.png", "in/b/.x.jpg", "in/b/3.heic", "odd.raw", "else/z.gif")
+    put(tmp_path, "in/b/2.jpg", "in/a.png", "in/b/.x.jpg", "in/b/3.heic", "in/b/4.raw", "odd.raw", "else/z.gif")
     (tmp_path / "in/link").symlink_to(tmp_path / "else")
     found = find_images([tmp_path / "odd.raw", tmp_path / "in"])
     assert [str(path.relative_to(tmp_path)) for path in found.paths] == [
-        "odd.raw", "in/a.png", "in/b/2.jpg", "in/link/z.gif",
+        "odd.raw", "in/a.png", "in/b/2.jpg", "in/b/3.heic", "in/link/z.gif",
     ]  # fmt: skip
     assert found.notes == (
-        "1 file is no image that can be read: .heic 1",
+        "1 file is no image that can be read: .raw 1",
         "1 hidden file or folder passed over: '.x.jpg'",
     )
 
 
 def test_a_folder_without_images_and_a_path_to_nothing_are_refused(tmp_path: Path) -> None:
-    put(tmp_path, "in/1.heic")
-    with pytest.raises(HiertaxError, match=r"/in: no images in this folder \(1 file is no image .*: \.heic 1\); name"):
+    put(tmp_path, "in/1.raw")
+    with pytest.raises(HiertaxError, match=r"/in: no images in this folder \(1 file is no image .*: \.raw 1\); name"):
         find_images([tmp_path / "in"])
     with pytest.raises(HiertaxError, match="/none: no such file or folder; check the path"):
         find_images([tmp_path / "none"])

@@ -59,6 +59,17 @@ def test_pairs_are_answered_alike_in_whatever_blocks(count: int) -> None:
         assert scores.f1 == pytest.approx(float((tree.lca_level(a, b) + 1).mean() / tree.depth))
 
 
+def test_pairs_shared_among_threads_are_answered_in_their_order(monkeypatch: pytest.MonkeyPatch) -> None:
+    tree = chain(20)
+    a, b = np.random.default_rng(0).integers(0, 20, (2, 10_000))
+    expected = tree.lca_level(a, b)
+    monkeypatch.setattr(lca, "BLOCK", 100)
+    monkeypatch.setattr(lca, "SHARE", 700)
+    assert (tree.lca_level(a, b) == expected).all()
+    with pytest.raises(IndexError):
+        tree.lca_level(a, b + 10)
+
+
 def test_a_leaf_that_is_not_there_is_an_error() -> None:
     with pytest.raises(IndexError):
         chain(3).lca_level(0, 3)

@@ -10,7 +10,9 @@ from trees import WORKED, hierarchies
 
 from taxonomy import Hierarchy
 from taxonomy.metrics import (
+    average_hierarchical_distance,
     calibration_error,
+    distances_of_top,
     full_path_accuracy,
     hierarchical_precision_recall,
     inconsistent,
@@ -20,6 +22,7 @@ from taxonomy.metrics import (
     majority_baseline,
     mistake_severity,
     score_labels,
+    score_nodes,
     tree_inconsistency,
     tree_induced_error,
     weighted_average_accuracy,
@@ -90,6 +93,19 @@ def test_the_union_of_heads_and_ancestors_is_averaged_over_all_samples_at_once_u
     assert hierarchical_precision_recall(WORKED, TRUTH, PREDICTED).f1 == near(0.615385)
 
 
+def test_the_root_is_never_counted_as_a_node():
+    """Some codes count it; then every answer has a node right, and the scores are not to be set beside these."""
+    ours = hierarchical_precision_recall(WORKED, TRUTH, PREDICTED, nodes="leaf+ancestors").f1
+    with_root = (ours * WORKED.depth + 1) / (WORKED.depth + 1)
+    assert (ours, with_root) == (near(0.555556), near(0.666667))
+
+
+def test_siblings_are_two_edges_apart():
+    a, b = WORKED.paths[[0]], WORKED.paths[[1]]
+    assert tree_induced_error(WORKED, a, b) == 2
+    assert tree_induced_error(WORKED, a, a) == 0
+
+
 def test_lca_height_of_each_sample():
     assert lca_height(WORKED, TRUTH, PREDICTED).tolist() == [0, 1, 0, 3, 1, 3]
 
@@ -107,13 +123,47 @@ def test_lca_f1():
     assert lca_f1(WORKED, TRUTH, PREDICTED) == near(0.583333)
 
 
+AHD_SCORES = [[0.5, 0.2, 0.1, 0.15, 0.05], [0.4, 0.05, 0.1, 0.3, 0.15], [0.1, 0.3, 0.35, 0.2, 0.05]]
+AHD_TRUTH = np.array([LEAVES.index(leaf) for leaf in "adc"])
+AHD_TOP = np.argsort(-np.array(AHD_SCORES), axis=1, kind="stable")
+
+
+@pytest.mark.parametrize(("k", "each"), [(1, [0, 3, 0]), (2, [0.5, 1.5, 1.0]), (5, [1.8, 2.0, 2.0])])
+def test_the_distance_of_the_best_leaves_is_their_mean_lca_height(k, each):
+    assert average_hierarchical_distance(WORKED, AHD_TRUTH, AHD_TOP, k) == near(np.mean(each))
+    assert (distances_of_top(WORKED, AHD_TRUTH, AHD_TOP, [k])[k] / k).tolist() == pytest.approx(each)
+
+
+def test_among_fewer_leaves_than_k_there_is_no_distance_of_the_best_k():
+    assert list(distances_of_top(WORKED, AHD_TRUTH, AHD_TOP)) == [1, 5]  # of 1, 5 and 20
+
+
+@pytest.mark.parametrize(
+    ("level", "label", "expected"),
+    [
+        (1, "F1", (1, 1, 1 / 2, 0.6667, 1, 2 / 3)),
+        (0, "O1", (2, 1, 1 / 3, 0.5, 1, 1 / 3)),
+        (0, "O2", (4, 1 / 2, 1 / 4, 0.3333, 0, 0)),
+        (-1, "the root", (3, 1, 1 / 4, 0.4, 1, 0)),
+        (2, "a", (0, 1, 1, 1, 1, 1)),
+        (2, "d", (6, 1 / 4, 1 / 4, 0.25, 0, 0)),
+    ],
+)
+def test_an_answer_at_any_node_is_scored_against_a_leaf(level, label, expected):
+    index = WORKED.levels[level].labels.index(label) if level >= 0 else 0
+    scores = score_nodes(WORKED, np.array([0]), np.array([level]), np.array([index]))
+    right, *found = (float(value[0]) for value in scores)
+    assert found == pytest.approx(expected, abs=5e-5)
+    assert right == (label in ("a", "F1", "O1", "the root"))
+
+
 def test_the_majority_baseline_is_what_the_commonest_label_of_each_level_scores():
     assert tuple(majority_baseline(TRUTH)) == near(0.666667, 0.333333, 0.333333)
 
 
 def test_the_scores_of_one_evaluation():
     scores = score_labels(WORKED, TRUTH, PREDICTED).to_json()
-    levels = scores.pop("levels")
+    levels, _ = scores.pop("levels"), scores.pop("estimates")
     assert [(level["level"], level["labels"]) for level in levels] == [("order", 2), ("family", 3), ("species", 5)]
     assert tuple(level["accuracy"] for level in levels) == near(0.833333, 0.666667, 0.333333)
     assert tuple(level["majority"] for level in levels) == near(0.666667, 0.333333, 0.333333)
@@ -127,6 +177,8 @@ def test_the_scores_of_one_evaluation():
             "tree_inconsistency": 0.333333,
             "mistake_severity": 2.0,
             "mean_lca_height": 1.333333,
+            "tree_induced_error": 2.666667,
+            "lca_f1": 0.583333,
             "hierarchical_f1": 0.615385,
         },
         abs=5e-7,
@@ -166,7 +218,8 @@ def test_a_level_that_nobody_knows_has_no_scores_and_takes_no_part_in_averages()
     assert scores.average_accuracy == near((0.833333 + 0.666667) / 2)
     assert scores.weighted_average_accuracy == near((2 * 0.833333 + 3 * 0.666667) / 5)
     assert scores.to_json()["levels"][2] == {
-        "level": "species", "labels": 5, "known": 0, "accuracy": None, "majority": None, "calibration_error": None,
+        "level": "species", "labels": 5, "known": 0, "accuracy": None, "macro_accuracy": None, "macro_f1": None,
+        "majority": None, "calibration_error": None,
     }  # fmt: skip
 
 
@@ -238,7 +291,8 @@ def test_scores_are_fractions_and_do_not_depend_on_the_order_of_samples(evaluati
     hierarchy, truth, predicted = evaluation
     scores = score_labels(hierarchy, truth, predicted).to_json()
     other = score_labels(hierarchy, truth[::-1], predicted[::-1]).to_json()
-    for name in scores.keys() - {"n", "known", "levels", "mistake_severity", "mean_lca_height"}:
+    of_levels = {"mistake_severity", "mean_lca_height", "tree_induced_error"}
+    for name in scores.keys() - {"n", "known", "levels", "estimates"} - of_levels:
         assert 0 <= scores[name] <= 1
         assert scores[name] == pytest.approx(other[name])
     assert scores["full_path_accuracy"] <= min(level["accuracy"] for level in scores["levels"])

@@ -2,11 +2,19 @@
 
 from __future__ import annotations
 
+import os
+from collections.abc import Iterable, Sequence
 from pathlib import Path
+from typing import Any
 
-from trainer.evaluation.scores import Scores
+from trainer.evaluation.scores import SCORED, Scores
 from trainer.evaluation.scoring import evaluate as score
+from trainer.inference.answering.wishes import make_wishes
+from trainer.inference.decoding import Rule
 from trainer.inference.predictor import Predictor
+from trainer.inference.tables.formats import FormatName
+from trainer.inference.tables.job import TableJob
+from trainer.inference.tables.write import Written, write_table
 from trainer.runs.folder import Run
 from trainer.runtime.progress import Reporter, reporter_of
 
@@ -49,12 +57,52 @@ class Model(Predictor):
     >>> scores.path.tree_inconsistency
     0.0
     >>> print(scores.to_frame()[["rule", "level", "labels", "known"]].to_string(index=False))
-     rule  level  labels  known
-    heads   tone       2     11
-    heads colour       4     11
-     path   tone       2     11
-     path colour       4     11
+           rule  level  labels  known
+    independent   tone       2     11
+    independent colour       4     11
+           path   tone       2     11
+           path colour       4     11
     """
+
+    def predict_table(
+        self,
+        images: Iterable[str | os.PathLike[str]],
+        out: str | os.PathLike[str],
+        *,
+        format: FormatName | None = None,  # noqa: A002 - as the option is called
+        overwrite: bool = False,
+        reporter: Reporter | bool | None = None,
+        **wishes: Any,
+    ) -> Written:
+        """Write what `predict` says of any number of images as a table with a row for each, in little memory.
+
+        An image that cannot be read has a row with the reason. Answers are kept in ``OUT.part`` as they come, and a
+        call of the same arguments after a sudden end goes on with them.
+
+        Parameters
+        ----------
+        images
+            Paths of image files, of folders, which stand for all images below them, and of shards.
+        out
+            The file to write: CSV, JSON Lines, Parquet or Excel, by its suffix.
+        format
+            Another format for it: ``darwin-core`` (.csv) or ``camera-trap`` (.json); see docs/predicting.md.
+        overwrite
+            Whether a table that is there, or answers of another run or other settings, make way.
+        reporter
+            Who tells how far it is, True for a bar on stderr; without one nothing is shown.
+        **wishes
+            How to answer, as of `predict`.
+
+        Raises
+        ------
+        HiertaxError
+            If there are no images, the table is there already or cannot be written, or it cannot be answered as is
+            wished for.
+        """
+        job = TableJob.of(images, out, format=format, overwrite=overwrite)
+        model = self.wishing(make_wishes(wishes), reporter) if wishes else self
+        return write_table(job, model, reporter_of(reporter))
 
     def evaluate(
         self,
@@ -63,6 +111,7 @@ class Model(Predictor):
         skip_bad_images: bool | None = None,
         cache: str = "auto",
         workers: int | None = None,
+        rules: Sequence[Rule] = SCORED,
         reporter: Reporter | bool | None = None,
     ) -> Scores:
         """Score the run on every test image of its dataset.
@@ -75,6 +124,9 @@ class Model(Predictor):
             Whether to go on without images that cannot be decoded; as the run did where not given.
         cache, workers
             See `trainer.Config`.
+        rules
+            How to take labels from what the heads say: any of ``independent``, ``leaf``, ``greedy``, ``path``,
+            ``chain`` and ``beam`` (docs/evaluation.md).
         reporter
             Who tells how far it is, True for a bar on stderr; without one nothing is shown.
 
@@ -84,8 +136,9 @@ class Model(Predictor):
             If the dataset cannot be read, or has other classes than the run was trained on.
         """
         return score(
-            self, reporter_of(reporter), data=data, skip_bad_images=skip_bad_images, cache=cache, workers=workers
-        )
+            self, reporter_of(reporter), data=data, skip_bad_images=skip_bad_images, cache=cache, workers=workers,
+            rules=rules,
+        )  # fmt: skip
 
 
 def load(run: Run | str | Path, *, device: str = "auto") -> Model:
@@ -122,6 +175,7 @@ def evaluate(
     skip_bad_images: bool | None = None,
     cache: str = "auto",
     workers: int | None = None,
+    rules: Sequence[Rule] = SCORED,
     reporter: Reporter | bool | None = None,
 ) -> Scores:
     """Score a trained run on every test image of its dataset: `load`, then `Model.evaluate`.
@@ -130,7 +184,7 @@ def evaluate(
     ----------
     run, device
         As of `load`.
-    data, skip_bad_images, cache, workers, reporter
+    data, skip_bad_images, cache, workers, rules, reporter
         As of `Model.evaluate`.
 
     Raises
@@ -142,8 +196,10 @@ def evaluate(
     --------
     >>> import trainer
     >>> scores = trainer.evaluate("runs/patches", device="cpu")
-    >>> scores.to_json()["levels"][0]["labels"]
+    >>> scores.to_json()["rules"]["path"]["levels"][0]["labels"]
     2
     """
     model = load(run, device=device)
-    return model.evaluate(data, skip_bad_images=skip_bad_images, cache=cache, workers=workers, reporter=reporter)
+    return model.evaluate(
+        data, skip_bad_images=skip_bad_images, cache=cache, workers=workers, rules=rules, reporter=reporter
+    )

@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 from trainer.commands.cache import cache
+from trainer.commands.calibrate import calibrate
+from trainer.commands.compare import compare
 from trainer.commands.draw import draw
 from trainer.commands.evaluate import evaluate
 from trainer.commands.extract import extract
@@ -11,7 +13,7 @@ from trainer.commands.report import report
 from trainer.commands.reproduce import reproduce
 from trainer.commands.train import main
 
-for _command in (evaluate, predict, report, extract, reproduce, draw, cache):
+for _command in (evaluate, compare, calibrate, predict, report, extract, reproduce, draw, cache):
     main.add_command(_command)
 
 __all__ = ["main"]

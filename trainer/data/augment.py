@@ -30,6 +30,8 @@ class Recipe:
     crop
         ``pad``: zero padding 4 and a random crop, the recipe of the paper's code. ``resized``: a random box enlarged to
         the image's size, torchvision's ``RandomResizedCrop`` of the square image.
+    crop_area
+        The least share of the image that the box of ``resized`` holds.
     color_jitter
         Brightness, contrast and saturation factors are uniform in ``[max(0, 1 - x), 1 + x]``; 0 is off.
     mixup, cutmix
@@ -37,6 +39,7 @@ class Recipe:
     """
 
     crop: Literal["pad", "resized"] = "pad"
+    crop_area: float = 0.08
     color_jitter: float = 0.0
     mixup: float = 0.0
     cutmix: float = 0.0
@@ -114,7 +117,7 @@ def draw_params(recipe: Recipe, count: int, size: int, generator: torch.Generato
         A CPU generator: the same draws for every device.
     """
     resized = recipe.crop == "resized"
-    window = draw_boxes(count, size, generator) if resized else draw_shifts(count, generator)
+    window = draw_boxes(count, size, generator, recipe.crop_area) if resized else draw_shifts(count, generator)
     return AugmentationParams(
         window,
         torch.rand(count, generator=generator) < 0.5,

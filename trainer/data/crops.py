@@ -9,7 +9,7 @@ from torch import Tensor
 from torch.nn.functional import grid_sample, pad
 
 PADDING = 4
-SCALE, RATIO, ATTEMPTS = (0.08, 1.0), (3 / 4, 4 / 3), 10
+RATIO, ATTEMPTS = (3 / 4, 4 / 3), 10
 
 
 def draw_shifts(count: int, generator: torch.Generator) -> Tensor:
@@ -17,15 +17,15 @@ def draw_shifts(count: int, generator: torch.Generator) -> Tensor:
     return torch.randint(0, 2 * PADDING + 1, (count, 2), generator=generator)
 
 
-def draw_boxes(count: int, size: int, generator: torch.Generator) -> Tensor:
+def draw_boxes(count: int, size: int, generator: torch.Generator, least: float = 0.08) -> Tensor:
     """Return boxes in images of ``size`` x ``size``, int64 ``[N, 4]``: top, left, height, width.
 
-    The rule of torchvision's ``RandomResizedCrop``: the area is uniform in 8 to 100 % of the image's, the ratio of
+    The rule of torchvision's ``RandomResizedCrop``: the area is uniform in `least` to 1 of the image's, the ratio of
     width to height log-uniform in 3/4 to 4/3, and both are drawn again where the box does not fit. After ten attempts
     the whole image is taken, which is torchvision's rule for a square one.
     """
     chance = torch.rand(2, count, ATTEMPTS, generator=generator, dtype=torch.float64)
-    area = (SCALE[0] + (SCALE[1] - SCALE[0]) * chance[0]) * size**2
+    area = (least + (1 - least) * chance[0]) * size**2
     low, high = map(math.log, RATIO)
     ratio = (low + (high - low) * chance[1]).exp()
     sides = torch.stack(((area / ratio).sqrt(), (area * ratio).sqrt()), dim=2).round().long()  # [N, 10, 2]

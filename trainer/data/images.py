@@ -3,7 +3,11 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Iterator, Sequence
+from contextlib import AbstractContextManager, nullcontext
+from functools import cache
 from pathlib import Path
+from threading import Lock
+from typing import Final
 
 import numpy as np
 import psutil
@@ -13,10 +17,14 @@ from PIL import Image
 from torch import Tensor
 
 from taxonomy import HiertaxError
-from taxonomy.datasets.shards import address, open_image
+from taxonomy.datasets.conventions import HEIF_SUFFIXES, suffix
+from taxonomy.datasets.shards import open_image
 from taxonomy.pixels import UNREADABLE, as_shown, in_short, resized
 from taxonomy.threads import on_all_cores
 from trainer.data.boxes import OutsideError, cut_out
+
+LARGE: Final = 50_000_000  # pixels
+_ONE_LARGE = Lock()
 
 
 class UndecodableImageError(HiertaxError):
@@ -38,13 +46,39 @@ def decode(path: Path, size: int) -> NDArray[np.uint8]:
         If it cannot be read or decoded: the file and the reason.
     """
     try:
-        with Image.open(open_image(path)) as image:
+        with _opened(path) as image, _alone(image):
             return to_pixels(image, size, path)
     except OutsideError as error:
         raise UndecodableImageError(f"{path}: {error}") from None
     except UNREADABLE as error:
-        reason = in_short(error) if address(path) else error
-        raise UndecodableImageError(f"{path}: cannot be decoded ({reason}); replace the file") from None
+        raise UndecodableImageError(f"{path}: cannot be decoded ({in_short(error)}); replace the file") from None
+
+
+def _opened(path: Path) -> Image.Image:
+    if suffix(path.name) in HEIF_SUFFIXES:
+        _learn_heif()
+    return Image.open(open_image(path))
+
+
+@cache
+def _learn_heif() -> None:
+    """Let Pillow read HEIF, by a plugin.
+
+    Raises
+    ------
+    ValueError
+        If that is not installed.
+    """
+    try:
+        from pillow_heif import register_heif_opener
+    except ImportError:
+        raise ValueError("HEIF needs a plugin: pip install pillow-heif") from None
+    register_heif_opener()
+
+
+def _alone(image: Image.Image) -> AbstractContextManager[object]:
+    """Return what keeps other large images from being decoded at the same time: each takes a gigabyte or more."""
+    return _ONE_LARGE if image.width * image.height > LARGE else nullcontext()
 
 
 def to_pixels(image: Image.Image, size: int, path: Path | None = None) -> NDArray[np.uint8]:

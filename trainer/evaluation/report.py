@@ -19,7 +19,8 @@ from PIL import Image
 from taxonomy import Hierarchy, HiertaxError
 from taxonomy.datasets.shards import open_image
 from taxonomy.files import write_atomic
-from trainer.evaluation.scoring import evaluate, in_percent
+from trainer.evaluation.scoring import evaluate, label_runs
+from trainer.evaluation.text import in_percent
 from trainer.inference.answers import Answer, percent
 from trainer.inference.predictor import Predictor
 from trainer.runs.log import read_log
@@ -54,12 +55,12 @@ def write_report(paths: Sequence[Path], images: Sequence[Path], out: Path, repor
     HiertaxError
         If a run or image cannot be read, or the runs are on different hierarchies.
     """
-    runs = {label: Predictor.load(path) for label, path in _labelled(paths).items()}
+    runs = {label: Predictor.load(path) for label, path in label_runs(paths).items()}
     hierarchies = {run.hierarchy for run in runs.values()}
     if len(hierarchies) != 1:
         raise HiertaxError(f"{', '.join(map(str, paths))}: trained on different hierarchies; report on one at a time")
     hierarchy = hierarchies.pop()
-    scores = {label: evaluate(run, reporter) for label, run in runs.items()}
+    scores = {label: evaluate(run, reporter, resamples=0) for label, run in runs.items()}
     template = Environment(autoescape=True).from_string(
         (files("trainer.evaluation") / "report.html").read_text(encoding="utf-8")
     )
@@ -73,13 +74,6 @@ def write_report(paths: Sequence[Path], images: Sequence[Path], out: Path, repor
         images=_shown(runs, images, hierarchy),
     )
     write_atomic(out, page.encode())
-
-
-def _labelled(paths: Sequence[Path]) -> dict[str, Path]:
-    """Call each run by its folder's name, or by its path where two folders have one name."""
-    places = list(dict.fromkeys(path.resolve() for path in paths))
-    names = [place.name for place in places]
-    return dict(zip(names if len(set(names)) == len(names) else map(str, places), places, strict=True))
 
 
 def _shown(runs: Mapping[str, Predictor], images: Sequence[Path], hierarchy: Hierarchy) -> list[Shown]:

@@ -2,16 +2,22 @@
 
 from __future__ import annotations
 
-import math
+from collections.abc import Callable, Iterator, Sequence
 from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
-from rich.table import Table
+from torch import Tensor
 
+from taxonomy import HiertaxError
+from taxonomy.metrics import RESAMPLES
+from trainer.data.datasets import ImageDataset
+from trainer.data.inputs import Inputs
 from trainer.data.labelled import LabelledDataset
 from trainer.data.placement import open_split
-from trainer.evaluation.scores import Scores, score_logits
+from trainer.evaluation.scores import SCORED, Scores, score_batches
+from trainer.inference.decoding import Rule
+from trainer.inference.forward import stream_logits
 from trainer.inference.predictor import Predictor
 from trainer.runtime.progress import Reporter
 
@@ -24,8 +30,12 @@ def evaluate(
     skip_bad_images: bool | None = None,
     cache: str = "auto",
     workers: int | None = None,
+    rules: Sequence[Rule] = SCORED,
+    resamples: int = RESAMPLES,
 ) -> Scores:
     """Score a run on every test image.
+
+    Logits are scored batch by batch, so that memory hardly grows with the number of images.
 
     Parameters
     ----------
@@ -35,6 +45,10 @@ def evaluate(
         Whether to go on without images that cannot be decoded; as the run did where not given.
     cache, workers
         See `trainer.config.Config`.
+    rules
+        The rules of decoding to score.
+    resamples
+        How many resamples to take intervals from, 0 for none.
 
     Raises
     ------
@@ -50,50 +64,43 @@ def evaluate(
     task = LabelledDataset.prepare(config, predictor.hierarchy, reporter, run=predictor.run)
     dataset = task.dataset
     images, kept = open_split(dataset.test, dataset.scored, config, predictor.compute, reporter)
-    truth = task.paths[dataset.test.labels[kept]]
     about = {
         "run": str(predictor.run), "method": config.method, "backbone": config.backbone, "seed": config.seed,
         "epoch": predictor.epoch,
     }  # fmt: skip
-    left_out = len(dataset.test) - len(kept)
-    logits = predictor.logits_of(images)
-    return score_logits(task.hierarchy, truth, logits, split=dataset.scored, left_out=left_out, about=about)
+    with reporter.images("scoring", len(kept)) as advance:
+        return score_batches(
+            task.hierarchy,
+            task.paths[dataset.test.labels[kept]],
+            _finite_logits(predictor, images, advance),
+            rules=rules,
+            resamples=resamples,
+            images=_names(dataset, kept),
+            split=dataset.scored,
+            left_out=len(dataset.test) - len(kept),
+            about=about,
+        )
 
 
-def heading(scores: Scores) -> str:
-    """Say in one line what the scores are of."""
-    about = "{run}: {method}, {backbone}, epoch {epoch}, seed {seed}".format_map(scores.about)
-    return f"{about}; {scores.n} {scores.split} images"
+def _finite_logits(predictor: Predictor, images: Inputs, advance: Callable[[int], None]) -> Iterator[list[Tensor]]:
+    size = predictor.config.batch_size
+    for logits in stream_logits(predictor.network, images, batch_size=size, compute=predictor.compute):
+        if not all(level.isfinite().all() for level in logits):
+            raise HiertaxError(
+                f"{predictor.run}: its logits are not finite on {predictor.compute}; try another `device`"
+            )
+        yield logits
+        advance(len(logits[0]))
 
 
-def score_table(scores: Scores) -> Table:
-    """Lay scores out for a person, in percent, with how many images each is of where labels are known in part."""
-    table, both = Table(), (scores.heads, scores.path)
-    counts = [*(level.known for level in scores.heads.levels), "", scores.heads.known, scores.n, scores.heads.known]
-    table.add_column("level")
-    for column in ("labels", "each head", "one path", "majority"):
-        table.add_column(column, justify="right")
-    rows = [
-        [head.level, str(head.labels), *map(in_percent, (head.accuracy, path.accuracy, head.majority))]
-        for head, path in zip(scores.heads.levels, scores.path.levels, strict=True)
-    ]
-    rows += [
-        [name.replace("_", " "), "", *(in_percent(getattr(each, name)) for each in both), ""]
-        for name in ("average_accuracy", "full_path_accuracy", "tree_inconsistency")
-    ]
-    severities = (each.mistake_severity for each in both)
-    no_mistake = "none" if scores.heads.known else "-"
-    rows.append(
-        ["mistake severity, levels", "", *(no_mistake if math.isnan(s) else f"{s:.2f}" for s in severities), ""]
-    )
-    if scores.heads.known < scores.n:
-        table.add_column("images", justify="right")
-        rows = [[*row, str(count)] for row, count in zip(rows, counts, strict=True)]
-    for i, row in enumerate(rows):
-        table.add_row(*row, end_section=i == len(scores.heads.levels) - 1)
-    return table
+def _names(dataset: ImageDataset, kept: Sequence[int]) -> tuple[str, ...]:
+    """Call images by where they lie below the dataset's folder, which may have moved."""
+    paths = (dataset.test.paths[i] for i in kept)
+    return tuple(str(path.relative_to(dataset.root) if path.is_relative_to(dataset.root) else path) for path in paths)
 
 
-def in_percent(share: float) -> str:
-    """Write a score in percent; a dash where there is none."""
-    return "-" if math.isnan(share) else f"{100 * share:.2f}"
+def label_runs(paths: Sequence[Path]) -> dict[str, Path]:
+    """Call each run, given once or twice, by its folder's name, or by its path where two folders have one name."""
+    places = list(dict.fromkeys(path.resolve() for path in paths))
+    names = [place.name for place in places]
+    return dict(zip(names if len(set(names)) == len(names) else map(str, places), places, strict=True))

@@ -15,6 +15,8 @@ from taxonomy.hierarchy import IntArray
 if TYPE_CHECKING:
     from pandas import DataFrame
 
+    from trainer.inference.answering.answer import Ranked
+
 
 def percent(probability: float) -> str:
     """Write a probability so that nothing short of certain reads as certain."""
@@ -34,19 +36,31 @@ class AnsweredLevel:
 
 @dataclass(frozen=True)
 class Answer:
-    """What a run says about an image."""
+    """What a run says about an image: a chain from the coarsest level as deep as the run is sure."""
 
     image: str
     root: str
     chain: tuple[AnsweredLevel, ...]
+    unknown: bool = False
+    top: tuple[tuple[AnsweredLevel, ...], ...] = ()  # of every level the likeliest, where they were asked for
 
     def __str__(self) -> str:
-        links = (f"{link.label} {percent(link.probability)}" for link in self.chain)
-        return f"{self.image}\n  {' > '.join([self.root, *links])}"
+        lines = [self.image, f"  {'unknown' if self.unknown else ' > '.join([self.root, *map(_shown, self.chain)])}"]
+        lines += [f"    {best[0].level}: {', '.join(map(_shown, best))}" for best in self.top]
+        return "\n".join(lines)
 
     def to_json(self) -> dict[str, Any]:
         """Return the answer as plain JSON values."""
-        return {**asdict(self), "chain": [asdict(link) for link in self.chain]}
+        about: dict[str, Any] = {"image": self.image, "root": self.root, "chain": [asdict(link) for link in self.chain]}
+        if self.unknown:
+            about["unknown"] = True
+        if self.top:
+            about["top"] = [[asdict(one) for one in best] for best in self.top]
+        return about
+
+
+def _shown(link: AnsweredLevel) -> str:
+    return f"{link.label} {percent(link.probability)}"
 
 
 @dataclass(frozen=True, eq=False, repr=False)
@@ -60,11 +74,15 @@ class Answers(Sequence[Answer]):
     images
         What each image is called: its path, or ``image 7`` where it has none, counted from 0 as it was given.
     labels
-        int64 ``[N, K]``: the label index at every level, always a path of the tree.
+        int64 ``[N, K]``: the label index at every level, -1 below the depth of the answer.
     probability
-        float64 ``[N, K]``: how likely each of them is.
+        float64 ``[N, K]``: how likely each of them is, NaN below the depth of the answer.
     left_out
         Of every image that could not be decoded and was skipped, one line that names it and the reason.
+    unknown
+        bool ``[N]``: which images are like nothing that was learned; None where none is.
+    top
+        For every level the likeliest labels, where they were asked for.
     """
 
     hierarchy: Hierarchy
@@ -72,6 +90,14 @@ class Answers(Sequence[Answer]):
     labels: IntArray
     probability: NDArray[np.float64]
     left_out: tuple[str, ...] = ()
+    unknown: NDArray[np.bool_] | None = None
+    top: tuple[Ranked, ...] = ()
+
+    @property
+    def depth(self) -> IntArray:
+        """int64 ``[N]``: how many levels are answered, K for a leaf, 0 for the root alone."""
+        found: IntArray = np.count_nonzero(self.labels >= 0, axis=1)
+        return found
 
     def __repr__(self) -> str:
         return f"<Answers of {len(self)} images, {len(self.left_out)} left out>"
@@ -90,8 +116,18 @@ class Answers(Sequence[Answer]):
         if isinstance(at, slice):
             return [self[i] for i in range(*at.indices(len(self)))]
         links = zip(self.hierarchy.levels, self.labels[at], self.probability[at], strict=True)
-        chain = tuple(AnsweredLevel(level.name, level.labels[label], float(p)) for level, label, p in links)
-        return Answer(self.images[at], self.hierarchy.root, chain)
+        chain = tuple(
+            AnsweredLevel(level.name, level.labels[label], float(p)) for level, label, p in links if label >= 0
+        )
+        unknown = self.unknown is not None and bool(self.unknown[at])
+        top = tuple(
+            tuple(
+                AnsweredLevel(level.name, level.labels[i], float(p))
+                for i, p in zip(best.labels[at], best.probability[at], strict=True)
+            )
+            for level, best in zip(self.hierarchy.levels, self.top, strict=False)
+        )
+        return Answer(self.images[at], self.hierarchy.root, chain, unknown, top)
 
     def __iter__(self) -> Iterator[Answer]:
         return (self[i] for i in range(len(self)))
@@ -116,7 +152,7 @@ class Answers(Sequence[Answer]):
 
         columns = [Series(list(self.images), name="image", dtype="str")]
         for level, labels, probability in zip(self.hierarchy.levels, self.labels.T, self.probability.T, strict=True):
-            names = np.array(level.labels, dtype=object)[labels]
+            names = np.array([*level.labels, None], dtype=object)[labels]  # -1 is none
             columns.append(Series(names, name=level.name, dtype="str"))
             columns.append(Series(probability, name=f"{level.name}_probability"))
         return columns

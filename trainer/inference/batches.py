@@ -20,8 +20,11 @@ from taxonomy import HiertaxError
 from taxonomy.datasets import find_images
 from taxonomy.datasets.shards import is_shard
 from taxonomy.pixels import UNREADABLE
-from taxonomy.threads import on_all_cores
+from taxonomy.threads import cores, in_threads
 from trainer.data.images import UndecodableImageError, decode, to_pixels
+from trainer.runtime.processes import on_this_machine
+
+AHEAD = 2  # batches that are decoded before they are asked for
 
 ImageLike: TypeAlias = str | os.PathLike[str] | Image.Image | NDArray[np.uint8]
 Images: TypeAlias = ImageLike | Iterable[ImageLike]
@@ -40,15 +43,15 @@ class _Named(NamedTuple):
     image: Path | Image.Image
 
 
-def refuse(error: UndecodableImageError) -> None:
+def refuse(_name: str, error: UndecodableImageError) -> None:
     """Stop at an image that cannot be decoded."""
     raise error
 
 
 def decoded_batches(
-    images: Images, size: int, batch_size: int, on_bad: Callable[[UndecodableImageError], None] = refuse
+    images: Images, size: int, batch_size: int, on_bad: Callable[[str, UndecodableImageError], None] = refuse
 ) -> Iterator[Batch]:
-    """Decode images on all cores, a few ahead of whoever takes them.
+    """Decode images on all cores, no more than two batches ahead of whoever takes them.
 
     Parameters
     ----------
@@ -60,7 +63,7 @@ def decoded_batches(
     batch_size
         How many make a batch; the last one may have fewer.
     on_bad
-        Called for an image that cannot be decoded, which is then left out.
+        Called with the name of an image that cannot be decoded, and the error; the image is then left out.
 
     Raises
     ------
@@ -73,11 +76,15 @@ def decoded_batches(
             return given.name, _decode(given, size)
         except UndecodableImageError as error:
             return given.name, error
+        except MemoryError:
+            return given.name, UndecodableImageError(f"{given.name}: cannot be decoded (too large); make it smaller")
 
     def good() -> Iterator[tuple[str, NDArray[np.uint8]]]:
-        for name, pixels in on_all_cores(attempt, _one_by_one(images)):
+        # So far ahead that no core waits while the network is at work on a batch.
+        threads, ahead = max(1, cores() // on_this_machine()), max(4 * cores(), AHEAD * batch_size)
+        for name, pixels in in_threads(attempt, _one_by_one(images), threads=threads, ahead=ahead):
             if isinstance(pixels, UndecodableImageError):
-                on_bad(pixels)
+                on_bad(name, pixels)
             else:
                 yield name, pixels
 

@@ -60,9 +60,14 @@ def count_right(
 
 def predict_logits(network: Network, inputs: Inputs, *, batch_size: int, compute: Compute) -> list[Tensor]:
     """Return the logits of every level, K float32 tensors ``[N, C_k]`` on the CPU, for all inputs in their order."""
-    answers = _answers(network, inputs, torch.arange(len(inputs)).split(batch_size), compute)
-    batches = [[z.float().cpu() for z in logits] for logits in answers]
+    batches = stream_logits(network, inputs, batch_size=batch_size, compute=compute)
     return [torch.cat(level) for level in zip(*batches, strict=True)]
+
+
+def stream_logits(network: Network, inputs: Inputs, *, batch_size: int, compute: Compute) -> Iterator[list[Tensor]]:
+    """Yield the same batch by batch, K float32 tensors ``[B, C_k]`` each, so that never all of them are in memory."""
+    for logits in _answers(network, inputs, torch.arange(len(inputs)).split(batch_size), compute):
+        yield [z.float().cpu() for z in logits]
 
 
 @torch.inference_mode()

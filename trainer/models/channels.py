@@ -18,7 +18,7 @@ from torch import Tensor
 from taxonomy import HiertaxError
 from trainer.models.backbones.interface import Backbone
 from trainer.models.heads import Classifier
-from trainer.models.losses import Ancestors, count_hits, multi_level_loss
+from trainer.models.losses import Objective, count_hits, multi_level_loss
 from trainer.models.network import TrainingStep
 from trainer.models.single import SingleNetwork
 
@@ -114,11 +114,11 @@ class ChannelNetwork(SingleNetwork):
         return (self._step,)
 
     def _step(
-        self, images: Tensor, targets: Tensor, share: Tensor | None, ancestors: Ancestors | None
+        self, images: Tensor, targets: Tensor, share: Tensor | None, objective: Objective
     ) -> tuple[Tensor, Tensor]:
         maps, pooled = self.backbone.map_and_pooled(images)
         logits, options = self.classify(pooled), self.options
-        worth = partial(multi_level_loss, targets=targets, share=share, ancestors=ancestors)
+        worth = partial(multi_level_loss, targets=targets, share=share, objective=objective)
         scores = [class_scores(maps, each, draw_kept(each, options.drop, maps.device)) for each in self.groups]
         told = worth([*logits[: -len(scores)], *scores], finest_only=len(scores) == 1)
         alike = sum((1 - class_spread(maps, each).mean() for each in self.groups), start=maps.new_zeros(()))

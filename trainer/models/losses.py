@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
+from typing import Final, NamedTuple
 
 import numpy as np
 import torch
@@ -18,15 +19,37 @@ UNKNOWN = -1
 Ancestors = tuple[Tensor, ...]
 
 
+class Objective(NamedTuple):
+    """What is asked of the answers beside being right.
+
+    Attributes
+    ----------
+    ancestors
+        What it takes for finer heads to answer for a taxon above them, where they are to.
+    smoothing
+        The share of every target that all labels of its level have alike (Szegedy et al. 2016).
+    priors
+        float32 ``[C_k]`` for each level: what is added to its logits, by which commoner labels need less of their own
+        (Menon et al. 2021); None for nothing.
+    """
+
+    ancestors: Ancestors | None = None
+    smoothing: float = 0.0
+    priors: tuple[Tensor, ...] | None = None
+
+
+PLAIN: Final = Objective()
+
+
 def multi_level_loss(
-    logits: list[Tensor], targets: Tensor, share: Tensor | None = None, ancestors: Ancestors | None = None,
+    logits: list[Tensor], targets: Tensor, share: Tensor | None = None, objective: Objective = PLAIN,
     *, finest_only: bool = False,
 ) -> Tensor:  # fmt: skip
     """Return the sum over levels of the loss, mean over the images, weights 1 (the paper, section 4; docs/methods.md).
 
-    The loss of an image at a level is the cross-entropy. Where its label is unknown there it is zero; or, with
-    `ancestors`, how unlikely the head finds the taxon above that is known. A level of which nothing is known adds zero,
-    and its gradient is exactly zero.
+    The loss of an image at a level is the cross-entropy. Where its label is unknown there it is zero; or, where the
+    objective has ancestors, how unlikely the head finds the taxon above that is known. A level of which nothing is
+    known adds zero, and its gradient is exactly zero.
 
     Parameters
     ----------
@@ -37,27 +60,31 @@ def multi_level_loss(
     share
         float32 ``[B]``: the part each sample has in its own image; the rest is its partner's, sample B - 1 - i,
         whose labels count for that much (see `trainer.data.augment`).
-    ancestors
-        What it takes for finer heads to answer for a taxon above them, where they are to.
+    objective
+        What is asked beside.
     finest_only
         Whether to leave out all levels but the finest.
     """
     levels = range(len(logits))[-1 if finest_only else 0 :]
+    if objective.priors is not None:
+        logits = [level + prior for level, prior in zip(logits, objective.priors, strict=True)]
     if share is None:
-        sums = [_loss(logits, targets, k, ancestors, "sum") for k in levels]
+        sums = [_loss(logits, targets, k, objective, "sum") for k in levels]
         return (torch.stack(sums) / len(targets)).sum()
-    own = [_loss(logits, targets, k, ancestors, "none") for k in levels]
-    partners = [_loss(logits, targets.flip(0), k, ancestors, "none") for k in levels]
+    own = [_loss(logits, targets, k, objective, "none") for k in levels]
+    partners = [_loss(logits, targets.flip(0), k, objective, "none") for k in levels]
     mixed = [share * one + (1 - share) * other for one, other in zip(own, partners, strict=True)]
     return torch.stack(mixed).mean(dim=1).sum()
 
 
-def _loss(logits: list[Tensor], targets: Tensor, k: int, ancestors: Ancestors | None, reduction: str) -> Tensor:
+def _loss(logits: list[Tensor], targets: Tensor, k: int, objective: Objective, reduction: str) -> Tensor:
     """Return the loss of level k: of each image, ``[B]``, for the reduction ``none``; for ``sum`` of all together."""
-    known = cross_entropy(logits[k], targets[:, k], ignore_index=UNKNOWN, reduction=reduction)
-    if ancestors is None or k == 0:
+    known = cross_entropy(
+        logits[k], targets[:, k], ignore_index=UNKNOWN, reduction=reduction, label_smoothing=objective.smoothing
+    )
+    if objective.ancestors is None or k == 0:
         return known
-    marginal = marginal_loss(logits[k], targets, ancestors[k])
+    marginal = marginal_loss(logits[k], targets, objective.ancestors[k])
     return known + (marginal.sum() if reduction == "sum" else marginal)
 
 
@@ -95,6 +122,23 @@ def ancestors_of(hierarchy: Hierarchy, device: torch.device) -> Ancestors:
     return tuple(torch.tensor(hierarchy.paths[rows, : k + 1].T.tolist(), device=device) for k, rows in enumerate(first))
 
 
+def label_priors(sizes: Sequence[int], targets: Tensor, weight: float) -> tuple[Tensor, ...]:
+    """Return the logarithm of each label's share of the images that know it, times a weight, ``[C_k]`` for each level.
+
+    A label that no image has counts as if one had it.
+
+    Parameters
+    ----------
+    targets
+        int64 ``[N, K]`` of the training images; -1 where unknown.
+    """
+    counts = [
+        column[column >= 0].bincount(minlength=size).clamp(min=1).float()
+        for column, size in zip(targets.T, sizes, strict=True)
+    ]
+    return tuple(weight * (count / count.sum()).log() for count in counts)
+
+
 def count_hits(logits: list[Tensor], targets: Tensor) -> Tensor:
     """Return how many of the known labels of each level its head prefers, int64 ``[K]``."""
     return (torch.stack([z.argmax(1) for z in logits], dim=1) == targets).sum(0)
@@ -105,10 +149,10 @@ def loss_and_hits(
     inputs: Tensor,
     targets: Tensor,
     share: Tensor | None,
-    ancestors: Ancestors | None = None,
+    objective: Objective = PLAIN,
     *,
     finest_only: bool = False,
 ) -> tuple[Tensor, Tensor]:
     """Return the loss and the number of right answers of every level, ``[K]``: what a plain training step computes."""
     logits = network(inputs)
-    return multi_level_loss(logits, targets, share, ancestors, finest_only=finest_only), count_hits(logits, targets)
+    return multi_level_loss(logits, targets, share, objective, finest_only=finest_only), count_hits(logits, targets)

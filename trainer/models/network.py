@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterable, Sequence
 from functools import partial
 from typing import Any
 
@@ -10,12 +10,14 @@ from torch import Tensor, nn
 
 from trainer.config import Config
 from trainer.models.backbones.interface import IMAGENET, Backbone, Preprocessing
-from trainer.models.losses import Ancestors, loss_and_hits
+from trainer.models.losses import Objective, loss_and_hits
 
 # From a batch to its loss and the right answers of every level ``[K]``. The arguments are normalised images
 # ``[B, 3, S, S]`` or what `Network.embed` makes of them, targets int64 ``[B, K]``, of mixed images their share, and
-# what it takes for heads to answer for a taxon above them, where they are to.
-TrainingStep = Callable[[Tensor, Tensor, "Tensor | None", "Ancestors | None"], tuple[Tensor, Tensor]]
+# what is asked of the answers.
+TrainingStep = Callable[[Tensor, Tensor, "Tensor | None", Objective], tuple[Tensor, Tensor]]
+
+Named = tuple[str, nn.Parameter]
 
 HEADS, BACKBONE = "heads", "backbone"  # what a group of parameters is part of
 
@@ -84,14 +86,31 @@ class Network(nn.Module):
         backbone = [pair for pair in named if id(pair[1]) in low]
         rest = [pair for pair in named if id(pair[1]) not in low]
         groups = [{"params": rest, "lr": config.learning_rate, "part": HEADS}]
-        return groups + (
-            [{"params": backbone, "lr": config.backbone_learning_rate, "part": BACKBONE}] if backbone else []
-        )
+        if config.layer_decay == 1:
+            by_depth = {0: backbone} if backbone else {}
+        else:
+            by_depth = _by_depth(backbone, self.trunks())
+        rates = {depth: config.backbone_learning_rate * config.layer_decay**depth for depth in by_depth}
+        return groups + [
+            {"params": by_depth[depth], "lr": rates[depth], "part": BACKBONE} for depth in sorted(by_depth)
+        ]
 
     @property
     def preprocessing(self) -> Preprocessing:
         """How its images are normalised."""
         return self.trunks()[-1].preprocessing if self.trunks() else IMAGENET
+
+
+def _by_depth(named: Iterable[Named], trunks: Iterable[Backbone]) -> dict[int, list[Named]]:
+    """Group parameters of backbones by how many blocks come after theirs; those of no block, as a pooling, by 0."""
+    depths: dict[int, int] = {}
+    for trunk in trunks:
+        parameters, blocks = dict(trunk.named_parameters()), trunk.parameter_blocks()
+        depths |= {id(parameters[name]): depth for depth, block in enumerate(reversed(blocks)) for name in block}
+    groups: dict[int, list[Named]] = {}
+    for name, parameter in named:
+        groups.setdefault(depths.get(id(parameter), 0), []).append((name, parameter))
+    return groups
 
 
 class Steps(nn.Module):
@@ -106,7 +125,7 @@ class Steps(nn.Module):
         self.network = network
 
     def forward(
-        self, number: int, inputs: Tensor, targets: Tensor, share: Tensor | None, ancestors: Ancestors | None
+        self, number: int, inputs: Tensor, targets: Tensor, share: Tensor | None, objective: Objective
     ) -> tuple[Tensor, Tensor]:
         """Return what the step of that number does."""
-        return self.network.training_steps()[number](inputs, targets, share, ancestors)
+        return self.network.training_steps()[number](inputs, targets, share, objective)

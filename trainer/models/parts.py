@@ -13,7 +13,7 @@ from taxonomy import HiertaxError
 from trainer.models.backbones.interface import Backbone
 from trainer.models.backbones.probing import UNSUITED, probe
 from trainer.models.heads import Classifier
-from trainer.models.losses import UNKNOWN, Ancestors, count_hits, multi_level_loss
+from trainer.models.losses import UNKNOWN, Objective, count_hits, multi_level_loss
 from trainer.models.network import Network, TrainingStep
 from trainer.models.proposals import Navigator, anchor_boxes, best_apart, cut_out, ranking_loss
 
@@ -77,7 +77,7 @@ class PartNetwork(Network):
         return (self._step,)
 
     def _step(
-        self, images: Tensor, targets: Tensor, share: Tensor | None, ancestors: Ancestors | None
+        self, images: Tensor, targets: Tensor, share: Tensor | None, objective: Objective
     ) -> tuple[Tensor, Tensor]:
         map_, whole = self.backbone.map_and_pooled(images)
         scores, parts = self._parts(images, map_, PROPOSED)
@@ -86,7 +86,7 @@ class PartNetwork(Network):
         # Each part counts as an image; the partner of a mixed image's part is one of its partner.
         repeated = targets.repeat_interleave(PROPOSED, 0)
         shares = None if share is None else share.repeat_interleave(PROPOSED)
-        worth = partial(multi_level_loss, ancestors=ancestors, finest_only=self.finest_only)
+        worth = partial(multi_level_loss, objective=objective, finest_only=self.finest_only)
         learned = worth(self.whole(whole), targets, share) + worth(logits, targets, share)
         taught = worth(of_parts, repeated, shares)
         order = self._losses(of_parts, repeated, shares).view(scores.shape)

@@ -13,7 +13,7 @@ from taxonomy import HiertaxError
 from trainer.models.backbones.interface import Backbone
 from trainer.models.heads import Classifier, FinestHead
 from trainer.models.jigsaw import jigsaw
-from trainer.models.losses import Ancestors, loss_and_hits
+from trainer.models.losses import Objective, loss_and_hits
 from trainer.models.network import Network, TrainingStep
 
 BLOCKS = (8, 4, 2)  # along a side of the image, for the classifier of each stage; the whole image for that of all
@@ -91,22 +91,22 @@ class ProgressiveNetwork(Network):
         return (*(partial(self._stage_step, stage) for stage in range(len(BLOCKS))), self._whole_step)
 
     def _stage_step(
-        self, stage: int, images: Tensor, targets: Tensor, share: Tensor | None, ancestors: Ancestors | None
+        self, stage: int, images: Tensor, targets: Tensor, share: Tensor | None, objective: Objective
     ) -> tuple[Tensor, Tensor]:
         def answer(mixed: Tensor) -> list[Tensor]:
             map_ = self.backbone.maps(mixed)[stage - len(BLOCKS)]
             return cast(list[Tensor], self.classifiers[stage](self._pooled(stage, map_)))
 
         mixed = jigsaw(images, BLOCKS[stage])
-        return loss_and_hits(answer, mixed, targets, share, ancestors, finest_only=self.finest_only)
+        return loss_and_hits(answer, mixed, targets, share, objective, finest_only=self.finest_only)
 
     def _whole_step(
-        self, images: Tensor, targets: Tensor, share: Tensor | None, ancestors: Ancestors | None
+        self, images: Tensor, targets: Tensor, share: Tensor | None, objective: Objective
     ) -> tuple[Tensor, Tensor]:
         def answer(images: Tensor) -> list[Tensor]:
             return cast(list[Tensor], self.whole(self.embed(images)))
 
-        loss, hits = loss_and_hits(answer, images, targets, share, ancestors, finest_only=self.finest_only)
+        loss, hits = loss_and_hits(answer, images, targets, share, objective, finest_only=self.finest_only)
         return WHOLE_IMAGE * loss, hits
 
     def _pooled(self, stage: int, map_: Tensor) -> Tensor:

@@ -25,7 +25,7 @@ from trainer.models.methods import network_of
 from trainer.runtime.device import Compute, choose
 from trainer.runtime.progress import Reporter
 from trainer.training.epoch import check_loss, diverged, plan_epoch, seed_from, train_epoch
-from trainer.training.learner import Learner, ancestors_for
+from trainer.training.learner import Learner, objective_for
 
 
 class BothPoolings(Embedding):
@@ -110,7 +110,8 @@ def train_heads(
     compute = choose(config)
     torch.manual_seed(config.seed)
     network = network_of(replace(config, freeze_backbone=True), tree)
-    learner = Learner(network, config, compute, tree.depth, ancestors=ancestors_for(config, tree, compute.device))
+    objective = objective_for(config, tree, train.targets)
+    learner = Learner(network, config, compute, tree.depth, objective=objective)
     while learner.epoch < config.epochs:
         seed = seed_from(config.seed, learner.epoch)
         plan = plan_epoch(len(train), seed, batch_size=config.batch_size)

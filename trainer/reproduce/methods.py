@@ -18,9 +18,8 @@ from rich.table import Table
 from taxonomy import Hierarchy
 from trainer.config import HEAD_METHODS, Config
 from trainer.data.labelled import LabelledDataset
-from trainer.evaluation.scores import Scores, score_logits
+from trainer.evaluation.scores import SCORED, Scores, score_logits
 from trainer.evaluation.scoring import evaluate
-from trainer.inference.decoding import RULES
 from trainer.inference.predictor import Predictor
 from trainer.reproduce.frozen import look, samples_of, train_heads
 from trainer.reproduce.spread import mean_and_sd, spread
@@ -84,7 +83,7 @@ def _whole(config: Config, seeds: int, runs: Path, reporter: Reporter) -> Trials
             reporter.say(f"{folder}:")
             trained = train_or_resume(replace(config, method=method, seed=seed), folder, reporter, stop_on_signals=True)
             predictor = Predictor.load(trained.path, device=config.device)
-            scores = evaluate(predictor, reporter, cache=config.cache, workers=config.workers)
+            scores = evaluate(predictor, reporter, cache=config.cache, workers=config.workers, resamples=0)
             trials[method].append(Trial(scores, _costs(trained.path)))
     return trials
 
@@ -120,7 +119,7 @@ def _frozen(config: Config, seeds: int, reporter: Reporter) -> tuple[Trials, dic
 def _over_seeds(trials: list[Trial]) -> dict[str, Any]:
     """Return the spread of every score and cost of one method, as JSON values."""
     spreads: dict[str, Any] = {}
-    for rule in RULES:
+    for rule in SCORED:
         found = [trial.scores.of(rule) for trial in trials]
         of_level = zip(*(scores.levels for scores in found), strict=True)
         levels = {each[0].level: spread([level.accuracy for level in each]) for each in of_level}
@@ -137,11 +136,11 @@ def result_table(result: Mapping[str, Any]) -> Table:
     for column in (*result["majority"], "average", "all right", "contradictions"):
         table.add_column(column, justify="right")
     for method, found in result["methods"].items():
-        for rule in RULES:
+        for rule in SCORED:
             scores = found[rule]
             spreads = [*scores["levels"].values(), *(scores[name] for name in SHARED)]
-            label = {"heads": "each head", "path": "one path"}[rule]
-            table.add_row(method if rule == "heads" else "", label, *map(mean_and_sd, spreads))
+            label = {"independent": "each head", "path": "one path"}[rule]
+            table.add_row(method if rule == "independent" else "", label, *map(mean_and_sd, spreads))
     table.add_row("majority", "", *(f"{100 * share:.2f}" for share in result["majority"].values()))
     table.caption = _told_costs(result["methods"])
     return table

@@ -23,8 +23,7 @@ from taxonomy.hierarchy import IntArray
 from trainer.config import Config
 from trainer.data.datasets import rank_in_label
 from trainer.data.labelled import LabelledDataset
-from trainer.evaluation.scores import Scores, score_logits
-from trainer.inference.decoding import RULES
+from trainer.evaluation.scores import SCORED, Scores, score_logits
 from trainer.models.losses import UNKNOWN
 from trainer.reproduce.frozen import FrozenFeatures, look, samples_of, train_heads
 from trainer.reproduce.spread import mean_and_sd, spread
@@ -125,7 +124,7 @@ def _train(
             )  # fmt: skip
             logits = train_heads(setting, task.hierarchy, samples_of(*samples), test.maximum, advance)
             scores = score_logits(task.hierarchy, truth, logits)
-            head, path = (100 * scores.of(rule).levels[-1].accuracy for rule in RULES)
+            head, path = (100 * scores.of(rule).levels[-1].accuracy for rule in SCORED)
             trials[case].append(scores)
             reporter.say(
                 f"seed {seed}, {100 * case.share:.0f} % hidden, {WAYS[case.way]}: {finest} {head:.2f} %, one path "
@@ -168,7 +167,7 @@ def _over_seeds(found: list[Scores]) -> dict[str, Any]:
             each[0].level: spread([level.accuracy for level in each])
             for each in zip(*(scores.of(rule).levels for scores in found), strict=True)
         }
-        for rule in RULES
+        for rule in SCORED
     }
 
 
@@ -182,6 +181,6 @@ def result_table(result: Mapping[str, Any]) -> Table:
         for level in levels:
             table.add_column(f"{level}, {rule}", justify="right")
     for case in result["cases"]:
-        cells = [mean_and_sd(case[rule][level]) for rule in RULES for level in levels]
+        cells = [mean_and_sd(case[rule][level]) for rule in SCORED for level in levels]
         table.add_row(f"{100 * case['hidden']:.0f} %", WAYS[case["way"]], *cells)
     return table

@@ -6,7 +6,7 @@ from collections.abc import Sequence
 from concurrent.futures import Future, ThreadPoolExecutor
 from dataclasses import dataclass
 from pathlib import Path
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Final
 
 from taxonomy import Hierarchy, HiertaxError
 from trainer.config import Config
@@ -16,6 +16,8 @@ from trainer.runs.log import Row, write_log
 
 if TYPE_CHECKING:  # it needs torch
     from trainer.runs.checkpoint import Snapshot
+
+CALIBRATION: Final = "calibration.safetensors"  # how sure the run's answers are to be; see `trainer.runs.calibration`
 
 
 @dataclass(frozen=True)
@@ -41,7 +43,7 @@ class Run:
         self._remove_parts()
         self.keep(config)
         hierarchy.save(self.path / "hierarchy.json")
-        for name in ("log.csv", "log.jsonl", BEST):
+        for name in ("log.csv", "log.jsonl", BEST, CALIBRATION):
             (self.path / name).unlink(missing_ok=True)
 
     def keep(self, config: Config) -> None:

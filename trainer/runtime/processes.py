@@ -3,17 +3,18 @@
 from __future__ import annotations
 
 import os
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
 from datetime import timedelta
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, TypeVar, cast
 
 from taxonomy import HiertaxError
 
 if TYPE_CHECKING:  # torch is imported where there are several processes: a single one may end before it needs torch
     from torch import Tensor
 
+T = TypeVar("T")
 PATIENCE = timedelta(hours=2)  # the others wait while one decodes a dataset
 
 
@@ -58,6 +59,17 @@ class ProcessGroup:
         """Replace a tensor of floats by its mean over all processes."""
         if self.size > 1 and tensor.is_floating_point():
             self.all_reduce_sum_(tensor).div_(self.size)
+
+    def of_main(self, work: Callable[[], T]) -> T:
+        """Let the main process do some work on the CPU; return what it returns, in every process."""
+        if self.size == 1:
+            return work()
+        import torch
+        import torch.distributed as dist
+
+        found = [work() if self.is_main else None]
+        dist.broadcast_object_list(found, src=0, device=torch.device("cpu"))
+        return cast("T", found[0])
 
     def barrier(self) -> None:
         """Wait until all processes have come this far."""

@@ -11,6 +11,7 @@ from torch import Tensor
 
 from taxonomy import HiertaxError
 from trainer.config import Config
+from trainer.models.losses import PLAIN
 from trainer.models.network import Network, TrainingStep
 from trainer.runtime.device import Compute, compile_step, unchanged
 from trainer.runtime.processes import ProcessGroup
@@ -66,7 +67,7 @@ def _try_out(
         with unchanged(learner.network):
             for _ in range(3):  # the first warms up, the second records a CUDA graph, the third replays it
                 with compute.autocast():
-                    loss, _ = step(inputs, targets, share, learner.ancestors)
+                    loss, _ = step(inputs, targets, share, learner.objective)
                 loss.backward()
                 learner.network.zero_grad(set_to_none=True)
 
@@ -94,13 +95,14 @@ def warn_if_long(network: Network, config: Config, compute: Compute, images: flo
         levels = len(network.eval()(batch))
     start = time.perf_counter()
     for step in network.training_steps():
-        loss, _ = step(batch, torch.zeros(len(batch), levels, dtype=torch.int64), None, None)
+        loss, _ = step(batch, torch.zeros(len(batch), levels, dtype=torch.int64), None, PLAIN)
         loss.backward()
     network.zero_grad(set_to_none=True)
     per_image = (time.perf_counter() - start) / len(batch)
-    if (seconds := per_image * images * (config.epochs - config.heads_first)) > LONG_RUN:
+    epochs = config.epochs - config.heads_first
+    if (seconds := per_image * images * epochs) > LONG_RUN:
         reporter.say(
-            f"warning: {config.epochs} epochs will take about {seconds / 3600:.0f} hours on this CPU; "
+            f"warning: {epochs} epochs will take about {seconds / 3600:.1f} hours on this CPU; "
             "`freeze_backbone` trains neck and heads alone, in minutes"
         )
 

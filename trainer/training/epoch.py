@@ -22,7 +22,7 @@ from trainer.models.network import TrainingStep
 from trainer.runtime.device import Compute
 from trainer.runtime.processes import SINGLE, ProcessGroup
 from trainer.training.learner import EpochTiming, Learner
-from trainer.training.order import in_lanes, shard_order
+from trainer.training.order import drawn_by_weight, in_lanes, shard_order
 
 
 @dataclass(frozen=True)
@@ -58,6 +58,7 @@ def plan_epoch(
     group: ProcessGroup = SINGLE,
     draw: Callable[[torch.Generator], AugmentationParams] | None = None,
     chunks: Tensor | None = None,
+    weights: Tensor | None = None,
 ) -> EpochPlan:
     """Draw order and augmentation of an epoch over `count` samples.
 
@@ -69,10 +70,15 @@ def plan_epoch(
     chunks
         Of samples that are read from shards, int64 ``[N, 2]``: of each its shard and the part that is read at once.
         Their order is that of `trainer.training.order`, and each part of the batches has shards of its own.
+    weights
+        float64 ``[N]``: how often each sample is to be drawn; None for each once.
     """
     generator = torch.Generator().manual_seed(seed)
     lanes = parts * group.size
-    order = torch.randperm(count, generator=generator) if chunks is None else shard_order(chunks, generator, lanes)
+    if weights is not None:
+        order = drawn_by_weight(weights, generator)
+    else:
+        order = torch.randperm(count, generator=generator) if chunks is None else shard_order(chunks, generator, lanes)
     size = min(batch_size, count) // (parts * group.size)  # of one part
     shape = (count // (size * parts * group.size), group.size, parts, size)
     whole = math.prod(shape)
@@ -130,7 +136,7 @@ def train_epoch(
                 images = inputs if drawn is None else augment(inputs, drawn, learner.network.preprocessing)
                 with _exchange_gradients(learner.model, now=part == parts - 1):
                     with compute.autocast():
-                        loss, hits = step(images, targets, drawn.share if drawn else None, learner.ancestors)
+                        loss, hits = step(images, targets, drawn.share if drawn else None, learner.objective)
                     learner.backward(loss / parts)
                 learner.add_loss(loss.detach(), len(inputs))
                 if number == len(steps) - 1:

@@ -17,7 +17,7 @@ from torch.nn.parallel import DistributedDataParallel
 
 from taxonomy import Hierarchy
 from trainer.config import Config
-from trainer.models.losses import Ancestors, ancestors_of
+from trainer.models.losses import PLAIN, Objective, ancestors_of, label_priors
 from trainer.models.network import Network, Steps, TrainingStep
 from trainer.models.stored import AVERAGE, WEIGHTS, strip_prefix
 from trainer.runs.checkpoint import KNOWN, OPTIMIZER, SUMS
@@ -56,8 +56,8 @@ class Learner:
         The network's training steps as one module, under DistributedDataParallel where several processes learn.
     steps
         The training steps, called through `model`.
-    ancestors
-        Those of `ancestors_for`.
+    objective
+        That of `objective_for`.
     average
         The same network with the moving average of its weights and running statistics, or None.
     epoch, step
@@ -75,10 +75,10 @@ class Learner:
 
     def __init__(
         self, network: Network, config: Config, compute: Compute, levels: int, group: ProcessGroup = SINGLE, *,
-        ancestors: Ancestors | None = None,
+        objective: Objective = PLAIN,
         optimizer: MakeOptimizer = make_optimizer, schedule: MakeSchedule = make_schedule,
     ) -> None:  # fmt: skip
-        self.config, self.group, self.ancestors = config, group, ancestors
+        self.config, self.group, self.objective = config, group, objective
         self.network = compute.place(network)
         self.average, self.decay = deepcopy(network) if config.ema else None, config.ema
         self.model: Any = Steps(network)
@@ -195,9 +195,18 @@ class Learner:
             self.schedule = self.make_schedule(self.optimizer, self.config, self.epoch)
 
 
-def ancestors_for(config: Config, hierarchy: Hierarchy, device: torch.device) -> Ancestors | None:
-    """Return what it takes for finer heads to answer for taxa above them, where the settings ask for that."""
-    return ancestors_of(hierarchy, device) if config.partial_labels == "marginal" else None
+def objective_for(config: Config, hierarchy: Hierarchy, targets: Tensor) -> Objective:
+    """Return what the settings ask of the answers.
+
+    Parameters
+    ----------
+    targets
+        int64 ``[N, K]`` of the training images, on the device; -1 where unknown.
+    """
+    ancestors = ancestors_of(hierarchy, targets.device) if config.partial_labels == "marginal" else None
+    weight = config.logit_adjustment
+    priors = label_priors(hierarchy.sizes, targets, weight) if weight else None
+    return Objective(ancestors, config.label_smoothing, priors)
 
 
 def _floats(network: nn.Module) -> list[Tensor]:

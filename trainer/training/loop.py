@@ -10,6 +10,9 @@ from math import isnan
 from signal import SIGTERM
 from typing import NamedTuple
 
+import torch
+from torch import Tensor
+
 from taxonomy import Hierarchy, HiertaxError
 from taxonomy.errors import Interrupted
 from trainer.config import Config
@@ -28,9 +31,11 @@ from trainer.runtime.device import Compute, choose
 from trainer.runtime.processes import ProcessGroup
 from trainer.runtime.progress import Reporter
 from trainer.runtime.signals import listening
+from trainer.training.calibrating import calibrate_trained
 from trainer.training.compiling import announce, faster_steps, warn_if_long
 from trainer.training.epoch import check_loss, diverged, plan_epoch, seed_from, train_epoch
-from trainer.training.learner import Learner, ancestors_for
+from trainer.training.learner import Learner, objective_for
+from trainer.training.order import class_weights
 from trainer.training.samples import load_samples
 from trainer.training.stopping import is_stale, since_best
 
@@ -66,9 +71,10 @@ class Training:
     ) -> Training:
         """Load what there is to learn, and make the network ready for it."""
         compute = choose(config, group.local_rank)
-        ancestors = ancestors_for(config, task.hierarchy, compute.device)
-        learner = Learner(network, config, compute, task.hierarchy.depth, group, ancestors=ancestors)
         train, val = task.dataset.to_learn(config.limit_per_class, config.val_fraction)
+        targets = torch.from_numpy(task.paths[train.labels]).to(compute.device)
+        objective = objective_for(config, task.hierarchy, targets)
+        learner = Learner(network, config, compute, task.hierarchy.depth, group, objective=objective)
         warn_if_long(network, config, compute, len(train) + (len(val) + len(task.dataset.test)) / 3, reporter)
         splits = {"training": train, "validation": val, task.dataset.scored: task.dataset.test}
         samples = {
@@ -80,6 +86,11 @@ class Training:
             raise HiertaxError(
                 f"{task.dataset.root}: {count} training image{'s' * (count > 1)}; batch normalisation needs two or "
                 "more in every part of a batch, add some"
+            )
+        if config.balance and chunks_of(samples["training"]) is not None:
+            raise HiertaxError(
+                f"{task.dataset.root}: `balance` draws images at random, and shards are read in their order; let them "
+                "be decoded once, by another `cache` than off"
             )
         steps = faster_steps(learner, config, compute, group, len(samples["training"]), reporter)
         announce(config, compute, group, {what: len(found) for what, found in samples.items()}, reporter)
@@ -121,6 +132,8 @@ class Training:
                     raise _interrupted(run, learner, signalled())
                 self._tell(row, board, advance)
             saver.wait()
+            if leads and self.images.val is not None:
+                calibrate_trained(run, self.images.val, self.compute, self.reporter)
         return run
 
     @property
@@ -180,7 +193,8 @@ class Training:
             count, seed, batch_size=config.batch_size, parts=config.accumulate, group=self.group,
             draw=(lambda g: draw_params(recipe, count, config.image_size, g))
             if of_images and not config.freeze_backbone else None,
-            chunks=train.inputs.chunks if isinstance(train.inputs, FileInputs) else None,
+            chunks=chunks_of(train),
+            weights=class_weights(train.targets[:, -1].cpu()) if config.balance else None,
         )  # fmt: skip
         learner.timing += train_epoch(
             learner, train, plan, self.compute, seed=seed, group=self.group,
@@ -243,8 +257,13 @@ class Training:
             board.add(row)
 
 
+def chunks_of(samples: Samples) -> Tensor | None:
+    """Return where in which shard each sample lies, int64 ``[N, 2]``, where that decides their order; else None."""
+    return samples.inputs.chunks if isinstance(samples.inputs, FileInputs) else None
+
+
 def _recipe(config: Config) -> Recipe:
-    return Recipe(config.crop, config.color_jitter, config.mixup, config.cutmix)
+    return Recipe(config.crop, config.crop_area, config.color_jitter, config.mixup, config.cutmix)
 
 
 def _kept(epoch: int) -> str:

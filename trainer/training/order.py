@@ -1,7 +1,8 @@
-"""In which order images are read from shards: nearly at random, and nearly in the order in which they lie there.
+"""In which order images are learned from, where it is not simply at random.
 
-Shards follow one another at random. The parts of a few shards at a time are mixed, and the images of a few parts at a
-time: a part is what is read at once, such as a row group of Parquet. All of it is drawn before an epoch.
+Images of shards come nearly at random, and nearly in the order in which they lie there. Shards follow one another at
+random. The parts of a few shards at a time are mixed, and the images of a few parts at a time: a part is what is read
+at once, such as a row group of Parquet. All of it is drawn before an epoch.
 """
 
 from __future__ import annotations
@@ -13,6 +14,28 @@ from torch import Tensor
 
 SHARDS: Final = 4  # whose parts are mixed
 PARTS: Final = 8  # whose images are mixed; as many row groups as a process keeps
+
+
+def class_weights(labels: Tensor) -> Tensor:
+    """Return weights by which every class is drawn as often as any other, float64 ``[N]``.
+
+    Parameters
+    ----------
+    labels
+        int64 ``[N]``: the class of each image; -1 where it is unknown. Together such images are drawn as often as if
+        they came in turn.
+    """
+    known = labels >= 0
+    counts = labels[known].bincount()
+    each = known.sum().double() / (counts > 0).sum() / counts.double()
+    return torch.where(known, each[labels.clamp(min=0)], 1.0) if known.any() else torch.ones(len(labels)).double()
+
+
+def drawn_by_weight(weights: Tensor, generator: torch.Generator) -> Tensor:
+    """Draw as many images as there are, with replacement, int64 ``[N]``."""
+    ends = weights.cumsum(0)
+    chance = torch.rand(len(weights), generator=generator, dtype=torch.float64)
+    return torch.searchsorted(ends, chance * ends[-1], right=True).clamp(max=len(weights) - 1)
 
 
 def shard_order(chunks: Tensor, generator: torch.Generator, lanes: int = 1) -> Tensor:

@@ -328,9 +328,11 @@ def test_scores_are_those_of_the_command(run, model, hiertrain, patches):
 def test_a_table_of_scores_has_a_row_per_rule_and_level(model):
     scores = model.evaluate()
     frame = scores.to_frame()
-    assert list(frame) == ["rule", "level", "labels", "known", "accuracy", "majority", "calibration_error"]
+    assert list(frame) == [
+        "rule", "level", "labels", "known", "accuracy", "macro_accuracy", "macro_f1", "majority", "calibration_error",
+    ]  # fmt: skip
     assert list(zip(frame["rule"], frame["level"], strict=True)) == [
-        ("heads", "tone"), ("heads", "colour"), ("path", "tone"), ("path", "colour"),
+        ("independent", "tone"), ("independent", "colour"), ("path", "tone"), ("path", "colour"),
     ]  # fmt: skip
     assert list(frame["accuracy"]) == [level.accuracy for each in (scores.heads, scores.path) for level in each.levels]
 
@@ -343,7 +345,7 @@ def test_labels_that_are_unknown_at_a_level_do_not_count_there():
     scores = score_logits(WORKED, truth, logits)
     alone = score_logits(WORKED, truth[truth[:, 2] >= 0], [level[truth[:, 2] >= 0] for level in logits])
     whole = score_logits(WORKED, WORKED.paths[np.arange(40) % WORKED.sizes[-1]], logits)
-    for rule in ("heads", "path"):
+    for rule in ("independent", "path"):
         assert [level.known for level in scores.of(rule).levels] == [40, 40, 30]
         assert scores.of(rule).levels[2] == alone.of(rule).levels[2]
         assert scores.of(rule).levels[:2] == whole.of(rule).levels[:2]

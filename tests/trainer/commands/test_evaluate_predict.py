@@ -53,33 +53,53 @@ def test_scores_carry_baselines_and_what_they_are_about(scores, run):
     assert (scores["method"], scores["backbone"], scores["seed"], scores["epoch"]) == (
         "ours", "shufflenet_v2_x0_5", 0, 2,
     )  # fmt: skip
-    assert [(level["level"], level["labels"]) for level in scores["levels"]] == [("tone", 2), ("colour", 4)]
-    assert [level["majority"] for level in scores["levels"]] == [6 / 11, 3 / 11]
+    assert [(level["level"], level["labels"]) for level in scores["rules"]["independent"]["levels"]] == [
+        ("tone", 2),
+        ("colour", 4),
+    ]
+    assert [level["majority"] for level in scores["rules"]["independent"]["levels"]] == [6 / 11, 3 / 11]
 
 
 def test_evaluation_finds_what_the_log_says(scores, run):
     last = json.loads((run / "log.jsonl").read_text().splitlines()[-1])
-    assert [round(level["accuracy"], 6) for level in scores["levels"]] == [last["test_tone"], last["test_colour"]]
+    assert [round(level["accuracy"], 6) for level in scores["rules"]["independent"]["levels"]] == [
+        last["test_tone"],
+        last["test_colour"],
+    ]
 
 
 def test_answers_along_one_path_never_contradict_themselves(scores):
-    assert scores["path"]["tree_inconsistency"] == 0
-    assert all(0 <= level["calibration_error"] <= 1 for level in scores["path"]["levels"])
+    assert scores["rules"]["path"]["tree_inconsistency"] == 0
+    assert all(0 <= level["calibration_error"] <= 1 for level in scores["rules"]["path"]["levels"])
 
 
 def test_the_table_says_what_json_says(hiertrain, run, scores):
     outcome = hiertrain("evaluate", run)
     assert (outcome.code, outcome.err) == (0, "")
-    rows = [[cell.strip() for cell in line.split("│")[1:-1]] for line in outcome.out.splitlines() if "│" in line]
-    table = {row[0]: row[1:] for row in rows}
-    for level in scores["levels"]:
-        path = next(along for along in scores["path"]["levels"] if along["level"] == level["level"])
-        shares = (level["accuracy"], path["accuracy"], level["majority"])
-        assert table[level["level"]] == [str(level["labels"]), *(f"{100 * share:.2f}" for share in shares)]
-    for name in ("average_accuracy", "full_path_accuracy", "tree_inconsistency"):
-        assert table[name.replace("_", " ")][1] == f"{100 * scores[name]:.2f}"
-    assert table["mistake severity, levels"][1] == f"{scores['mistake_severity']:.2f}"
-    assert "11 test images" in " ".join(outcome.out.split())
+    table = rows_of(outcome.out)
+    both = [scores["rules"][rule] for rule in ("independent", "path")]
+    for k, level in enumerate(both[0]["levels"]):
+        labels, *cells, majority, images = table[level["level"]]
+        assert (labels, images) == (str(level["labels"]), "11")
+        assert [cell.split()[0] for cell in cells] == [f"{100 * each['levels'][k]['accuracy']:.2f}" for each in both]
+        assert majority == f"{100 * level['majority']:.2f}"
+    for called, name in (("average accuracy", "average_accuracy"), ("all levels right (FPA)", "full_path_accuracy")):
+        assert [cell.split()[0] for cell in table[called][1:3]] == [f"{100 * each[name]:.2f}" for each in both]
+    severities = [each["mistake_severity"] for each in both]
+    assert [cell.split()[0] for cell in table["mistake severity"][1:3]] == [f"{value:.3f}" for value in severities]
+    low, high = (
+        next(100 * each[end] for each in both[1]["estimates"] if each["name"] == "average_accuracy")
+        for end in ("low", "high")
+    )
+    assert table["average accuracy"][2].split(maxsplit=1)[1] == f"[{low:.1f}, {high:.1f}]"
+    assert "11 test images" in outcome.out
+    assert "2,000 resamples" in outcome.out
+
+
+def rows_of(text):
+    """The rows of all tables in a text, by their first cell."""
+    rows = [[cell.strip() for cell in line.split("│")[1:-1]] for line in text.splitlines() if "│" in line]
+    return {row[0]: row[1:] for row in rows}
 
 
 def test_the_batch_size_of_the_run_does_not_change_its_scores(hiertrain, patches, tmp_path):
@@ -92,7 +112,7 @@ def test_the_batch_size_of_the_run_does_not_change_its_scores(hiertrain, patches
         found.append(json.loads(hiertrain("evaluate", run, "--json").out))
     assert found[0]["n"] == found[1]["n"] == 11
     # Four training images make one batch in both runs, so that batch statistics agree too.
-    one, other = ([level["accuracy"] for level in scores["levels"]] for scores in found)
+    one, other = ([level["accuracy"] for level in scores["rules"]["independent"]["levels"]] for scores in found)
     assert one == other
 
 
@@ -189,13 +209,19 @@ def test_a_folder_without_images_is_refused(hiertrain, run, tmp_path):
     assert f"{tmp_path}: no images in this folder" in hiertrain("predict", run, tmp_path).error()
 
 
-def test_a_file_that_is_no_image_is_named_and_nothing_printed(hiertrain, run, patches, tmp_path):
-    (tmp_path / "notes.txt").write_text("no picture")
-    outcome = hiertrain("predict", run, images_of(patches)[0], tmp_path / "notes.txt")
+def test_files_that_are_no_images_are_named_and_the_others_answered(hiertrain, run, patches, tmp_path):
+    good = images_of(patches)[:2]
+    for name in ("notes.txt", "more.txt"):
+        (tmp_path / name).write_text("no picture")
+    outcome = hiertrain("predict", run, good[0], tmp_path / "notes.txt", tmp_path / "more.txt", good[1])
     line = outcome.error()
-    assert f"{tmp_path}/notes.txt: cannot be decoded" in line
-    assert "--skip-bad-images" not in line  # predict has no such option
-    assert outcome.out == ""
+    assert f"2 of 4 images could not be read, the last of them: {tmp_path}/more.txt: cannot be decoded" in line
+    assert f"{tmp_path}/notes.txt: cannot be decoded" in outcome.err
+    assert "--skip-bad-images" not in outcome.err  # predict has no such option
+    assert outcome.out.splitlines()[::2] == [str(image) for image in good]
+    alone = hiertrain("predict", run, tmp_path / "notes.txt")
+    assert "notes.txt: cannot be decoded" in alone.error()
+    assert alone.out == ""
 
 
 # Report
@@ -242,7 +268,7 @@ def test_a_report_is_one_file_that_fetches_nothing(hiertrain, run, patches, tmp_
 def test_a_report_shows_the_scores_and_the_chains(hiertrain, run, scores, chain_of, patches, tmp_path):
     image = images_of(patches)[0]
     text = " ".join(Page(report(hiertrain, tmp_path / "page.html", run, "--image", image)).text.split())
-    for level in scores["levels"]:
+    for level in scores["rules"]["independent"]["levels"]:
         assert f"{100 * level['accuracy']:.2f}" in text
     assert f"It is: patch {LINK} cold {LINK} Blue" in text  # its folder is named like a class
     (answer,) = chain_of(image)

@@ -87,7 +87,7 @@ def test_it_is_evaluated_on_its_test_images(hiertrain, shop):
     scores = json.loads(hiertrain("evaluate", run, "--json").out)
     assert (scores["n"], scores["split"], scores["left_out"]) == (len(CLASSES) * SPLIT_SIZES["test"], "test", 0)
     (row,) = log(run)
-    assert [level["accuracy"] for level in scores["levels"]] == pytest.approx(
+    assert [level["accuracy"] for level in scores["rules"]["independent"]["levels"]] == pytest.approx(
         [row[f"test_level {k}"] for k in (1, 2, 3, 4)], abs=1e-6
     )
     assert f"{scores['n']} test images" in hiertrain("evaluate", run).out

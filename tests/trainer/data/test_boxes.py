@@ -99,7 +99,7 @@ def test_a_run_crops_its_images_wherever_it_sees_them(hiertrain, patches, table,
     assert outcome.code == 0, outcome
     assert f"{table.parent}: 18 of 35 images have no box and are taken whole" in outcome.err
     scores = json.loads(hiertrain("evaluate", run, "--json").out)
-    assert [round(level["accuracy"], 6) for level in scores["levels"]] == [
+    assert [round(level["accuracy"], 6) for level in scores["rules"]["independent"]["levels"]] == [
         log(run)[-1][f"test_{level}"] for level in ("tone", "colour")
     ]
     config = Config(data=str(table), image_size=SIZE, crop_to_box=True, device="cpu")

@@ -15,7 +15,7 @@ from torch.nn.functional import cross_entropy
 from taxonomy import Hierarchy
 from trainer.data.augment import Recipe, draw_params
 from trainer.inference.forward import count_right, predict_logits
-from trainer.models.losses import ancestors_of, count_hits, loss_and_hits, marginal_loss, multi_level_loss
+from trainer.models.losses import Objective, ancestors_of, count_hits, loss_and_hits, marginal_loss, multi_level_loss
 from trainer.training.epoch import plan_epoch, train_epoch
 
 SIZES = (3, 7)
@@ -153,7 +153,7 @@ def test_a_finer_head_answers_for_the_taxon_that_is_known(target, expected, dtyp
     logits = [torch.tensor([p]).log() + 1 for p in PROBABILITIES]
     targets = torch.tensor([target])
     with tiny.on_cpu(dtype).autocast():
-        loss = multi_level_loss(logits, targets, None, ANCESTORS)
+        loss = multi_level_loss(logits, targets, None, Objective(ANCESTORS))
     assert loss.item() == pytest.approx(expected, abs=1e-6)
 
 
@@ -184,7 +184,7 @@ def test_it_is_minus_the_log_of_the_summed_softmax_image_by_image(mixed, count, 
         others = [term(k, i, targets[count - 1 - i].tolist()) for i in range(count)]
         parts = [s * a + (1 - s) * b for s, a, b in zip(share.tolist(), own, others, strict=True)] if mixed else own
         total += sum(parts) / count
-    loss = multi_level_loss(logits, targets, share if mixed else None, ANCESTORS)
+    loss = multi_level_loss(logits, targets, share if mixed else None, Objective(ANCESTORS))
     assert loss.item() == pytest.approx(total, abs=1e-5)
 
 
@@ -195,7 +195,7 @@ def test_where_all_labels_are_known_it_changes_no_bit(mixed, count, seed):
     targets = PATHS[torch.arange(count) % 5]
     share = share if mixed else None
     plain = loss_and_gradients(multi_level_loss(logits, targets, share), logits)
-    found = loss_and_gradients(multi_level_loss(logits, targets, share, ANCESTORS), logits)
+    found = loss_and_gradients(multi_level_loss(logits, targets, share, Objective(ANCESTORS)), logits)
     assert all(torch.equal(a, b) for a, b in zip(found, plain, strict=True))
 
 
@@ -222,7 +222,7 @@ def test_it_compiles_as_one_graph(mixed):
     compiled = torch.compile(multi_level_loss, backend="aot_eager", fullgraph=True)
     for seed in range(3):
         logits, targets, share = drawn_in_tree(12, seed)
-        arguments = (logits, targets, share if mixed else None, ANCESTORS)
+        arguments = (logits, targets, share if mixed else None, Objective(ANCESTORS))
         ours = loss_and_gradients(compiled(*arguments), logits)
         for a, b in zip(ours, loss_and_gradients(multi_level_loss(*arguments), logits), strict=True):
             torch.testing.assert_close(a, b)
@@ -236,9 +236,9 @@ def test_it_compiles_as_one_graph(mixed):
 @given(seed=st.integers(0, 99), parts=st.sampled_from([1, 2, 4, 12]))
 def test_the_mean_over_parts_is_that_of_the_whole_batch_whatever_each_part_knows(ancestors, seed, parts):
     logits, targets, _ = drawn_in_tree(12, seed)
-    at_once = loss_and_gradients(multi_level_loss(logits, targets, None, ancestors), logits)
+    at_once = loss_and_gradients(multi_level_loss(logits, targets, None, Objective(ancestors)), logits)
     pieces = zip(*(z.chunk(parts) for z in logits), targets.chunk(parts), strict=True)
-    losses = [multi_level_loss(list(piece[:-1]), piece[-1], None, ancestors) for piece in pieces]
+    losses = [multi_level_loss(list(piece[:-1]), piece[-1], None, Objective(ancestors)) for piece in pieces]
     together = loss_and_gradients(torch.stack(losses).mean(), logits)
     for a, b in zip(at_once, together, strict=True):
         torch.testing.assert_close(a, b, atol=1e-6, rtol=1e-5)

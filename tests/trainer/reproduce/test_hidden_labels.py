@@ -53,7 +53,7 @@ def test_it_compares_three_ways_with_all_labels(result):
           for way in ("left out", "mask", "marginal")),
     ]  # fmt: skip
     for case in told["cases"]:
-        for rule in ("heads", "path"):
+        for rule in ("independent", "path"):
             assert all(len(case[rule][level]["values"]) == 2 for level in told["levels"])
 
 
@@ -62,7 +62,7 @@ def test_with_all_labels_it_scores_as_a_frozen_run(result, hiertrain, patches, t
     command = ("--hierarchy", patches.hierarchy, "--data", patches.data, *SMALL, "--epochs", 2, "--freeze-backbone")
     assert hiertrain(*command, "--out", tmp_path / "run", "--seed", 0).code == 0
     last = list(csv.DictReader((tmp_path / "run" / "log.csv").read_text().splitlines()))[-1]
-    found = [told["cases"][0]["heads"][level]["values"][0] for level in told["levels"]]
+    found = [told["cases"][0]["independent"][level]["values"][0] for level in told["levels"]]
     assert found == pytest.approx([float(last["test_tone"]), float(last["test_colour"])], abs=1e-6)
 
 

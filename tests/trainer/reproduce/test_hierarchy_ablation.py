@@ -147,7 +147,7 @@ def test_the_methods_score_as_frozen_runs_of_hiertrain(world, capsys):
         run = world / method
         assert hiertrain(*common(world), "--out", run, "--method", method, "--freeze-backbone") == 0
         last = list(csv.DictReader((run / "log.csv").read_text().splitlines()))[-1]
-        found = [rules["heads"]["levels"][level]["values"][0] for level in ("colour", "shade")]
+        found = [rules["independent"]["levels"][level]["values"][0] for level in ("colour", "shade")]
         assert found == pytest.approx([float(last["test_colour"]), float(last["test_shade"])], abs=1e-6)
         assert rules["path"]["tree_inconsistency"]["mean"] == 0
 

@@ -152,6 +152,6 @@ def test_averaged_weights_are_those_that_answer(hiertrain, patches, tmp_path):
     learning, answering = checkpoint.network().state_dict(), checkpoint.answering().state_dict()
     assert any(not torch.equal(learning[name], answering[name]) for name in learning)
     scores = json.loads(hiertrain("evaluate", run, "--json").out)
-    assert [round(level["accuracy"], 6) for level in scores["levels"]] == [
+    assert [round(level["accuracy"], 6) for level in scores["rules"]["independent"]["levels"]] == [
         log(run)[-1]["test_tone"], log(run)[-1]["test_colour"],
     ]  # fmt: skip

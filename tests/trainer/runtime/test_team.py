@@ -248,7 +248,7 @@ def test_a_run_of_two_processes_is_a_run_like_any_other(together, hiertrain):
     assert sorted(path.name for path in run.iterdir()) == FILES
     assert [row["epoch"] for row in log(run)] == list(range(1, EPOCHS + 1))
     scores = json.loads(hiertrain("evaluate", run, "--json").out)
-    assert [round(level["accuracy"], 6) for level in scores["levels"]] == [
+    assert [round(level["accuracy"], 6) for level in scores["rules"]["independent"]["levels"]] == [
         log(run)[-1][f"test_{level}"] for level in ("tone", "colour")
     ]
 

@@ -23,6 +23,7 @@ from trainer.data.inputs import ArrayInputs
 from trainer.data.labelled import LabelledDataset
 from trainer.data.samples import Samples
 from trainer.inference.forward import count_right
+from trainer.models.losses import Objective
 from trainer.models.methods import build_network
 from trainer.models.network import Network
 from trainer.runtime.device import Compute
@@ -63,9 +64,8 @@ def samples(count, *, frozen, known=None):
 
 def learn(network, config, group, data):
     """Train for two epochs; return the learner, and the loss of either epoch."""
-    learner = Learner(
-        network, config, CPU, len(SIZES), group, ancestors=ANCESTORS if config.partial_labels == "marginal" else None
-    )
+    objective = Objective(ANCESTORS if config.partial_labels == "marginal" else None)
+    learner = Learner(network, config, CPU, len(SIZES), group, objective=objective)
     losses = []
     for epoch in range(2):
         plan = plan_epoch(

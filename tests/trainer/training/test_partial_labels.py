@@ -18,6 +18,7 @@ from trainer import evaluate
 from trainer.config import Config
 from trainer.data.augment import Recipe, draw_params
 from trainer.data.labelled import LabelledDataset
+from trainer.models.losses import Objective
 from trainer.runtime.progress import Reporter
 from trainer.training.epoch import plan_epoch, train_epoch
 from trainer.training.learner import Learner
@@ -144,16 +145,21 @@ def test_a_run_counts_each_level_over_the_images_that_know_it(hiertrain, world, 
     )
     assert outcome.code == 0, outcome
     scores = json.loads(hiertrain("evaluate", tmp_path / "run", "--json").out)
-    assert (scores["n"], scores["known"]) == (20, 10)
-    assert [level["known"] for level in scores["levels"]] == [20, 15, 10]
-    assert [round(level["accuracy"], 6) for level in scores["levels"]] == [
+    assert (scores["n"], scores["rules"]["independent"]["known"]) == (20, 10)
+    assert [level["known"] for level in scores["rules"]["independent"]["levels"]] == [20, 15, 10]
+    assert [round(level["accuracy"], 6) for level in scores["rules"]["independent"]["levels"]] == [
         row[f"test_{level}"] for row in [best(tmp_path / "run")] for level in LEVELS
     ]
-    assert evaluate(tmp_path / "run", device="cpu").to_json()["levels"] == scores["levels"]
+    assert (
+        evaluate(tmp_path / "run", device="cpu").to_json()["rules"]["independent"]["levels"]
+        == scores["rules"]["independent"]["levels"]
+    )
     table = hiertrain("evaluate", tmp_path / "run").out
-    assert [line.split("│")[-2].strip() for line in table.splitlines() if line.startswith("│")] == [
-        "20", "15", "10", "", "10", "20", "10",
-    ]  # fmt: skip
+    rows = [[cell.strip() for cell in line.split("│")[1:-1]] for line in table.splitlines() if line.startswith("│")]
+    images = {row[0]: row[-1] for row in rows}
+    assert [images[level] for level in LEVELS] == ["20", "15", "10"]
+    named = ("average accuracy", "all levels right (FPA)", "contradictions (TICE)", "tree-induced error (TIE)")
+    assert [images[name] for name in named] == ["20", "10", "20", "10"]
     assert hiertrain("report", tmp_path / "run", "--out", tmp_path / "page.html").code == 0
     page = (tmp_path / "page.html").read_text()
     assert "<th>species (10)</th>" in page
@@ -198,7 +204,8 @@ def test_a_level_that_no_image_knows_has_no_score_and_decides_nothing(hiertrain,
     assert json.loads(hiertrain("evaluate", run, "--json").out)["epoch"] == 1 + means.index(max(means))
     assert hiertrain("--resume", run, "--epochs", 3).code == 0
     scores = json.loads(hiertrain("evaluate", run, "--json").out)
-    assert (scores["levels"][2]["accuracy"], scores["full_path_accuracy"], scores["known"]) == (None, None, 0)
+    heads = scores["rules"]["independent"]
+    assert (heads["levels"][2]["accuracy"], heads["full_path_accuracy"], heads["known"]) == (None, None, 0)
     assert re.search(r"│ species +│ +5 │ +- │ +- │ +- │ +0 │", hiertrain("evaluate", run).out)
     assert hiertrain("report", run, "--out", tmp_path / "page.html").code == 0
 
@@ -259,10 +266,10 @@ def test_images_of_a_taxon_without_a_class_to_learn_are_known_as_before_when_a_r
     assert outcome.code == 0, outcome
     assert not differences(tmp_path / "whole", tmp_path / "half")
     scores = json.loads(hiertrain("evaluate", tmp_path / "whole", "--json").out)
-    assert [round(level["accuracy"], 6) for level in scores["levels"]] == [
+    assert [round(level["accuracy"], 6) for level in scores["rules"]["independent"]["levels"]] == [
         log(tmp_path / "whole")[-1][f"test_{level}"] for level in LEVELS
     ]
-    assert [level["known"] for level in scores["levels"]] == [18, 12, 8]
+    assert [level["known"] for level in scores["rules"]["independent"]["levels"]] == [18, 12, 8]
 
 
 def test_where_no_image_of_a_class_can_be_decoded_those_of_its_taxon_are_known_by_the_levels_above(
@@ -279,8 +286,8 @@ def test_where_no_image_of_a_class_can_be_decoded_those_of_its_taxon_are_known_b
     assert outcome.code == 0, outcome
     assert Hierarchy.load(run / "hierarchy.json").sizes == (2, 2, 4)
     scores = json.loads(hiertrain("evaluate", run, "--json").out)
-    assert [level["known"] for level in scores["levels"]] == [18, 12, 8]
-    assert [round(level["accuracy"], 6) for level in scores["levels"]] == [
+    assert [level["known"] for level in scores["rules"]["independent"]["levels"]] == [18, 12, 8]
+    assert [round(level["accuracy"], 6) for level in scores["rules"]["independent"]["levels"]] == [
         log(run)[-1][f"test_{level}"] for level in LEVELS
     ]
 
@@ -332,7 +339,11 @@ def test_parts_of_a_batch_that_know_different_numbers_of_labels_learn_what_the_b
     samples.targets[3:, 1] = -1
     for parts in (1, 2, 4):
         learner = Learner(
-            Plain(), Config("h.json", batch_size=8, accumulate=parts), tiny.CPU, levels=2, ancestors=ancestors
+            Plain(),
+            Config("h.json", batch_size=8, accumulate=parts),
+            tiny.CPU,
+            levels=2,
+            objective=Objective(ancestors),
         )
         train_epoch(learner, samples, plan_epoch(16, 1, batch_size=8, parts=parts), tiny.CPU)
         states.append((tiny.state(learner.network), learner.finish_epoch()[0]))
@@ -352,7 +363,9 @@ def test_a_compiled_epoch_of_mixed_batches_is_one_graph_and_learns_as_the_eager_
     samples.targets[plan.indices[0, 0], 1] = -1
     samples.targets[plan.indices[2, 0, ::3], 1] = -1
     ancestors = (torch.tensor([[0, 1]]), torch.tensor([[0, 0, 1, 1], [0, 1, 2, 3]]))
-    eager, compiled = (Learner(tiny.network(), tiny.CONFIG, tiny.CPU, 2, ancestors=ancestors) for _ in range(2))
+    eager, compiled = (
+        Learner(tiny.network(), tiny.CONFIG, tiny.CPU, 2, objective=Objective(ancestors)) for _ in range(2)
+    )
     steps = [torch.compile(step, backend="aot_eager") for step in compiled.steps]
     counters.clear()
     train_epoch(eager, samples, plan, tiny.CPU)

@@ -6,10 +6,13 @@ import shutil
 import signal
 import subprocess
 import sys
+import time
 from pathlib import Path
 
+import psutil
 import pytest
 import torch
+from processes import Hiertrain
 from runs import differences, log, progress, signals
 from shards import CLASSES, SIZES, WRITERS, samples, truncate
 
@@ -118,6 +121,46 @@ def test_stopped_within_an_epoch_and_resumed_it_ends_as_if_nothing_had_happened(
         assert hiertrain(*options(root, run, cache=cache)).code == 128 + signal.SIGTERM
     assert (progress(run)["epoch"], progress(run)["step"]) == (1, 3)
     assert hiertrain("--resume", run).code == 0
+    assert differences(run, whole) == []
+
+
+@pytest.mark.slow
+def test_killed_at_any_moment_and_resumed_it_ends_as_if_nothing_had_happened(hiertrain, root, options, tmp_path):
+    whole, run = tmp_path / "whole", tmp_path / "run"
+    assert hiertrain(*options(root, whole)).code == 0
+    codes = []
+    for wait in (0.1, 0.4, 0.2, None):
+        saved = (run / "checkpoint.safetensors").exists()
+        process = Hiertrain(tmp_path / "process", *(("--resume", run) if saved else options(root, run)))
+        process.wait_for_training()
+        if wait is not None:
+            process.process.join(wait)
+            process.send(signal.SIGKILL)
+        codes.append(process.end())
+        assert codes[-1] in (0, -signal.SIGKILL), process.err
+    assert -signal.SIGKILL in codes
+    assert codes[-1] == 0
+    assert differences(run, whole) == []
+
+
+@pytest.mark.slow
+def test_two_processes_killed_and_started_again_end_as_if_nothing_had_happened(options, tmp_path):
+    root, whole, run = WRITERS["webdataset"](tmp_path / "shards"), tmp_path / "whole", tmp_path / "run"
+
+    def started(*arguments):
+        command, environment = [*TORCHRUN, *map(str, arguments)], {**os.environ, "PYTHONPATH": str(REPO)}
+        return subprocess.Popen(command, cwd=REPO, env=environment, start_new_session=True, stderr=subprocess.DEVNULL)
+
+    assert started(*options(root, whole, "--epochs", 4)).wait(200) == 0
+    killed = started(*options(root, run, "--epochs", 4))
+    while killed.poll() is None and not (run / "checkpoint.safetensors").exists():
+        time.sleep(0.01)
+    for process in psutil.Process(killed.pid).children(recursive=True):
+        process.kill()
+    killed.kill()
+    assert killed.wait(20) == -signal.SIGKILL
+    assert 1 <= progress(run)["epoch"] < 4
+    assert started("--resume", run).wait(200) == 0
     assert differences(run, whole) == []
 
 

@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterable, Iterator
 
 from torch import nn
+from torch.nn.modules.batchnorm import _BatchNorm
 
 
 def is_plain(module: nn.Module) -> bool:
@@ -46,6 +47,11 @@ def group_by_block(named: Iterable[tuple[str, nn.Parameter]], parts: Iterable[nn
         elif own:
             blocks.append(own)
     return [[*names.values(), *blocks[0]], *blocks[1:]] if blocks else []
+
+
+def batch_norms(module: nn.Module) -> Iterator[nn.Module]:
+    """Yield the parts that normalise by a batch's statistics and keep running ones."""
+    return (part for part in module.modules() if isinstance(part, _BatchNorm))
 
 
 def resting_parts(module: nn.Module) -> Iterator[nn.Module]:

@@ -11,7 +11,7 @@ from torch import Tensor, nn
 
 from taxonomy import HiertaxError
 from trainer.config import Pool
-from trainer.models.backbones.blocks import group_by_block, parts_of, resting_parts
+from trainer.models.backbones.blocks import batch_norms, group_by_block, parts_of, resting_parts
 from trainer.models.backbones.pooling import POOLINGS, GeneralisedMean
 
 Channels = tuple[float, float, float]  # red, green, blue
@@ -67,6 +67,8 @@ class Backbone(nn.Module):
         Whether the network has a token that stands for the whole image.
     pool
         How the last map becomes one vector, see `pool_by`.
+    keeps_statistics
+        Whether its batch norms go by their running statistics in training too, and leave them as they are.
     """
 
     name: str
@@ -75,6 +77,7 @@ class Backbone(nn.Module):
     preprocessing: Preprocessing = IMAGENET
     has_class_token: bool = False
     pool: Pool = "max"
+    keeps_statistics: bool = False
 
     @property
     def width(self) -> int:
@@ -170,7 +173,7 @@ class Backbone(nn.Module):
         """Take part in learning, or not; what does not learn stays as in answering: it counts no batch's statistics."""
         super().train(mode)
         if mode:
-            for part in resting_parts(self):
+            for part in chain(resting_parts(self), batch_norms(self) if self.keeps_statistics else ()):
                 part.eval()
         return self
 

@@ -72,7 +72,7 @@ def network_of(config: Config, hierarchy: Hierarchy, *, weights: str = "none") -
     network = build_network(
         config.method, config.backbone, hierarchy.sizes, paths=hierarchy.paths, weights=weights,
         frozen=config.freeze_backbone, options=config.method_options, image_size=config.image_size, pool=config.pool,
-        train_blocks=config.train_blocks,
+        train_blocks=config.train_blocks, keeps_statistics=config.norm_statistics == "pretrained",
     )  # fmt: skip
     if config.heads_first:
         _check_features(network, config.method, "heads_first")
@@ -83,6 +83,7 @@ def build_network(
     method: str, backbone: str, sizes: Sequence[int], *, paths: IntArray | None = None,
     weights: str = "none", frozen: bool = False, options: str | None = None,
     image_size: int = 224, pool: Pool = "max", train_blocks: int | None = None,
+    keeps_statistics: bool = False,
 ) -> Network:  # fmt: skip
     """Build the network of a method.
 
@@ -104,6 +105,8 @@ def build_network(
         Of the method's own, those that are not left at their defaults: ``width=512,depth=2``.
     image_size, pool, train_blocks
         See `trainer.models.backbones.build_backbone`.
+    keeps_statistics
+        See `trainer.models.backbones.Backbone`.
 
     Raises
     ------
@@ -113,6 +116,7 @@ def build_network(
 
     def new_backbone() -> Backbone:
         made = build_backbone(backbone, weights, image_size=image_size, pool=pool, train_blocks=train_blocks)
+        made.keeps_statistics = keeps_statistics
         return made.requires_grad_(False) if frozen else made
 
     made = method_of(method)

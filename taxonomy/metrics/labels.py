@@ -1,4 +1,4 @@
-"""Hierarchical scores over arrays of predicted and true labels.
+"""One function per score, over arrays of predicted and true labels.
 
 Labels are int arrays ``[N, K]``: one label index per sample and level, coarsest first (the rows of
 `Hierarchy.paths` for consistent ones). A true label of -1 is unknown, where a function says that it may be.
@@ -9,8 +9,8 @@ from __future__ import annotations
 
 import math
 from collections.abc import Sequence
-from dataclasses import asdict, dataclass
-from typing import Any, Literal
+from dataclasses import dataclass
+from typing import Final, Literal
 
 import numpy as np
 from numpy.typing import NDArray
@@ -20,6 +20,7 @@ from taxonomy.lca import BLOCK
 
 FloatArray = NDArray[np.float64]
 NodeSet = Literal["heads", "leaf+ancestors", "heads+ancestors"]
+TOPS: Final = (1, 5, 20)  # the k of AHD@k
 
 
 def level_accuracy(truth: IntArray, predicted: IntArray) -> FloatArray:
@@ -44,10 +45,10 @@ def _share(count: int, of: int) -> float:
 
 def weighted_average_accuracy(hierarchy: Hierarchy, truth: IntArray, predicted: IntArray) -> float:
     """Return the accuracies averaged over levels with the numbers of labels as weights (wAP), as `level_accuracy`."""
-    return _average(level_accuracy(truth, predicted), hierarchy.sizes)
+    return average_over_levels(level_accuracy(truth, predicted), hierarchy.sizes)
 
 
-def _average(accuracy: FloatArray, weights: Sequence[int]) -> float:
+def average_over_levels(accuracy: FloatArray, weights: Sequence[int]) -> float:
     """Average over the levels of which anything is known."""
     known = ~np.isnan(accuracy)
     return float(np.average(accuracy[known], weights=np.array(weights)[known])) if known.any() else math.nan
@@ -127,7 +128,7 @@ def hierarchical_precision_recall(
     average
         ``micro`` divides sums over samples, ``macro`` averages each sample's own scores.
     """
-    hits, size = _node_overlap(hierarchy, truth, predicted, nodes)
+    hits, size = node_overlap(hierarchy, truth, predicted, nodes)
     true_size = np.full_like(size, hierarchy.depth)
     if average == "micro":
         hits, size, true_size = hits.sum(keepdims=True), size.sum(keepdims=True), true_size.sum(keepdims=True)
@@ -135,7 +136,7 @@ def hierarchical_precision_recall(
     return PrecisionRecall(float((hits / size).mean()), float((hits / true_size).mean()), float(f1.mean()))
 
 
-def _node_overlap(
+def node_overlap(
     hierarchy: Hierarchy, truth: IntArray, predicted: IntArray, nodes: NodeSet
 ) -> tuple[IntArray, IntArray]:
     """Return per sample how many predicted nodes are true, and how many distinct nodes are predicted."""
@@ -166,129 +167,31 @@ def _overlap_of_columns(
     return hits, size
 
 
-def calibration_error(probability: FloatArray, right: NDArray[np.bool_], bins: int = 15) -> float:
-    """Return the expected calibration error: how far stated probability and share of right answers lie apart.
+def distances_of_top(
+    hierarchy: Hierarchy, truth: IntArray, top: IntArray, counts: Sequence[int] = TOPS
+) -> dict[int, IntArray]:
+    """Return for each of some k the sum of the LCA heights of the k best leaves, ``[N]``: k times the AHD of a sample.
 
     Parameters
     ----------
-    probability
-        float64 ``[N]``: how likely each answer was said to be.
-    right
-        bool ``[N]``: whether it was right.
-    bins
-        The number of equal bins of probability over which the absolute gaps are averaged (Guo et al. 2017).
+    truth
+        int64 ``[N]``: the true leaf; -1, unknown, gives 0.
+    top
+        int64 ``[N, M]``: the leaves that were thought best, best first.
+    counts
+        The k. One that is above M is left out: among all leaves there is nothing to choose.
     """
-    which = np.minimum((probability * bins).astype(np.int64), bins - 1)
-    gaps = np.bincount(which, weights=probability - right, minlength=bins)
-    return float(np.abs(gaps).sum() / len(probability))
+    heights = hierarchy.depth - 1 - hierarchy.lca_level(np.maximum(truth, 0)[:, None], top)
+    heights[truth < 0] = 0
+    return {k: heights[:, :k].sum(axis=1) for k in counts if k <= top.shape[1]}
 
 
-@dataclass(frozen=True)
-class LevelScores:
-    """The scores of one level, as fractions; NaN where no sample knows the level.
-
-    Attributes
-    ----------
-    level, labels
-        What the level is called, and how many labels it has.
-    known
-        How many samples know their true label at this level: those that count.
-    accuracy, majority
-        The share of right labels, and what always answering the commonest true label would score.
-    calibration_error
-        See `calibration_error`; NaN where the answers came without probabilities.
-    """
-
-    level: str
-    labels: int
-    known: int
-    accuracy: float
-    majority: float
-    calibration_error: float = math.nan
-
-
-@dataclass(frozen=True)
-class LabelScores:
-    """The scores of predicted labels, as fractions: those of the paper and the hierarchical ones.
-
-    Attributes
-    ----------
-    n, known
-        The number of samples, and of those whose true label is known at every level.
-    levels
-        The scores of each of the K levels.
-    average_accuracy, weighted_average_accuracy
-        Means over levels, the second with the numbers of labels as weights.
-    full_path_accuracy, mistake_severity, mean_lca_height, hierarchical_f1
-        Over the `known` samples; NaN where there is none, and the severity also where no leaf is wrong.
-    tree_inconsistency
-        Over all samples.
-    """
-
-    n: int
-    known: int
-    levels: tuple[LevelScores, ...]
-    average_accuracy: float
-    weighted_average_accuracy: float
-    full_path_accuracy: float
-    tree_inconsistency: float
-    mistake_severity: float
-    mean_lca_height: float
-    hierarchical_f1: float
-
-    def to_json(self) -> dict[str, Any]:
-        """Return the scores as plain JSON values, None in place of NaN."""
-        return {**_json(asdict(self)), "levels": [_json(asdict(level)) for level in self.levels]}
-
-
-def _json(fields: dict[str, Any]) -> dict[str, Any]:
-    return {name: None if isinstance(x, float) and math.isnan(x) else x for name, x in fields.items()}
-
-
-def score_labels(
-    hierarchy: Hierarchy, truth: IntArray, predicted: IntArray, probability: FloatArray | None = None
-) -> LabelScores:
-    """Return the scores of one evaluation.
+def average_hierarchical_distance(hierarchy: Hierarchy, truth: IntArray, top: IntArray, k: int) -> float:
+    """Return the mean LCA height of the k best leaves of each sample (AHD@k; Bertinetto et al. 2020).
 
     Parameters
     ----------
-    truth, predicted
-        int64 ``[N, K]``, N at least 1; a true label may be unknown (-1).
-    probability
-        float64 ``[N, K]``: how likely each predicted label was said to be.
+    truth, top
+        As of `distances_of_top`, N at least 1; all true leaves are known, and k is M at most.
     """
-    accuracy, baseline, unknown = level_accuracy(truth, predicted), majority_baseline(truth), truth < 0
-    whole = ~unknown.any(axis=1)
-    errors = [math.nan] * hierarchy.depth if probability is None else _calibration_errors(truth, predicted, probability)
-    return LabelScores(
-        n=len(truth),
-        known=int(whole.sum()),
-        levels=tuple(
-            LevelScores(level.name, len(level), len(truth) - int(unknown[:, k].sum()), float(a), float(b), errors[k])
-            for k, (level, a, b) in enumerate(zip(hierarchy.levels, accuracy, baseline, strict=True))
-        ),
-        average_accuracy=_average(accuracy, [1] * hierarchy.depth),
-        weighted_average_accuracy=_average(accuracy, hierarchy.sizes),
-        tree_inconsistency=tree_inconsistency(hierarchy, predicted),
-        **_path_scores(hierarchy, truth[whole], predicted[whole]),
-    )
-
-
-def _calibration_errors(truth: IntArray, predicted: IntArray, probability: FloatArray) -> list[float]:
-    columns = zip(truth.T, predicted.T, probability.T, strict=True)
-    known = ((t >= 0, t == p, q) for t, p, q in columns)
-    return [calibration_error(q[seen], right[seen]) if seen.any() else math.nan for seen, right, q in known]
-
-
-def _path_scores(hierarchy: Hierarchy, truth: IntArray, predicted: IntArray) -> dict[str, float]:
-    """Score whole paths, of which nothing is unknown."""
-    names = ("full_path_accuracy", "mistake_severity", "mean_lca_height", "hierarchical_f1")
-    if not len(truth):
-        return dict.fromkeys(names, math.nan)
-    found = (
-        full_path_accuracy(truth, predicted),
-        mistake_severity(hierarchy, truth, predicted),
-        float(lca_height(hierarchy, truth, predicted).mean()),
-        hierarchical_precision_recall(hierarchy, truth, predicted).f1,
-    )
-    return dict(zip(names, found, strict=True))
+    return float(distances_of_top(hierarchy, truth, top, [k])[k].mean()) / k

@@ -1,0 +1,116 @@
+"""The names of a level in the forms that the rules about names compare, each made once and only when asked for."""
+
+from __future__ import annotations
+
+import unicodedata
+from collections.abc import Collection, Iterator, Sequence
+from functools import cached_property
+
+import numpy as np
+from numpy.typing import NDArray
+
+from taxonomy.distinct import FEW, all_different, hashes_differ, line_hashes, surely_different
+
+PUNCTUATION = " -_'.,;:()[]/&"
+QUOTES = '"\u2018\u2019\u201a\u201c\u201d\u201e\u00ab\u00bb`\u00b4\u2032\u2033\u02bc'  # of cultivars
+HYBRID = dict.fromkeys("\u00d7\u2715\u2716\u2a09\u2a2f", "x")  # signs of a cross, for which an x is typed
+SPELLING = str.maketrans({**dict.fromkeys(PUNCTUATION + QUOTES, ""), **HYBRID})
+CHUNK = 4096  # names that are looked over at once
+
+
+class Names:
+    """The names of a level.
+
+    Where all are plain (visible ASCII with single spaces inside), what is made of them is made of their joined text,
+    in a few passes and without a string for each.
+
+    Attributes
+    ----------
+    given
+        The names as they are.
+    """
+
+    def __init__(self, given: list[str]) -> None:
+        self.given = given
+
+    def __len__(self) -> int:
+        return len(self.given)
+
+    @cached_property
+    def text(self) -> bytes | None:
+        """The plain names in one case with a line feed between them; None if one is not plain."""
+        joined = "\n".join(self.given)
+        return joined.encode().lower() if self.given and _is_plain(joined, len(self.given)) else None
+
+    @cached_property
+    def folded(self) -> list[str]:
+        """The names in one case and with single spaces."""
+        if self.text is not None:
+            return self.text.decode().split("\n")
+        return [" ".join(name.split()).casefold() for name in self.given]
+
+    @cached_property
+    def bare_text(self) -> bytes | None:
+        """The folded names without punctuation, as `text` has them."""
+        return None if self.text is None else self.text.translate(None, (PUNCTUATION + '"`').encode())
+
+    @cached_property
+    def bare(self) -> list[str]:
+        """The folded names without accents and punctuation."""
+        return [_bare(key) for key in self.folded] if self.bare_text is None else self.bare_text.decode().split("\n")
+
+    @cached_property
+    def hashes(self) -> NDArray[np.uint64] | None:
+        """A hash of each bare name, uint64 ``[n]``; None if one is not plain, or is very long."""
+        return None if self.bare_text is None else line_hashes(self.bare_text)
+
+    def fold(self, index: int) -> str:
+        """Return one folded name."""
+        return self.given[index].lower() if self.text is not None else self.folded[index]
+
+    def find(self, known: Collection[str]) -> list[int]:
+        """Return the indices of the names that are, folded, among some, ascending."""
+        if len(self) > FEW and self.hashes is not None:
+            wanted = Names([name for name in known if name.isascii()]).hashes
+            if wanted is not None:
+                wanted.sort()
+                alike = wanted[np.minimum(np.searchsorted(wanted, self.hashes), len(wanted) - 1)] == self.hashes
+                return [j for j in np.flatnonzero(alike).tolist() if self.fold(j) in known]
+        return [j for j, key in enumerate(self.folded) if key in known]
+
+    def unusual(self) -> Iterator[tuple[int, str]]:
+        """Yield the names, with their indices, that may not be plain."""
+        if self.text is None:
+            for start in range(0, len(self.given), CHUNK):
+                part = self.given[start : start + CHUNK]
+                if not _is_plain("\n".join(part), len(part)):
+                    yield from enumerate(part, start)
+
+    def all_unlike(self, *, spelling: bool) -> bool:
+        """Tell whether all are ASCII and differ in more than capitals, spaces and, if asked, punctuation."""
+        if self.text is None and not all(map(str.isascii, self.given)):
+            return False
+        if not spelling:
+            return (self.text is not None and surely_different(self.text)) or all_different(self.folded)
+        return surely_unlike([self]) or len(set(self.bare)) == len(self.bare)
+
+
+def surely_unlike(levels: Sequence[Names]) -> bool:
+    """Tell whether all names of all levels are plain, and differ in more than capitals, spaces and punctuation."""
+    known = [names.hashes for names in levels if names.hashes is not None]
+    if len(known) < len(levels):
+        return False
+    return hashes_differ(np.concatenate(known))
+
+
+def _is_plain(text: str, count: int) -> bool:
+    """Tell whether names, joined by line feeds, are visible ASCII with single spaces inside."""
+    if not text.isascii() or (" " in text and any(spaces in f"\n{text}\n" for spaces in ("  ", " \n", "\n "))):
+        return False
+    code = np.frombuffer(text.encode(), dtype=np.uint8)
+    seams = count - 1  # the line feeds, which alone of all that does not print may be there
+    return text.count("\n") == seams == np.count_nonzero(code < ord(" ")) and "\x7f" not in text
+
+
+def _bare(key: str) -> str:
+    return "".join(c for c in unicodedata.normalize("NFKD", key.translate(SPELLING)) if not unicodedata.combining(c))

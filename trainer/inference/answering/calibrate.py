@@ -1,0 +1,185 @@
+"""A run's answers calibrated on images that it has not learned from, and how far they are off before and after."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass, replace
+from pathlib import Path
+from typing import Any, NamedTuple
+
+import numpy as np
+from torch import Tensor
+
+from taxonomy import Hierarchy, HiertaxError
+from taxonomy.hierarchy import IntArray
+from taxonomy.metrics import calibration_error
+from trainer.config import Config
+from trainer.data.datasets import Split
+from trainer.data.labelled import LabelledDataset
+from trainer.data.placement import open_split
+from trainer.inference.answering.answer import Answering
+from trainer.inference.answering.fitting import fit
+from trainer.inference.answering.stopping import FloatArray
+from trainer.inference.decoding import Rule
+from trainer.inference.predictor import Predictor
+from trainer.runs.calibration import Calibration, checkpoint_seal
+from trainer.runtime.progress import Reporter
+
+KEPT = 2**24  # logits of validation images that a calibration keeps, 64 MB: 58,000 images of 290 labels
+BINS = 15
+ORIGINS = {"held_out": "held out of training", "val": "of the val split"}
+
+
+class Labelled(NamedTuple):
+    """What the heads say of some images, K float32 tensors ``[N, C_k]``, and their labels, int64 ``[N, K]``."""
+
+    logits: list[Tensor]
+    truth: IntArray
+
+
+@dataclass(frozen=True)
+class Reliability:
+    """How often answers of a level are right, by how likely they are said to be: ``bins`` equal bins from 0 to 1.
+
+    Attributes
+    ----------
+    level
+        The level's name.
+    error
+        The expected calibration error, NaN where no image knows the level.
+    count, probability, right
+        Of each bin the number of answers, and the means of what they are said to be and of what they are; NaN where
+        it is empty.
+    """
+
+    level: str
+    error: float
+    count: IntArray
+    probability: FloatArray
+    right: FloatArray
+
+
+def calibration_of(
+    hierarchy: Hierarchy, logits: Sequence[Tensor], truth: IntArray, *, checkpoint: str, images: str
+) -> Calibration:
+    """Fit temperatures on validation images, and keep the images' logits beside them.
+
+    Parameters
+    ----------
+    logits, truth
+        K tensors ``[N, C_k]`` on the CPU and int64 ``[N, K]``, -1 where a label is unknown; N at least 1.
+    checkpoint, images
+        See `Calibration`.
+    """
+    most = max(1, KEPT // sum(hierarchy.sizes))
+    if len(truth) > most:
+        rows = np.linspace(0, len(truth) - 1, most).astype(np.int64)
+        logits, truth = [z[rows] for z in logits], truth[rows]
+    temperatures, weights = fit(hierarchy, logits, truth)
+    return Calibration(checkpoint, temperatures, weights, images, tuple(z.float() for z in logits), truth)
+
+
+def calibrate(predictor: Predictor, reporter: Reporter, **where: Any) -> Calibration:
+    """Calibrate a run on its validation images, and write the calibration into its folder.
+
+    Parameters
+    ----------
+    where
+        ``data``, ``skip_bad_images``, ``cache`` and ``workers``, as of `trainer.evaluation.scoring.evaluate`.
+
+    Raises
+    ------
+    HiertaxError
+        If the run holds no images out, which nothing else can stand for, or the dataset cannot be read.
+    """
+    config, task = dataset_of(predictor, reporter, **where)
+    _, held_out = task.dataset.to_learn(config.limit_per_class, config.val_fraction)
+    if not len(held_out):
+        raise HiertaxError(
+            f"{predictor.run}: was trained on all images that it may learn from, and how sure to be shows only on "
+            "others; train anew by `hiertrain --val-fraction 0.1`, or on a dataset with a val split"
+        )
+    found = labelled_logits(predictor, held_out, "validation", config, task, reporter)
+    calibration = calibration_of(
+        predictor.hierarchy, *found,
+        checkpoint=checkpoint_seal(predictor.run), images="held_out" if config.val_fraction else "val",
+    )  # fmt: skip
+    calibration.save(predictor.run)
+    return calibration
+
+
+def dataset_of(
+    predictor: Predictor,
+    reporter: Reporter,
+    *,
+    data: str | Path | None = None,
+    skip_bad_images: bool | None = None,
+    cache: str = "auto",
+    workers: int | None = None,
+) -> tuple[Config, LabelledDataset]:
+    """Prepare the dataset of a run again, with other places where they are named."""
+    changes: dict[str, Any] = {"cache": cache, "workers": workers}
+    changes |= {} if data is None else {"data": str(data)}
+    changes |= {} if skip_bad_images is None else {"skip_bad_images": skip_bad_images}
+    config = replace(predictor.config, **changes)
+    return config, LabelledDataset.prepare(config, predictor.hierarchy, reporter, run=predictor.run)
+
+
+def labelled_logits(
+    predictor: Predictor, split: Split, what: str, config: Config, task: LabelledDataset, reporter: Reporter
+) -> Labelled:
+    """Return what a run says of the images of a split, and their labels."""
+    images, kept = open_split(split, what, config, predictor.compute, reporter)
+    return Labelled(predictor.logits_of(images), task.paths[split.labels[kept]])
+
+
+def calibrated(hierarchy: Hierarchy, calibration: Calibration, **how: Any) -> Answering:
+    """Return how a calibrated run answers; `how` is what else is to be other than by default."""
+    return Answering(hierarchy, temperatures=calibration.temperatures, path_weights=calibration.path_weights, **how)
+
+
+def reliability(answering: Answering, logits: Sequence[Tensor], truth: IntArray) -> list[Reliability]:
+    """Return for each level how likely answers are said to be, and how often they are right."""
+    found = answering.answer(logits)
+    columns = zip(answering.hierarchy.levels, found.labels.T, found.probability.T, truth.T, strict=True)
+    return [_reliability(level.name, p[y >= 0], (label == y)[y >= 0]) for level, label, p, y in columns]
+
+
+def _reliability(level: str, probability: FloatArray, right: np.typing.NDArray[np.bool_]) -> Reliability:
+    at = np.minimum((probability * BINS).astype(np.int64), BINS - 1)
+    count = np.bincount(at, minlength=BINS)
+    filled = np.where(count > 0, count, np.nan)
+    error = calibration_error(probability, right, BINS) if len(right) else np.nan
+    means = (np.bincount(at, weights=values, minlength=BINS) / filled for values in (probability, right))
+    return Reliability(level, error, count, *means)
+
+
+def errors(
+    hierarchy: Hierarchy, calibration: Calibration, logits: Sequence[Tensor], truth: IntArray
+) -> list[dict[str, Any]]:
+    """Return how far off the stated probabilities are on some images, a row for each level and way to answer.
+
+    Each has ``level``, ``answers`` (``independent`` or ``path``), ``images``, those that know the level,
+    ``temperature``, and the expected calibration errors ``before`` and ``after``.
+    """
+    rows = []
+    ways: tuple[Rule, ...] = ("independent", "path")
+    for way in ways:
+        before = reliability(Answering(hierarchy, decode=way), logits, truth)
+        after = reliability(calibrated(hierarchy, calibration, decode=way), logits, truth)
+        for k, (one, other) in enumerate(zip(before, after, strict=True)):
+            known, temperature = int(one.count.sum()), calibration.temperatures[k]
+            rows.append(
+                {"level": one.level, "answers": way, "images": known, "temperature": temperature}
+                | {"before": one.error, "after": other.error}
+            )
+    return rows
+
+
+def told(hierarchy: Hierarchy, calibration: Calibration) -> str:
+    """Say in one line what a calibration was made of and what it does."""
+    rows = errors(hierarchy, calibration, calibration.logits, calibration.truth)
+    *_, finest = (row for row in rows if row["answers"] == "path")
+    change = f"{100 * finest['before']:.1f} -> {100 * finest['after']:.1f} %"
+    origin = f"{calibration.n:,} images {ORIGINS[calibration.images]}"
+    return f"calibrated on {origin}: calibration error of the {finest['level']} {change}"

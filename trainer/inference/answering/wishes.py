@@ -1,0 +1,95 @@
+"""How people wish a run to answer, checked without torch, which takes seconds to import."""
+
+from __future__ import annotations
+
+from collections.abc import Collection, Mapping, Sequence
+from dataclasses import dataclass, fields
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+from taxonomy import HiertaxError
+from taxonomy.datasets.notes import nearest
+
+if TYPE_CHECKING:
+    from trainer.inference.answering.answer import Depth
+    from trainer.inference.decoding import Rule
+
+Names = str | Sequence[str]
+
+
+@dataclass(frozen=True)
+class Wishes:
+    """How answers are wished for; by default down to the leaf, of anything in the tree.
+
+    Attributes
+    ----------
+    decode
+        Where labels come from, one of `trainer.inference.decoding.RULES`; None for the best path.
+    confidence
+        How sure to be of an answer, from 0 to 1; where it is not reached the answer is less deep.
+    rule
+        How deep to answer: ``path``, ``threshold``, ``majority`` or ``darts``; see `Answering`.
+    target_accuracy
+        The share of answers to be right, from which `confidence` is found on the validation images.
+    within, without
+        Taxa of one of which, or of none of which, everything is.
+    classes
+        Classes or taxa that there are; a file of them, one a line, or their names.
+    prior
+        How common each class is; a CSV file of names and counts, or counts by name.
+    unknown
+        The share of images of the tree that may be called unknown, from 0 to 1, so that others are.
+    """
+
+    decode: Rule | None = None
+    confidence: float | None = None
+    rule: Depth = "path"
+    target_accuracy: float | None = None
+    within: Names = ()
+    without: Names = ()
+    classes: Path | str | Collection[str] | None = None
+    prior: Path | str | Mapping[str, float] | None = None
+    unknown: float | None = None
+
+    def __post_init__(self) -> None:
+        """Refuse wishes that exclude each other, before anything is loaded.
+
+        Raises
+        ------
+        HiertaxError
+            The settings, and what to do.
+        """
+        if self.target_accuracy is not None:
+            if not 0 < self.target_accuracy < 1:
+                raise HiertaxError(f"`target_accuracy` {self.target_accuracy:g}: give a number above 0 and below 1")
+            if self.confidence is not None or self.rule == "majority":
+                other = "`rule` majority" if self.confidence is None else "`confidence`"
+                raise HiertaxError(f"`target_accuracy`: chooses how deep to answer, as {other} does; leave one out")
+        elif self.rule == "darts":
+            raise HiertaxError("`rule` darts: trades accuracy for information; give `target_accuracy`")
+        if self.confidence is not None and not 0 <= self.confidence <= 1:
+            raise HiertaxError(f"`confidence` {self.confidence:g}: give a number from 0 to 1")
+        if self.unknown is not None and not 0 <= self.unknown <= 1:
+            raise HiertaxError(f"`unknown` {self.unknown:g}: give a number from 0 to 1")
+
+    @property
+    def is_cautious(self) -> bool:
+        """Whether answers may stop above the leaf, so that it matters how sure they are."""
+        return self.confidence is not None or self.rule != "path"
+
+
+def make_wishes(wishes: Mapping[str, Any]) -> Wishes:
+    """Return the wishes of some settings by name, the others at their defaults.
+
+    Raises
+    ------
+    HiertaxError
+        If there is no such setting, or `Wishes` refuses one.
+    """
+    known = [field.name for field in fields(Wishes)]
+    for name in wishes:
+        if name not in known:
+            raise HiertaxError(
+                f"{name}: no such setting of answers{nearest(name, known)}; there are {', '.join(known)}"
+            )
+    return Wishes(**wishes)
