@@ -11,7 +11,7 @@ from torch.nn.functional import cross_entropy
 
 from taxonomy import HiertaxError
 from trainer.models.channels import ChannelOptions, channel_groups, class_scores, class_spread, draw_kept
-from trainer.models.losses import multi_level_loss
+from trainer.models.losses import PLAIN, multi_level_loss
 
 TWO_CLASSES = ((2, 2),)
 CPU = torch.device("cpu")
@@ -98,7 +98,7 @@ def loss_of(network, **settings):
     network.options = replace(network.options, **settings)
     images, targets = tiny.batch()
     (step,) = network.training_steps()
-    return step(images, targets, None, None)[0].item()
+    return step(images, targets, None, PLAIN)[0].item()
 
 
 @pytest.mark.parametrize("method", ["mc", "ours_mc"])
@@ -124,7 +124,7 @@ def test_channels_may_belong_to_labels_of_every_level():
     assert [sum(count for count, _ in groups) for groups in network.groups] == [2, 3, 5]
     assert len(tiny.build("ours_mc", (2, 3, 5)).groups) == 1
     (step,) = network.training_steps()
-    loss, hits = step(torch.randn(4, 3, 64, 64), torch.zeros(4, 3, dtype=torch.int64), None, None)
+    loss, hits = step(torch.randn(4, 3, 64, 64), torch.zeros(4, 3, dtype=torch.int64), None, PLAIN)
     assert loss.isfinite()
     assert hits.shape == (3,)
 
@@ -134,7 +134,7 @@ def test_it_sends_gradient_to_the_map_past_the_heads():
     for parameter in network.classifier.parameters():
         parameter.data.zero_()
     network.options = replace(network.options, weight=1.0)
-    network.training_steps()[0](images, targets, None, None)[0].backward()
+    network.training_steps()[0](images, targets, None, PLAIN)[0].backward()
     assert network.backbone.stages[-1][0].weight.grad.abs().sum() > 0
 
 

@@ -12,7 +12,7 @@ from trainer.data.samples import Samples
 from trainer.inference.decoding import top_labels
 from trainer.inference.forward import count_right, predict_logits
 from trainer.models.heads import FinestHead, Levels
-from trainer.models.losses import multi_level_loss
+from trainer.models.losses import PLAIN, Objective, multi_level_loss
 from trainer.models.methods import build_network
 from trainer.training.epoch import plan_epoch, train_epoch
 
@@ -71,7 +71,7 @@ def test_they_do_not_learn_from_coarser_labels(method):
         for coarse in (0, 1, -1):
             torch.manual_seed(0)
             targets = torch.stack([torch.full((8,), coarse), torch.arange(8) % 4], dim=1)
-            losses.append(step(images, targets, None, None)[0].item())
+            losses.append(step(images, targets, None, PLAIN)[0].item())
         assert losses[0] == losses[1] == losses[2]
 
 
@@ -80,7 +80,7 @@ def test_an_image_of_which_nothing_is_known_teaches_no_head(method):
     network, (images, targets) = tiny.of_stages(method).eval(), tiny.batch()
     for step in network.training_steps():
         torch.manual_seed(0)
-        loss, hits = step(images, torch.full_like(targets, -1), None, None)
+        loss, hits = step(images, torch.full_like(targets, -1), None, PLAIN)
         loss.backward()
         assert hits.tolist() == [0, 0]
     heads = [p for name, p in network.named_parameters() if ".heads.heads." in name]
@@ -88,12 +88,12 @@ def test_an_image_of_which_nothing_is_known_teaches_no_head(method):
     assert all(p.grad.count_nonzero() == 0 for p in heads)
 
 
-def test_one_label_above_all_is_what_a_finest_head_answers_for():
+def test_a_label_above_all_is_what_a_finest_head_answers_for():
     """With `marginal`, of an image known to its coarser level only, it is asked for one of the labels below."""
     network, (images, _) = tiny.of_stages("ft").eval(), tiny.batch()
     ancestors = (torch.tensor([[0, 1]]), torch.tensor([[0, 0, 1, 1], [0, 1, 2, 3]]))
     targets = torch.tensor([[0, -1], [1, -1]] * 4)
-    loss, _ = network.training_steps()[0](images, targets, None, ancestors)
+    loss, _ = network.training_steps()[0](images, targets, None, Objective(ancestors))
     chance = network(images)[-1].softmax(1)
     below = torch.stack([chance[:, :2].sum(1), chance[:, 2:].sum(1)], dim=1)
     torch.testing.assert_close(loss, cross_entropy(below.log(), targets[:, 0]))
@@ -132,7 +132,7 @@ def test_any_number_of_levels(method, sizes):
     network = tiny.of_stages(method, sizes=sizes)
     images, targets = torch.randn(4, 3, 32, 32), torch.from_numpy(tiny.paths(sizes))[:4]
     for step in network.training_steps():
-        loss, hits = step(images, targets, None, None)
+        loss, hits = step(images, targets, None, PLAIN)
         loss.backward()
         assert hits.shape == (len(sizes),)
     assert [z.shape for z in network.eval()(images)] == [(4, size) for size in sizes]
@@ -146,7 +146,7 @@ def test_mixed_images_count_by_their_shares(method):
         losses = []
         for share in (None, torch.ones(8), torch.full((8,), 0.5)):
             torch.manual_seed(0)
-            losses.append(step(images, targets, share, None)[0].item())
+            losses.append(step(images, targets, share, PLAIN)[0].item())
         assert losses[1] == pytest.approx(losses[0], rel=1e-5)
         assert losses[2] != losses[0]
 
@@ -158,7 +158,7 @@ def test_every_method_learns_and_answers_at_224_and_448_px(method, size):
     network = tiny.build(method, (2, 4), "resnet10", image_size=size)
     images, targets = torch.randn(2, 3, size, size), torch.tensor([[0, 1], [1, 3]])
     for step in network.train().training_steps():
-        loss, _ = step(images, targets, None, None)
+        loss, _ = step(images, targets, None, PLAIN)
         loss.backward()
         assert loss.isfinite()
     with torch.inference_mode():

@@ -13,7 +13,7 @@ from torch import nn
 from taxonomy import HiertaxError
 from trainer.models.backbones import build_backbone
 from trainer.models.jigsaw import jigsaw
-from trainer.models.losses import multi_level_loss
+from trainer.models.losses import PLAIN, multi_level_loss
 from trainer.models.progressive import BLOCKS, StageBlock
 
 CUB = (13, 38, 200)
@@ -100,7 +100,7 @@ def test_a_batch_is_four_steps_each_of_its_own_classifier_and_stages_up_to_its_o
     assert len(steps) == 4
     for number, step in enumerate(steps):
         network.zero_grad(set_to_none=True)
-        step(images, targets, None, None)[0].backward()
+        step(images, targets, None, PLAIN)[0].backward()
         moved = {name for name, parameter in network.named_parameters() if parameter.grad is not None}
         last = number == len(steps) - 1
         assert any(name.startswith("whole.") for name in moved) is last
@@ -116,13 +116,13 @@ def test_the_steps_see_blocks_of_an_eighth_a_quarter_a_half_and_then_the_whole_i
     monkeypatch.setattr("trainer.models.progressive.jigsaw", lambda images, n: seen.append(n) or images)
     network, (images, targets) = tiny.of_stages("ours_pmg"), tiny.batch()
     for step in network.training_steps():
-        step(images, targets, None, None)
+        step(images, targets, None, PLAIN)
     assert seen == [8, 4, 2]
 
 
 def test_the_whole_image_counts_twice():
     network, (images, targets) = tiny.of_stages("ours_pmg").eval(), tiny.batch()
-    loss, _ = network.training_steps()[-1](images, targets, None, None)
+    loss, _ = network.training_steps()[-1](images, targets, None, PLAIN)
     once = multi_level_loss(network.whole(network.embed(images)), targets)
     torch.testing.assert_close(loss, 2 * once)
 

@@ -8,6 +8,7 @@ from torchvision.ops import box_iou
 
 from taxonomy import HiertaxError
 from trainer.models.backbones import build_backbone
+from trainer.models.losses import PLAIN
 from trainer.models.parts import PartNetwork
 from trainer.models.proposals import Navigator, anchor_boxes, best_apart, cut_out, ranking_loss
 
@@ -148,7 +149,7 @@ def test_the_loss_is_of_the_whole_of_all_together_of_the_parts_and_of_their_orde
     made, targets = network("nts").eval(), torch.tensor([[0, 0, 1], [1, 2, 4]])
     images, (step,) = torch.randn(2, 3, 64, 64), made.training_steps()
     with torch.no_grad():
-        loss, hits = step(images, targets, None, None)
+        loss, hits = step(images, targets, None, PLAIN)
         scores, parts = made._parts(images, made.backbone(images), 6)
         whole, finest = made.backbone.pooled(images), targets[:, -1]
         logits = made.part(parts.flatten(0, 1))[-1]
@@ -164,10 +165,10 @@ def test_mixed_images_rank_and_teach_by_both_labels():
     targets = torch.tensor([[0, 0, 0], [1, 2, 4], [0, 1, 2], [0, 1, 3]])
     (step,) = made.training_steps()
     with torch.no_grad():
-        plain, _ = step(images, targets, None, None)
-        torch.testing.assert_close(step(images, targets, torch.ones(4), None)[0], plain)
-        partners, _ = step(images, targets.flip(0), None, None)
-        torch.testing.assert_close(step(images, targets, torch.zeros(4), None)[0], partners)
+        plain, _ = step(images, targets, None, PLAIN)
+        torch.testing.assert_close(step(images, targets, torch.ones(4), PLAIN)[0], plain)
+        partners, _ = step(images, targets.flip(0), None, PLAIN)
+        torch.testing.assert_close(step(images, targets, torch.zeros(4), PLAIN)[0], partners)
 
 
 def test_parts_of_unknown_label_are_not_ranked():
