@@ -20,12 +20,15 @@ class Row:
     ----------
     key
         One of `NAMES`, who trains; or ``bandwidth``, of the device; or ``bytes``, what a step of a network moves.
+    method
+        Whose network it is.
     """
 
     key: str
     backbone: str = ""
     batch: int = 0
     compiled: bool = False
+    method: str = "ours"
 
     def __str__(self) -> str:
         if self.key not in NAMES:
@@ -35,7 +38,8 @@ class Row:
     @property
     def name(self) -> str:
         """Who trains."""
-        return NAMES[self.key] + (", compiled" if self.compiled else "")
+        own = "" if self.method == "ours" else f", {self.method}"
+        return NAMES[self.key] + own + (", compiled" if self.compiled else "")
 
     def record(self) -> dict[str, Any]:
         """Return what tells the row's figures from those of others."""
@@ -55,6 +59,12 @@ def rows_of(backbones: Sequence[str], batches: tuple[int, int]) -> list[Row]:
     for backbone in backbones:
         rows += [Row("bytes", backbone), *(Row(key, backbone, batch) for key, batch in eager)]
     return rows + [Row(key, name, batch, True) for name in backbones for batch in batches for key in "dc"]
+
+
+def rows_of_methods(methods: Sequence[str], backbones: Sequence[str], batch: int) -> list[Row]:
+    """Return the rows that compare methods with ``ours``: each on made-up images, as loading is the same for all."""
+    names = dict.fromkeys(("ours", *methods))
+    return [Row("d", backbone, batch, method=method) for backbone in backbones for method in names]
 
 
 def expected(row: Row, taken: Mapping[Row, float]) -> float:

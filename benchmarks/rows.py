@@ -60,7 +60,10 @@ class Settings:
     def job(self, row: Row) -> Job:
         """Join the dataset to its hierarchy and pick the images: some of all classes, files repeated if too few."""
         task = LabelledDataset.prepare(self.config(row), Hierarchy.load(self.hierarchy), Reporter())
-        network = partial(build_network, "ours", row.backbone, task.hierarchy.sizes, weights="none")
+        tree = task.hierarchy
+        network = partial(
+            build_network, row.method, row.backbone, tree.sizes, paths=tree.paths, image_size=self.image_size
+        )
         train, test = (pick(split, self.images) for split in (task.dataset.train, task.dataset.test))
         place = torch.device(self.device)
         return Job(train, test, task.paths, network, self.image_size, row.batch, self.workers, place)
@@ -68,8 +71,9 @@ class Settings:
     def config(self, row: Row) -> Config:
         """Return the trainer's own settings."""
         return Config(
-            self.hierarchy, self.data, backbone=row.backbone, weights="none", image_size=self.image_size,
-            batch_size=row.batch, device=self.device, compile="on" if row.compiled else "off",
+            self.hierarchy, self.data, method=row.method, backbone=row.backbone, weights="none",
+            image_size=self.image_size, batch_size=row.batch, device=self.device,
+            compile="on" if row.compiled else "off",
         )  # fmt: skip
 
 

@@ -2,13 +2,15 @@
 
     python benchmarks/trainer.py                       # 8 minutes; draws its images; prints a table
     python benchmarks/trainer.py --device cpu --minutes 2
+    python benchmarks/trainer.py --method ours_mc --method ours_pmg --out methods.jsonl    # beside ours
     python benchmarks/trainer.py --show trainer-benchmark.jsonl
 
 (a) the official way and (b) a good plain loop are in `plain_loops.py`; (c) is this trainer; (d) is it on made-up
 images that lie on the device already, so that what (c) lacks to it is the share of loading. All train the network of
-the method ``ours`` on the same images. Which is measured when is in `plan.py`: those rows first that say most, and
-none that there is no time for. Every figure is in the file before the next is measured (`records.py`); a call that was
-ended, by whatever, is gone on with by the same call. A row that fails leaves the reason in its place.
+the method ``ours`` on the same images; where ``--method`` names others, these are measured beside it, as (d), and
+nothing else. Which is measured when is in `plan.py`: those rows first that say most, and none that there is no time
+for. Every figure is in the file before the next is measured (`records.py`); a call that was ended, by whatever, is gone
+on with by the same call. A row that fails leaves the reason in its place.
 
 Every row has a process of its own (`rows.py`), warmed up before anything is timed, and no two of them run at a time.
 The roof is the copy bandwidth of the device over the bytes that the operations of one forward and backward pass read
@@ -37,12 +39,13 @@ if __name__ == "__main__":  # benchmarks/trainer.py and taxonomy.py must not hid
 import click
 import torch
 from host import processor
-from plan import Row, expected, limit, rows_of
+from plan import Row, expected, limit, rows_of, rows_of_methods
 from records import Records, read
 from rows import Settings, figures
 from table import show
 
 from taxonomy import HiertaxError
+from trainer.config import METHODS
 from trainer.runtime.device import find_device
 from trainer.sketchbirds import draw_dataset
 
@@ -129,6 +132,7 @@ def run(records: Records, settings: Settings, rows: list[Row], end: float) -> No
 @click.option("--data", type=click.Path(exists=True, file_okay=False), help="A dataset's folder [sketchbirds, drawn].")
 @click.option("--hierarchy", type=click.Path(exists=True, dir_okay=False), default=str(SKETCHBIRDS), help="Its file.")
 @click.option("--backbone", "backbones", multiple=True, help="Networks, each once [ResNet-50, MobileNetV2, ViT-B/16].")
+@click.option("--method", "methods", multiple=True, type=click.Choice(METHODS), help="Measure these beside ours alone.")
 @click.option("--image-size", type=click.IntRange(32), default=224)
 @click.option("--device", default="auto", help="cpu, cuda or auto.")
 @click.option("--repeats", type=click.IntRange(1), default=3, help="Rounds of a row.")
@@ -151,6 +155,7 @@ def main(
     data: str | None,
     device: str,
     backbones: tuple[str, ...],
+    methods: tuple[str, ...],
     out: Path,
     shown: Path | None,
     **options: Any,
@@ -161,14 +166,15 @@ def main(
         if shown:
             show(list(read(shown)))
         else:
-            measure(data, device, backbones, out, end, options)
+            measure(data, device, (backbones, methods), out, end, options)
     except HiertaxError as error:
         raise click.ClickException(str(error)) from None
 
 
 def measure(
-    data: str | None, device: str, backbones: Sequence[str], out: Path, end: float, options: dict[str, Any]
-) -> None:
+    data: str | None, device: str, networks: tuple[Sequence[str], Sequence[str]], out: Path, end: float,
+    options: dict[str, Any],
+) -> None:  # fmt: skip
     """Measure all that there is time for, and print the table, however it ends."""
     with nullcontext(data) if data else tempfile.TemporaryDirectory() as place:
         settings = settings_for(find_device(device), data=str(place), **options)
@@ -177,10 +183,18 @@ def measure(
         if data is None:
             draw(Path(place), settings)
         try:
-            run(records, settings, rows_of(backbones or BACKBONES[settings.small], settings.batches), end)
+            run(records, settings, planned(*networks, settings), end)
         finally:
             show(records.lines)
             click.echo(f"written: {out}")
+
+
+def planned(backbones: Sequence[str], methods: Sequence[str], settings: Settings) -> list[Row]:
+    """Return what to measure: methods beside ``ours`` where some are named, else the trainer beside other ways."""
+    known = BACKBONES[settings.small]
+    if methods:
+        return rows_of_methods(methods, backbones or known[:1], settings.batches[0])
+    return rows_of(backbones or known, settings.batches)
 
 
 def draw(folder: Path, settings: Settings) -> None:

@@ -178,6 +178,17 @@ def test_a_row_that_takes_much_longer_than_one_like_it_is_given_up():
     assert len(set(rows_of(["resnet50", "vit_b_16"], (64, 256)))) == 1 + 2 * (1 + 7 + 4)
 
 
+def test_methods_are_measured_beside_ours():
+    from plan import rows_of_methods
+
+    rows = rows_of_methods(["ours_pmg", "ours", "ours_nts"], ["resnet50"], 64)
+    assert [str(row) for row in rows] == [
+        "(d) hiertrain, made-up images, resnet50, batch 64",
+        "(d) hiertrain, made-up images, ours_pmg, resnet50, batch 64",
+        "(d) hiertrain, made-up images, ours_nts, resnet50, batch 64",
+    ]
+
+
 @pytest.mark.slow
 def test_a_process_that_hangs_or_dies_leaves_the_reason(patches):
     import rows

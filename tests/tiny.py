@@ -11,6 +11,7 @@ import torch
 from torch import nn
 
 from trainer.config import HEAD_METHODS, METHODS, Config
+from trainer.data.augment import AugmentationParams
 from trainer.data.inputs import ArrayInputs
 from trainer.data.samples import Samples
 from trainer.models.backbones.interface import Backbone
@@ -24,6 +25,8 @@ from trainer.training.learner import Learner
 CPU = Compute(torch.device("cpu"))
 CONFIG = Config(hierarchy="none.json", data="none", backbone="resnet10", weights="none", batch_size=8, image_size=32)
 SIZES, CHANNELS, WIDTH = (2, 4), 6, 13  # 13 = 7 + 6 is not divisible
+LEVELS = len(SIZES)
+PADDING = 4  # of images before they are cropped
 PARTS = [slice(0, 7), slice(7, 13)]  # of f, by level
 DTYPES = {"fp32": torch.float32, "bf16": torch.bfloat16, "fp16": torch.float16}
 
@@ -88,11 +91,15 @@ def build(method, sizes=SIZES, backbone="resnet10", **how):
     return build_network(method, backbone, sizes, paths=paths(sizes), **how)
 
 
-def of_stages(method, *, seed=0, sizes=SIZES):
-    """Return any method's network over a backbone of three convolutions."""
+def of_stages(method, *, seed=0, sizes=SIZES, width=WIDTH):
+    """Return any method's network over a backbone of three convolutions, with all its own layers made narrow."""
     torch.manual_seed(seed)
     made = method_of(method)
-    return made.build(Levels(sizes, paths(sizes)), ThreeConvolutions, made.Options(), frozen=False)
+    options = made.Options(**({"width": width} if hasattr(made.Options, "width") else {}))
+    with pytest.MonkeyPatch.context() as narrow:
+        narrow.setattr("trainer.models.progressive.REDUCED", CHANNELS)
+        narrow.setattr("trainer.models.progressive.WIDTH", 4 * CHANNELS)
+        return made.build(Levels(sizes, paths(sizes)), ThreeConvolutions, options, frozen=False)
 
 
 def network(method="ours", *, dropout=0.0, seed=0, sizes=SIZES):
@@ -132,9 +139,9 @@ class TwoSteps(SingleNetwork):
         return loss_and_hits(lambda inputs: self.first(self.embed(inputs)), mixed, targets, share, ancestors)
 
 
-def learner(net=None, compute=CPU, **changes):
+def learner(net=None, compute=CPU, *, levels=LEVELS, **changes):
     """Return what learns with a tiny network, or another; `changes` are of its config."""
-    return Learner(net or network(), replace(CONFIG, **changes), compute, len(SIZES))
+    return Learner(net or network(), replace(CONFIG, **changes), compute, levels)
 
 
 def images(count=16, size=32):
@@ -142,6 +149,12 @@ def images(count=16, size=32):
     fine = torch.arange(count) % 4
     noise = torch.randint(0, 64, (count, 3, size, size), dtype=torch.uint8, generator=generator(2))
     return Samples(ArrayInputs(noise + (60 * fine).to(torch.uint8).view(-1, 1, 1, 1)), _targets(fine))
+
+
+def unchanged_images(count):
+    """Return what draws no augmentation for `plan_epoch`."""
+    draws = AugmentationParams(torch.full((count, 2), PADDING), torch.zeros(count, dtype=torch.bool))
+    return lambda _: draws
 
 
 def batch(count=8):

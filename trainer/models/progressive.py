@@ -60,8 +60,9 @@ class ProgressiveNetwork(Network):
             raise HiertaxError(f"`pool` token: there is none of each stage of {backbone.name}; leave it out")
         self.backbone = backbone
         self.blocks = nn.ModuleList(StageBlock(width) for width in widths)
-        self.classifiers = nn.ModuleList(new_classifier(WIDTH) for _ in widths)
-        self.whole = new_classifier(len(widths) * WIDTH)
+        self.width = WIDTH
+        self.classifiers = nn.ModuleList(new_classifier(self.width) for _ in widths)
+        self.whole = new_classifier(len(widths) * self.width)
         self.finest_only = self.whole.finest_only
 
     def trunks(self) -> Sequence[Backbone]:
@@ -75,7 +76,7 @@ class ProgressiveNetwork(Network):
 
     def classify(self, pooled: Tensor) -> list[Tensor]:
         """Map what `embed` returns to K logits ``[B, C_k]``, each the mean of those of the four classifiers."""
-        parts = zip(self.classifiers, pooled.split(WIDTH, dim=1), strict=True)
+        parts = zip(self.classifiers, pooled.split(self.width, dim=1), strict=True)
         found = [*(classifier(part) for classifier, part in parts), self.whole(pooled)]
         mean = [torch.stack(level).mean(0) for level in zip(*found, strict=True)]
         heads = self.whole.heads
