@@ -22,7 +22,7 @@ def masks_of(maps: NDArray[np.float32], threshold: float) -> NDArray[np.bool_]:
 
 def areas_of(masks: NDArray[np.bool_]) -> Floats:
     """Return the share of the image that each mask ``[..., S, S]`` takes, ``[...]``."""
-    return masks.mean(axis=(-2, -1), dtype=np.float64)
+    return np.asarray(masks.mean(axis=(-2, -1)), dtype=np.float64)
 
 
 def overlaps_of(masks: NDArray[np.bool_]) -> Floats:

@@ -13,7 +13,6 @@ from trainer.explanation.features import NEIGHBOURS, FeaturePlane
 from trainer.explanation.test_set import MapNumbers
 from trainer.inference.answers import percent
 
-
 WORDS: Final = {"as-trained": "gamma as trained", "off": "gamma off"}
 
 
