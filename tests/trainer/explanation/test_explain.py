@@ -6,7 +6,6 @@ import os
 import shutil
 import signal
 import subprocess
-import time
 
 import numpy as np
 import pytest
@@ -217,19 +216,17 @@ def test_a_network_without_a_map_is_one_line(hiertrain, patches, photo, tmp_path
     assert not (tmp_path / "m.png").exists()
 
 
-def test_ctrl_c_leaves_nothing_half_written(python, run, patches, tmp_path, ctrl_c):
-    for i in range(2000):
-        os.link(patches.data / "test" / "red" / "0.png", tmp_path / f"{i}.png")
+@pytest.mark.usefixtures("ctrl_c")
+def test_ctrl_c_leaves_nothing_half_written(python, run, own_patches, tmp_path):
+    for i in range(3000):
+        os.link(own_patches / "test" / "red" / "0.png", own_patches / "test" / "red" / f"more{i}.png")
     (tmp_path / "out").mkdir()
-    code = [
-        *python[:-1],
-        python[-1].replace("main()", "import trainer.explanation.figure as f; f.MOST_ROWS = 9999; main()"),
-    ]
-    command = [*code, "explain", str(run), str(tmp_path), "--device", "cpu", "--out", str(tmp_path / "out" / "m.png")]
+    asked = ("--test-set", "--data", own_patches, "--device", "cpu", "--csv", tmp_path / "out" / "maps.csv")
+    command = [*python, "explain", str(run), *map(str, asked)]
     with subprocess.Popen(command, stderr=subprocess.PIPE, text=True) as process:
-        time.sleep(8)
+        assert next(line for line in process.stderr if line.startswith("test: "))  # decoded: maps are being made
         process.send_signal(signal.SIGINT)
-        said = process.communicate(timeout=60)[1]
+        said = process.communicate(timeout=120)[1]
     assert process.returncode == 130, said
     assert said.splitlines()[-1] == "error: interrupted"
     assert "Traceback" not in said
