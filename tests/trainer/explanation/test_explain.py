@@ -36,6 +36,15 @@ def explain(hiertrain, run):
     return lambda *args: hiertrain("explain", run, *args, "--device", "cpu")
 
 
+def rows_of(file):
+    return list(csv.DictReader(file.read_text().splitlines()))
+
+
+def is_picture(file):
+    with Image.open(file) as picture:
+        return picture.format == "PNG" and picture.width > 600
+
+
 # Numbers
 
 
@@ -87,12 +96,14 @@ def test_a_model_explains_an_image_at_every_level(model, photo, tmp_path):
     ]
     assert ("tone", "colour") in found.overlaps
     found.save(tmp_path / "maps.png")
-    assert Image.open(tmp_path / "maps.png").width > 600
+    assert is_picture(tmp_path / "maps.png")
     assert "gamma as-trained" in repr(found)
 
 
 def test_an_image_is_explained_alike_from_a_path_and_from_memory(model, photo):
-    one, other = model.explain(photo), model.explain(np.asarray(Image.open(photo)), gamma="off")
+    with Image.open(photo) as opened:
+        pixels = np.asarray(opened)
+    one, other = model.explain(photo), model.explain(pixels, gamma="off")
     assert one.labels == other.labels
     np.testing.assert_allclose(one.maps[1], other.maps[1], atol=1e-5)
 
@@ -140,8 +151,8 @@ def test_images_become_a_figure_a_table_and_numbers(explain, run, photo, tmp_pat
     said = explain(photo, "--beside", run, "--out", tmp_path / "m.png", "--csv", tmp_path / "m.csv")
     assert said.code == 0, said
     assert "gamma as-trained" in said.out
-    assert Image.open(tmp_path / "m.png").format == "PNG"
-    rows = list(csv.DictReader((tmp_path / "m.csv").open()))
+    assert is_picture(tmp_path / "m.png")
+    rows = rows_of(tmp_path / "m.csv")
     assert [row["image"] for row in rows] == [str(photo)]
 
 
@@ -153,9 +164,9 @@ def test_a_test_set_becomes_a_table_a_plane_and_numbers(explain, tmp_path):
     assert (
         [row["level"] for row in found["levels"]] == [row["level"] for row in found["features"]] == ["tone", "colour"]
     )
-    assert len(list(csv.DictReader((tmp_path / "t.csv").open()))) == 11
-    assert len(list(csv.DictReader((tmp_path / "p.csv").open()))) == 11
-    assert Image.open(tmp_path / "p.png").format == "PNG"
+    assert len(rows_of(tmp_path / "t.csv")) == 11
+    assert len(rows_of(tmp_path / "p.csv")) == 11
+    assert is_picture(tmp_path / "p.png")
 
 
 def test_a_person_reads_tables(explain):
