@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import io
+import warnings
 from collections.abc import Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path
@@ -204,7 +205,8 @@ def save_plane(plane: FeaturePlane, out: Path) -> None:
     from matplotlib.figure import Figure
 
     content = io.BytesIO()
-    with rc_context({"text.parse_math": False, "font.family": "DejaVu Sans"}):
+    names_as_they_are = rc_context({"text.parse_math": False, "font.family": "DejaVu Sans"})
+    with names_as_they_are, warnings.catch_warnings(action="ignore", category=UserWarning):
         figure = Figure(figsize=(4.2 * len(plane.levels), 5.6), layout="constrained")
         panels: Sequence[Axes] = figure.subplots(1, len(plane.levels), squeeze=False)[0]
         for k, panel in enumerate(panels):

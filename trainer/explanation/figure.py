@@ -6,6 +6,7 @@ What a level looked at stays bright and is outlined, the rest is dark; what tell
 from __future__ import annotations
 
 import io
+import warnings
 from collections.abc import Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, Final
@@ -47,7 +48,8 @@ def save_figure(rows: Sequence[Explanation], out: Path) -> None:
     from matplotlib import rc_context
 
     content = io.BytesIO()
-    with rc_context({"text.parse_math": False, "font.family": FONT}):  # a dollar in a name is a dollar
+    names_as_they_are = rc_context({"text.parse_math": False, "font.family": FONT})  # a dollar in a name is a dollar
+    with names_as_they_are, warnings.catch_warnings(action="ignore", category=UserWarning):  # a sign it lacks is a box
         draw_figure(rows).savefig(content, format="png", dpi=DPI, metadata={"Software": None})
     write_atomic(out, content.getvalue())
 
@@ -85,7 +87,7 @@ def draw_figure(rows: Sequence[Explanation]) -> Figure:
     for i, row in enumerate(rows):
         bottom = height - TOP - i * step - PANEL
         is_new = i == 0 or rows[i - 1].image != row.image
-        side = [("\n".join(wrapped(row.run.name, SIDE - 0.2, 3)), INK, "bold"), (row.method, SOFT, "normal")]
+        side = [("\n".join(wrapped(row.run.name, SIDE - 0.2, 3, bold=True)), INK, "bold"), (row.method, SOFT, "normal")]
         _lines(figure, 0.1 / width, (bottom + PANEL) / height, height, side)
         for column in range(columns):
             left = SIDE + column * (PANEL + GAP)
@@ -136,18 +138,18 @@ def _lines(figure: Figure, x: float, y: float, height: float, texts: Sequence[tu
         y -= 0.165 * (1 + text.count("\n")) / height
 
 
-def wrapped(text: str, room: float, most: int) -> list[str]:
+def wrapped(text: str, room: float, most: int, *, bold: bool = False) -> list[str]:
     """Break a text at its spaces, or after signs, into at most so many lines of `room` inches; what is over is cut."""
     words = [word for word in text.replace("_", "_ ").replace("-", "- ").split(" ") if word]
     joints = ["" if one.endswith(("_", "-")) else " " for one in words]
     lines = [""]
     for at, word in enumerate(words):
         longer = lines[-1] + (joints[at - 1] if lines[-1] else "") + word
-        if lines[-1] and text_width(longer, SIZE) > room and len(lines) < most:
+        if lines[-1] and text_width(longer, SIZE, bold=bold) > room and len(lines) < most:
             lines.append(word)
         else:
             lines[-1] = longer
-    return [shortened(line, room, SIZE) for line in lines]
+    return [shortened(line, room, SIZE, bold=bold) for line in lines]
 
 
 def shortened(text: str, room: float, size: float, *, keep_end: bool = False, bold: bool = False) -> str:
@@ -166,4 +168,5 @@ def text_width(text: str, size: float, *, bold: bool = False) -> float:
     from matplotlib.textpath import text_to_path
 
     font = FontProperties(family=FONT, size=size, weight="bold" if bold else "normal")
-    return float(text_to_path.get_text_width_height_descent(text, font, ismath=False)[0]) / 72
+    with warnings.catch_warnings(action="ignore", category=UserWarning):
+        return float(text_to_path.get_text_width_height_descent(text, font, ismath=False)[0]) / 72

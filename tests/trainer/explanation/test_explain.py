@@ -1,6 +1,7 @@
 """``hiertrain explain`` and `Model.explain`: as a user asks, with what a user may get wrong."""
 
 import csv
+import dataclasses
 import json
 import os
 import shutil
@@ -71,6 +72,12 @@ def test_long_names_are_broken_and_cut_to_their_room():
     assert all(text_width(line, 8.5) <= 1.4 for line in lines)
     assert lines[1].endswith("…")
     assert shortened("x" * 200, 1.0, 8.5, keep_end=True).startswith("…")
+
+
+def test_a_figure_takes_names_with_signs_that_mean_something_elsewhere(model, photo, tmp_path):
+    found = dataclasses.replace(model.explain(photo), labels=("$x_1$ <b> 鳥", "ß" * 300), image="\n$")
+    found.save(tmp_path / "maps.png")
+    assert is_picture(tmp_path / "maps.png")
 
 
 def test_features_that_separate_labels_score_higher_and_unknown_labels_are_left_out():
