@@ -222,14 +222,15 @@ def _panel(panel: Axes, plane: FeaturePlane, k: int) -> None:
     there, counts = np.unique(column[column >= 0], return_counts=True)
     listed = set(there[np.argsort(-counts, kind="stable")][:LISTED].tolist())
     if (column < 0).any():
-        panel.scatter(*plane.points[column < 0].T, s=7, color="#bbbbbb", marker=".", label="unknown")
+        panel.scatter(
+            plane.points[column < 0, 0], plane.points[column < 0, 1], s=7, color="#bbbbbb", marker=".", label="unknown"
+        )
     for at, label in enumerate(there.tolist()):
         name = plane.labels[k][label]
         shown = (name if len(name) <= 26 else f"{name[:25]}…") if label in listed else "_"
         colour, marker = MUTED[at % len(MUTED)], MARKERS[at // len(MUTED) % len(MARKERS)]
-        panel.scatter(
-            *plane.points[column == label].T, s=9, color=colour, marker=marker, linewidths=0, alpha=0.8, label=shown
-        )
+        x, y = plane.points[column == label].T
+        panel.scatter(x, y, s=9, color=colour, marker=marker, linewidths=0, alpha=0.8, label=shown)
     scores = f"silhouette {plane.silhouette[k]:.2f}, kNN {100 * plane.neighbours[k]:.0f} %"
     panel.set_title(f"{plane.levels[k]}: {len(there)} labels\n{scores}", fontsize=10, loc="left")
     panel.set_xticks([])
