@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING, Any, Literal
 
 import numpy as np
 import torch
+from numpy.typing import NDArray
 
 from trainer.data.labelled import LabelledDataset
 from trainer.data.placement import open_split
@@ -50,7 +51,7 @@ class MapNumbers:
     levels: tuple[str, ...]
     labels: tuple[tuple[str, ...], ...]
     images: tuple[str, ...]
-    classes: np.ndarray[Any, np.dtype[np.int64]]
+    classes: NDArray[np.int64]
     probability: Floats
     areas: Floats
     overlaps: Floats
@@ -88,11 +89,10 @@ class MapNumbers:
         for at, (coarse, fine) in enumerate(level_pairs(len(self.levels))):
             more = self.areas[:, coarse] - self.areas[:, fine]
             known = more[~np.isnan(more)]
-            share = (lambda chosen: float(chosen.mean())) if len(known) else (lambda _: math.nan)
             rows.append(
                 {"coarse": self.levels[coarse], "fine": self.levels[fine], "images": len(known)}
                 | _mean(self.overlaps[:, at], "overlap")
-                | {"coarse_larger": share(known > DIFFER), "coarse_smaller": share(known < -DIFFER)}
+                | {"coarse_larger": _share(known > DIFFER), "coarse_smaller": _share(known < -DIFFER)}
             )
         return to_frame(rows)
 
@@ -117,6 +117,10 @@ def _mean(values: Floats, name: str) -> dict[str, float]:
     mean = float(known.mean()) if len(known) else math.nan
     reach = 1.96 * float(known.std(ddof=1)) / math.sqrt(len(known)) if len(known) > 1 else math.nan
     return {f"{name}_mean": mean, f"{name}_low": mean - reach, f"{name}_high": mean + reach}
+
+
+def _share(chosen: NDArray[np.bool_]) -> float:
+    return float(chosen.mean()) if len(chosen) else math.nan
 
 
 def _median(values: Floats) -> float:
