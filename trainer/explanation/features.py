@@ -231,7 +231,8 @@ def _panel(panel: Axes, plane: FeaturePlane, k: int) -> None:
         colour, marker = MUTED[at % len(MUTED)], MARKERS[at // len(MUTED) % len(MARKERS)]
         x, y = plane.points[column == label].T
         panel.scatter(x, y, s=9, color=colour, marker=marker, linewidths=0, alpha=0.8, label=shown)
-    scores = f"silhouette {plane.silhouette[k]:.2f}, kNN {100 * plane.neighbours[k]:.0f} %"
+    scores = f"silhouette {plane.silhouette[k]:.2f}, kNN {100 * plane.neighbours[k]:.0f} %".replace("nan %", "-")
+    scores = scores.replace("nan", "-")  # of too few images
     panel.set_title(f"{plane.levels[k]}: {len(there)} labels\n{scores}", fontsize=10, loc="left")
     panel.set_xticks([])
     panel.set_yticks([])
