@@ -9,7 +9,10 @@ from typing import Any
 
 from trainer.evaluation.scores import SCORED, Scores
 from trainer.evaluation.scoring import evaluate as score
+from trainer.explanation.explain import THRESHOLD, Explanation, MapSettings, explain
+from trainer.explanation.gradcam import Gamma
 from trainer.inference.answering.wishes import make_wishes
+from trainer.inference.batches import ImageLike
 from trainer.inference.decoding import Rule
 from trainer.inference.predictor import Predictor
 from trainer.inference.tables.formats import FormatName
@@ -139,6 +142,26 @@ class Model(Predictor):
             self, reporter_of(reporter), data=data, skip_bad_images=skip_bad_images, cache=cache, workers=workers,
             rules=rules,
         )  # fmt: skip
+
+    def explain(self, image: ImageLike, *, gamma: Gamma = "as-trained", threshold: float = THRESHOLD) -> Explanation:
+        """Show where each level's head looked in an image, by Grad-CAM.
+
+        Parameters
+        ----------
+        image
+            A path of an image, a Pillow image, or a uint8 array ``[H, W, 3]`` or ``[H, W]``.
+        gamma
+            ``as-trained``: the map of a coarse level leaves out the finer features that its head reads, as their
+            gradients are stopped in training; ``off``: it shows them too. Answers are the same.
+        threshold
+            The share of a map's maximum from which on a place counts as looked at.
+
+        Raises
+        ------
+        HiertaxError
+            If the image cannot be decoded, there is more than one, or the network has no map to show.
+        """
+        return explain(self, image, MapSettings(gamma, threshold))
 
 
 def load(run: Run | str | Path, *, device: str = "auto") -> Model:

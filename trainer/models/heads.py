@@ -65,11 +65,17 @@ class DisentangledHeads(nn.Module):
     reinforce
         If true, a head also reads the parts of all finer levels, without sending gradient into them:
         the paper's equation (2), in which the stop is called Gamma.
+
+    Attributes
+    ----------
+    stops_gradient
+        Whether Gamma does anything. Answers are the same without it; maps of what a head reads are not
+        (docs/explaining.md).
     """
 
     def __init__(self, width: int, sizes: Sequence[int], *, reinforce: bool) -> None:
         super().__init__()
-        self.reinforce = reinforce
+        self.reinforce, self.stops_gradient = reinforce, True
         self.widths = split_widths(width, len(sizes))
         inputs = [sum(self.widths[k:]) if reinforce else own for k, own in enumerate(self.widths)]
         self.heads = nn.ModuleList(nn.Linear(n, size) for n, size in zip(inputs, sizes, strict=True))
@@ -77,7 +83,7 @@ class DisentangledHeads(nn.Module):
     def forward(self, f: Tensor) -> list[Tensor]:
         """Map f ``[B, D]`` to K logits ``[B, C_k]``."""
         parts = torch.split(f, self.widths, dim=1)  # K x [B, D/K]
-        gamma = [part.detach() for part in parts]
+        gamma = [part.detach() if self.stops_gradient else part for part in parts]
         finer = [gamma[k + 1 :] if self.reinforce else [] for k in range(len(parts))]
         return [head(torch.cat([f_k, *rest], dim=1)) for head, f_k, rest in zip(self.heads, parts, finer, strict=True)]
 

@@ -1,0 +1,203 @@
+"""Grad-CAM per level: the facts that it must show, on numbers small enough to compute by hand."""
+
+import itertools
+
+import pytest
+import torch
+from torch import nn
+
+from taxonomy import HiertaxError
+from trainer.config import METHODS, Config
+from trainer.explanation.gradcam import GradCam, twin
+from trainer.models.backbones.interface import Backbone
+from trainer.models.heads import DisentangledHeads
+from trainer.models.methods import build_network
+from trainer.models.network import Network
+from trainer.runtime.device import choose
+
+CPU = choose(Config(device="cpu"))
+SIZE = 64
+
+
+class Given(Backbone):
+    """A backbone whose map is the image's first two channels."""
+
+    name, widths = "given", (2,)
+
+    def maps(self, images):
+        return [images[:, :2]]
+
+
+class ByHand(Network):
+    """A network whose heads stand right on the pooled map."""
+
+    def __init__(self, heads, pool="avg"):
+        super().__init__()
+        self.backbone, self.heads = Given().pool_by(pool), heads
+
+    def trunks(self):
+        return (self.backbone,)
+
+    def embed(self, images):
+        return self.backbone.pooled(images)
+
+    def classify(self, pooled):
+        return self.heads(pooled)
+
+
+class OneHead(nn.Module):
+    """A linear head with two labels, of which the first has the weights given."""
+
+    def __init__(self, weights):
+        super().__init__()
+        self.linear = nn.Linear(2, 2, bias=False)
+        with torch.no_grad():
+            self.linear.weight.copy_(torch.tensor([weights, [0.0, 0.0]]))
+
+    def forward(self, pooled):
+        return [self.linear(pooled)]
+
+
+MAPS = torch.tensor([[[[1.0, 2.0], [3.0, 4.0]], [[4.0, 0.0], [0.0, 0.0]], [[0.0, 0.0], [0.0, 0.0]]]])
+FIRST = torch.tensor([[0]])
+
+
+@pytest.mark.parametrize("pool", ["avg", "max"])
+def test_maximum_and_average_pooling_give_the_same_map(pool):
+    # Gradients are 0.25 w everywhere, or w at one place: their mean is (0.25, -0.125) for w = (1, -0.5).
+    # The map is then [[0.25 - 0.5, 0.5], [0.75, 1.0]], cut at zero; its maximum is 1.
+    found = GradCam(ByHand(OneHead([1.0, -0.5]), pool), CPU)(MAPS, FIRST)
+    torch.testing.assert_close(found.maps[0, 0], torch.tensor([[0.0, 0.5], [0.75, 1.0]]))
+
+
+def test_a_map_of_what_nothing_speaks_for_is_all_zeros_and_not_nan():
+    found = GradCam(ByHand(OneHead([-1.0, -1.0])), CPU)(MAPS, FIRST)
+    assert not found.maps.any()
+    assert found.maps.isfinite().all()
+
+
+def test_a_label_that_is_not_known_has_no_map():
+    found = GradCam(ByHand(OneHead([1.0, 0.0])), CPU)(MAPS, torch.tensor([[-1]]))
+    assert found.maps.isnan().all()
+
+
+def reinforced():
+    """Two levels, a unit of f each; the coarse head reads both channels, the first is its own."""
+    heads = DisentangledHeads(2, [2, 2], reinforce=True)
+    with torch.no_grad():
+        for head in heads.heads:
+            head.weight.zero_()
+            head.bias.zero_()
+            head.weight[0] = 1
+    return ByHand(heads)
+
+
+def test_with_gamma_as_trained_a_coarse_map_ignores_the_finer_features_that_the_head_reads():
+    image = torch.zeros(1, 3, 4, 4)
+    image[0, 0, 0, 0] = image[0, 1, 3, 3] = 1  # its own feature at the top left, the finer one at the bottom right
+    both = torch.tensor([[0, 0]])
+    network = reinforced()
+    trained, off = GradCam(network, CPU)(image, both), GradCam(network, CPU, "off")(image, both)
+    assert trained.maps[0, 0].nonzero().tolist() == [[0, 0]]
+    assert off.maps[0, 0].nonzero().tolist() == [[0, 0], [3, 3]]
+    assert trained.maps[0, 1].nonzero().tolist() == off.maps[0, 1].nonzero().tolist() == [[3, 3]]
+    for one, other in zip(trained.logits, off.logits, strict=True):
+        assert torch.equal(one, other)
+
+
+@pytest.fixture(scope="module")
+def images():
+    return torch.rand(3, 3, SIZE, SIZE, generator=torch.Generator().manual_seed(0))
+
+
+def made(method, **more):
+    torch.manual_seed(0)
+    return build_network(method, "shufflenet_v2_x0_5", (2, 3, 5), image_size=SIZE, **more).eval().requires_grad_(False)
+
+
+@pytest.mark.parametrize(("method", "frozen"), [*itertools.product(METHODS, (False, True))])
+def test_every_method_has_a_map_for_every_level_and_answers_as_it_does(method, frozen, images):
+    network = made(method, frozen=frozen)
+    found = GradCam(network, CPU)(images)
+    assert found.maps.shape == (3, 3, SIZE, SIZE)
+    assert ((found.maps >= 0) & (found.maps <= 1)).all()
+    assert (found.maps.amax(dim=(2, 3)) == 1).any()
+    for logits, expected in zip(found.logits, network(images), strict=True):
+        torch.testing.assert_close(logits, expected)
+    assert found.classes.tolist() == torch.stack([z.argmax(1) for z in network(images)], 1).tolist()
+
+
+@pytest.mark.parametrize("method", METHODS)
+def test_an_image_has_the_same_maps_alone_and_in_a_batch(method, images):
+    cam = GradCam(made(method), CPU)
+    torch.testing.assert_close(cam(images).maps[1:2], cam(images[1:2]).maps, atol=1e-4, rtol=1e-3)
+
+
+@pytest.mark.parametrize("method", METHODS)
+def test_levels_differ_by_numbers(method, images):
+    cam = GradCam(made(method), CPU)
+    both = torch.stack([cam(images, torch.full((3, 3), label)).maps for label in (0, 1)])  # one of which is not empty
+    assert (both[:, :, 0] - both[:, :, -1]).abs().mean() > 0.01
+
+
+@pytest.mark.parametrize("method", [m for m in METHODS if m != "ours"])
+def test_gamma_changes_nothing_where_no_head_reads_finer_features(method, images):
+    network = made(method)
+    assert torch.equal(GradCam(network, CPU)(images).maps, GradCam(network, CPU, "off")(images).maps)
+
+
+def test_gamma_off_changes_all_maps_but_that_of_the_finest_level(images):
+    network = made("ours")
+    trained, off = GradCam(network, CPU)(images).maps, GradCam(network, CPU, "off")(images).maps
+    assert [torch.equal(trained[:, k], off[:, k]) for k in range(3)] == [False, False, True]
+
+
+def test_explaining_leaves_the_network_as_it_is(images):
+    network = made("ours")
+    before = network(images)
+    GradCam(network, CPU, "off")(images)
+    assert all(torch.equal(one, other) for one, other in zip(before, network(images), strict=True))
+    assert not any(module._forward_hooks for module in network.modules())
+    assert network.classifier.heads.stops_gradient
+    assert all(parameter.grad is None for parameter in network.parameters())
+
+
+def test_a_twin_has_modules_of_its_own_over_the_same_tensors():
+    network = made("ours")
+    copy = twin(network)
+    assert copy is not network
+    assert copy.backbone is not network.backbone
+    for one, other in zip(network.state_dict().values(), copy.state_dict().values(), strict=True):
+        assert one.data_ptr() == other.data_ptr()
+
+
+@pytest.mark.parametrize("pool", ["max", "avg", "gem"])
+def test_tokens_are_a_map_as_any_other(pool):
+    pytest.importorskip("timm")
+    network = build_network("ours", "timm/vit_tiny_patch16_224", (2, 3), image_size=32, pool=pool).eval()
+    found = GradCam(network, CPU)(torch.rand(2, 3, 32, 32))
+    assert found.maps.shape == (2, 2, 32, 32)
+    assert found.maps.any()
+
+
+def test_a_head_that_reads_a_class_token_has_no_map():
+    network = build_network("ours", "vit_b_16", (2, 3), image_size=32, pool="token").eval()
+    with pytest.raises(HiertaxError, match=r"vit_b_16: with `pool` token a head reads no map.*`pool` avg or max"):
+        GradCam(network, CPU)(torch.rand(1, 3, 32, 32))
+
+
+def test_another_gamma_is_refused():
+    with pytest.raises(HiertaxError, match="gamma 'on': choose one of as-trained, off"):
+        GradCam(made("ours"), CPU, "on")
+
+
+def test_captum_finds_the_same(images):
+    attr = pytest.importorskip("captum.attr")
+    network = made("ours").requires_grad_(True)
+    found = GradCam(network, CPU)(images)
+    for k in range(3):
+        peer = attr.LayerGradCam(lambda x, k=k: network(x)[k], network.backbone)
+        small = peer.attribute(images, target=found.classes[:, k], relu_attributions=True)
+        large = attr.LayerAttribution.interpolate(small, (SIZE, SIZE), "bilinear")[:, 0].detach()
+        expected = large / large.amax(dim=(1, 2), keepdim=True).clamp(min=1e-30)
+        torch.testing.assert_close(found.maps[:, k], expected, atol=1e-4, rtol=1e-3)
