@@ -42,9 +42,9 @@ def test_what_is_given_beside_a_recipe_wins(hiertrain, patches, tmp_path):
 
 
 def test_there_is_no_other_recipe(hiertrain, patches, run):
-    with pytest.raises(HiertaxError, match="`recipe` weak: no such recipe; choose one of paper"):
+    with pytest.raises(HiertaxError, match="`recipe` weak: no such recipe; choose one of paper, strong"):
         trainer.train(patches.hierarchy, patches.data, recipe="weak")
-    assert "'weak' is not 'paper'" in hiertrain(*patches.options("--recipe", "weak")).error(2)
+    assert "'weak' is not one of 'paper', 'strong'" in hiertrain(*patches.options("--recipe", "weak")).error(2)
     assert "leave them out with --resume" in hiertrain("--resume", run, "--recipe", "paper").error(2)
 
 
