@@ -7,13 +7,14 @@ from trainer.commands.calibrate import calibrate
 from trainer.commands.compare import compare
 from trainer.commands.draw import draw
 from trainer.commands.evaluate import evaluate
+from trainer.commands.export import export
 from trainer.commands.extract import extract
 from trainer.commands.predict import predict
 from trainer.commands.report import report
 from trainer.commands.reproduce import reproduce
 from trainer.commands.train import main
 
-for _command in (evaluate, compare, calibrate, predict, report, extract, reproduce, draw, cache):
+for _command in (evaluate, compare, calibrate, predict, report, export, extract, reproduce, draw, cache):
     main.add_command(_command)
 
 __all__ = ["main"]
