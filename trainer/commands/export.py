@@ -20,7 +20,7 @@ from trainer.commands.parameters import RUN, check_places
 @click.option("--precision", type=click.Choice(["fp32", "fp16", "bf16", "int8"]), default="fp32", show_default=True,
               help="What an ONNX file stores weights in; it computes in fp32.")  # fmt: skip
 @option("data", default=None, envvar=None, show_envvar=False,
-        help="The dataset's folder: tell the accuracy on its test images, of the run and of the ONNX file.")  # fmt: skip
+        help="The dataset's folder: tell the accuracy on its test images, of run and ONNX file.")  # fmt: skip
 def export(run: Path, to: str, out: Path | None, precision: str, data: str | None) -> None:
     """Write a run as one file with all that its answers need: classes, hierarchy, normalisation, calibration.
 
@@ -50,6 +50,8 @@ def export(run: Path, to: str, out: Path | None, precision: str, data: str | Non
     model.export(target, to=to, precision=precision)
     click.echo(f"{target}: {target.stat().st_size / 1e6:.1f} MB, {precision}")
     if scores is not None and to == "onnx":
-        for own, level in zip(scores.path.levels, load(target).evaluate(data, reporter=reporter).path.levels, strict=True):
-            change = 100 * (level.accuracy - own.accuracy)
-            click.echo(f"  {level.level}: {100 * level.accuracy:.2f} % right, the run {100 * own.accuracy:.2f} % ({change:+.2f})")
+        for own, level in zip(
+            scores.path.levels, load(target).evaluate(data, reporter=reporter).path.levels, strict=True
+        ):
+            here, there = 100 * level.accuracy, 100 * own.accuracy
+            click.echo(f"  {level.level}: {here:.2f} % right, the run {there:.2f} % ({here - there:+.2f})")

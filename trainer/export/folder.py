@@ -86,7 +86,12 @@ def _numbers(scores: Scores | None) -> list[str]:
     rows = [
         f"| {_escaped(level.level)} | {100 * level.accuracy:.1f} % | {level.known} |" for level in scores.path.levels
     ]
-    head = [f"Accuracy on {scores.n} test images, by whole paths:", "", "| level | accuracy | images |", "|---|---|---|"]
+    head = [
+        f"Accuracy on {scores.n} test images, by whole paths:",
+        "",
+        "| level | accuracy | images |",
+        "|---|---|---|",
+    ]
     return [*head, *rows, ""]
 
 

@@ -54,7 +54,9 @@ def check_export(path: Path, kind: str, precision: str) -> None:
     if kind not in WRITERS:
         raise HiertaxError(f"`to` {kind or 'nothing'}: choose one of {', '.join(WRITERS)}")
     if precision not in PRECISIONS or (precision != "fp32" and kind != "onnx"):
-        raise HiertaxError(f"`precision` {precision}: {kind} takes {', '.join(PRECISIONS[: 4 if kind == 'onnx' else 1])}")
+        raise HiertaxError(
+            f"`precision` {precision}: {kind} takes {', '.join(PRECISIONS[: 4 if kind == 'onnx' else 1])}"
+        )
     if path.suffix != f".{kind}":
         raise HiertaxError(f"{path}: does not end in .{kind}; name it so, or change `to`")
     if not path.parent.is_dir():

@@ -2,6 +2,10 @@
 
 import os
 import resource
+import subprocess
+import sys
+from dataclasses import replace
+from pathlib import Path
 
 import numpy as np
 import pytest
@@ -10,8 +14,12 @@ import torch
 import trainer
 from taxonomy import HiertaxError
 from trainer.export.model import ExportedModel
+from trainer.models.methods import network_of
 
-HOW = [("ours", "resnet10"), ("vanilla_multi", "resnet10"), ("ours_single", "vit_b_16"), ("ft", "resnet10")]
+HOW = [
+    ("ours_single", "resnet10"), ("vanilla_single", "resnet10"), ("vanilla_multi", "resnet10"), ("ft", "resnet10"),
+    ("ours", "vit_b_16"),
+]  # fmt: skip
 
 
 @pytest.fixture(scope="module")
@@ -42,6 +50,31 @@ def test_the_command_predicts_from_a_file_what_it_predicts_from_the_run(hiertrai
     image = next(patches.data.glob("test/*/*.png"))
     assert hiertrain("predict", onnx, image).out == hiertrain("predict", run, image).out
     assert hiertrain("predict", onnx, image, "--out", tmp_path / "answers.csv").code == 0
+
+
+def test_the_program_of_the_docs_gives_the_same_names(model, onnx, patches):
+    text = (Path(__file__).parents[3] / "docs" / "export.md").read_text()
+    program = text.split("```python\n")[1].split("```")[0]
+    images = sorted(patches.data.glob("test/*/*.png"))
+    told = subprocess.run([sys.executable, "-c", program, onnx, *images], capture_output=True, text=True, check=True)
+    chains = [[link.label for link in answer.chain] for answer in model.predict(images)]
+    expected = [f"{image} {chain}" for image, chain in zip(images, chains, strict=True)]
+    assert [line.rpartition(" ")[0] for line in told.stdout.splitlines()] == expected
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize(("method", "backbone"), HOW)
+def test_every_method_is_exported(method, backbone, model, tmp_path):
+    torch.manual_seed(0)
+    config = replace(
+        model.config, method=method, backbone=backbone, image_size=32, weights="none", freeze_backbone=False
+    )
+    network = network_of(config, model.hierarchy).eval().requires_grad_(False)
+    own = replace(model, config=config, network=network)
+    other = trainer.load(own.export(tmp_path / "a.onnx"))
+    images = np.random.default_rng(0).integers(0, 256, (3, 32, 32, 3), dtype=np.uint8)
+    for one, two in zip(own.logits(images), other.logits(images), strict=True):
+        assert np.allclose(one, two, atol=1e-3)
 
 
 @pytest.mark.parametrize("precision", ["fp16", "bf16", "int8"])
