@@ -12,6 +12,7 @@ import msgspec
 
 from taxonomy import Hierarchy, HiertaxError
 from trainer.config import Config
+from trainer.inference.decoding import RULES, Rule
 from trainer.inference.predictor import Predictor
 
 FORMAT: Final = "hiertax-export"
@@ -46,14 +47,15 @@ class About:
     std: tuple[float, ...]
     temperatures: tuple[float, ...] | None
     path_weights: tuple[float, ...] | None
-    decode: str
+    decode: Rule
     precision: str = "fp32"
 
     @classmethod
     def of(cls, predictor: Predictor, precision: str) -> About:
         """Say it of a loaded run."""
         config, answering = predictor.config, predictor.answering
-        names = {name: Path(str(getattr(config, name))).name for name in ("data", "hierarchy", "weights")}
+        paths = {name: getattr(config, name) for name in ("data", "hierarchy", "weights")}
+        names: dict[str, Any] = {name: path and Path(path).name for name, path in paths.items()}
         how = predictor.network.preprocessing
         return cls(
             predictor.hierarchy, replace(config, **names), predictor.epoch, tuple(how.mean), tuple(how.std),
@@ -86,6 +88,8 @@ class About:
             raise HiertaxError(f"{file}: was not written by hiertrain export; export a run: hiertrain export RUN")
         try:
             about = {name: msgspec.json.decode(value) for name, value in metadata.items() if name in _READ}
+            if about["decode"] not in RULES:
+                raise ValueError(f"decode {about['decode']}")
             calibration = {name: _floats(about[name]) for name in ("temperatures", "path_weights")}
             return cls(
                 Hierarchy.from_json(about["hierarchy"]), Config.from_json(about["config"]), int(about["epoch"]),

@@ -100,5 +100,5 @@ def _config(about: About) -> Any:
     return {name: value if name == "format" else msgspec.json.decode(value) for name, value in metadata.items()}
 
 
-def _escaped(text: str) -> str:
-    return "".join(f"\\{c}" if c in "\\|<>[]*_`" else " " if c in "\r\n" else c for c in str(text))
+def _escaped(text: str | None) -> str:
+    return "".join(f"\\{c}" if c in "\\|<>[]*_`" else " " if c in "\r\n" else c for c in text or "its data")

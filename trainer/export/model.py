@@ -60,7 +60,7 @@ class ExportedModel(Model):
             raise HiertaxError(f"`device` {device}: an ONNX file is computed on the cpu here; leave it out")
         about, session = _read(file)
         answering = Answering(
-            about.hierarchy, decode=about.decode,  # type: ignore[arg-type] - checked below by use
+            about.hierarchy, decode=about.decode,
             temperatures=about.temperatures, path_weights=about.path_weights,
         )  # fmt: skip
         config = replace(about.config, device="cpu", precision="fp32")

@@ -45,7 +45,10 @@ def captured(predictor: Predictor) -> torch.export.ExportedProgram:
     module = FromPixels(predictor.network, predictor.network.preprocessing).cpu().eval()
     images = torch.zeros(2, 3, size, size, dtype=torch.uint8)
     batch = {"images": {0: torch.export.Dim("batch", min=1)}}
-    return _in_a_line(predictor, "captured", lambda: torch.export.export(module, (images,), dynamic_shapes=batch))
+    program: torch.export.ExportedProgram = _in_a_line(
+        predictor, "captured", lambda: torch.export.export(module, (images,), dynamic_shapes=batch)
+    )
+    return program
 
 
 def to_onnx(predictor: Predictor, names: Sequence[str]) -> Any:
