@@ -107,6 +107,27 @@ class Model(Predictor):
         model = self.wishing(make_wishes(wishes), reporter) if wishes else self
         return write_table(job, model, reporter_of(reporter))
 
+    def export(self, path: str | Path, *, to: str | None = None, precision: str = "fp32") -> Path:
+        """Write the run as one file for elsewhere: ONNX, torch's own ``.pt2``, or safetensors (docs/export.md).
+
+        Parameters
+        ----------
+        path
+            The file; one that is there is replaced.
+        to
+            ``onnx``, ``pt2`` or ``safetensors``; by the file's suffix where not given.
+        precision
+            What weights are stored in: ``fp32``, or, for onnx, ``fp16``, ``bf16`` or ``int8``.
+
+        Raises
+        ------
+        HiertaxError
+            If the folder is not there, the file cannot be written, or the network cannot be exported.
+        """
+        from trainer.export.write import export
+
+        return export(self, path, to=to, precision=precision)
+
     def evaluate(
         self,
         data: str | Path | None = None,
@@ -164,16 +185,18 @@ class Model(Predictor):
         return explain(self, image, MapSettings(gamma, threshold))
 
 
-def load(run: Run | str | Path, *, device: str = "auto") -> Model:
-    """Load a trained run.
+def load(run: Run | str | Path, *, device: str = "auto", local_rank: int = 0) -> Model:
+    """Load a trained run, or an ONNX file that was made of one.
 
     Parameters
     ----------
     run
         The run that `trainer.train` returns, or its folder. Where it kept the weights of the best validation, those
-        answer, else the last.
+        answer, else the last. Or a file ``.onnx`` that `Model.export` wrote.
     device
         ``cpu``, ``cuda`` or ``auto``.
+    local_rank
+        Which of a machine's GPUs is meant by ``cuda``.
 
     Raises
     ------
@@ -187,7 +210,12 @@ def load(run: Run | str | Path, *, device: str = "auto") -> Model:
     >>> model.config.method, model.epoch
     ('ours', 2)
     """
-    return Model.load(run.path if isinstance(run, Run) else run, device=device)
+    path = Path(run.path if isinstance(run, Run) else run)
+    if path.suffix == ".onnx" and not path.is_dir():
+        from trainer.export.model import ExportedModel  # which imports this module
+
+        return ExportedModel.open(path, device)
+    return Model.load(path, device=device, local_rank=local_rank)
 
 
 def evaluate(

@@ -8,13 +8,14 @@ from trainer.commands.compare import compare
 from trainer.commands.draw import draw
 from trainer.commands.evaluate import evaluate
 from trainer.commands.explain import explain
+from trainer.commands.export import export
 from trainer.commands.extract import extract
 from trainer.commands.predict import predict
 from trainer.commands.report import report
 from trainer.commands.reproduce import reproduce
 from trainer.commands.train import main
 
-for _command in (evaluate, compare, calibrate, predict, report, explain, extract, reproduce, draw, cache):
+for _command in (evaluate, compare, calibrate, predict, report, explain, export, extract, reproduce, draw, cache):
     main.add_command(_command)
 
 __all__ = ["main"]

@@ -21,13 +21,14 @@ JSON = click.option("--json", "as_json", is_flag=True, help="Print for a machine
 
 
 class RunFolder(click.Path):
-    """A folder with a run that can answer."""
+    """A folder with a run that can answer, or a file of one that was exported."""
 
-    def __init__(self) -> None:
-        super().__init__(exists=True, file_okay=False, path_type=Path)
+    def __init__(self, *, or_file: bool = False) -> None:
+        super().__init__(exists=True, file_okay=or_file, path_type=Path)
 
 
 RUN = RunFolder()
+RUN_OR_ONNX = RunFolder(or_file=True)
 
 
 def check_places() -> None:
@@ -41,7 +42,7 @@ def check_places() -> None:
         If one of them is not there, or is none.
     """
     ctx = click.get_current_context()
-    headers = [_header(run) for run in _runs(ctx)]
+    headers = [_header(run) for run in _runs(ctx) if run.suffix != ".onnx" or run.is_dir()]
     names = {param.name for param in ctx.command.params}
     given = {name: ctx.params[name] for name in PLACES if ctx.params.get(name) is not None}
     if not names & set(PLACES):

@@ -12,7 +12,7 @@ from taxonomy import HiertaxError
 from trainer.commands.answering import AnsweringCommand, answering_options, wished
 from trainer.commands.flags import command_reporter
 from trainer.commands.options import options
-from trainer.commands.parameters import JSON, RUN, check_places
+from trainer.commands.parameters import JSON, RUN_OR_ONNX, check_places
 from trainer.inference.answering.wishes import Wishes
 from trainer.runtime.processes import is_main_process, join_processes
 
@@ -23,7 +23,7 @@ FORMATS = ("csv", "jsonl", "parquet", "xlsx", "darwin-core", "camera-trap")  # h
 
 
 @click.command(cls=AnsweringCommand)
-@click.argument("run", type=RUN)
+@click.argument("run", type=RUN_OR_ONNX)
 @click.argument("images", nargs=-1, required=True, type=click.Path(exists=True, path_type=Path))
 @click.option(
     "--out", type=click.Path(path_type=Path),
@@ -52,6 +52,7 @@ def predict(
       hiertrain predict runs/cub_wiki-ours-0 photo.jpg --confidence 0.9 --within Passeriformes
       hiertrain predict runs/cub_wiki-ours-0 folder/ --out answers.csv --target-accuracy 0.95
       hiertrain predict runs/cub_wiki-ours-0 folder/ --out answers.json --format camera-trap
+      hiertrain predict cub.onnx photo.jpg
       torchrun --standalone --nproc-per-node 4 -m trainer predict runs/cub_wiki-ours-0 folder/ --out answers.parquet
     """
     wishes, table = Wishes(**wished(settings)), settings
@@ -106,10 +107,10 @@ def _write(run: Path, images: tuple[Path, ...], device: str, table: dict[str, An
         job = TableJob.of(images, **table)
         reporter = command_reporter() if group.is_main else command_reporter().renewed(silent=True)
         _say(reporter, job.notes)
-        from trainer.api.model import Model  # once there are images: torch takes seconds to import
+        from trainer.api.model import load  # once there are images: torch takes seconds to import
         from trainer.inference.tables.write import write_table
 
-        model = Model.load(run, device=device, local_rank=group.local_rank).wishing(wishes, reporter)
+        model = load(run, device=device, local_rank=group.local_rank).wishing(wishes, reporter)
         written = write_table(job, model, reporter, group)
     if is_main_process():
         click.echo(str(written))

@@ -25,6 +25,7 @@ from trainer.inference.batches import Batch, Images, decoded_batches, refuse
 from trainer.inference.extraction import Embedding, feature_pool
 from trainer.inference.forward import embed, predict_logits
 from trainer.models.methods import Network
+from trainer.runs.calibration import checkpoint_seal
 from trainer.runs.checkpoint import Checkpoint
 from trainer.runtime.device import Compute, choose
 from trainer.runtime.progress import Reporter, reporter_of
@@ -92,6 +93,10 @@ class Predictor:
         hierarchy, run = checkpoint.hierarchy, checkpoint.path.parent
         answering = choose_answering(run, hierarchy, Wishes()).answering
         return cls(run, hierarchy, config, checkpoint.epoch, network, compute, answering)
+
+    def seal(self) -> str:
+        """Return the hash of all that answers, by the header of the checkpoint."""
+        return checkpoint_seal(self.run)
 
     def wishing(self, wishes: Wishes, reporter: Reporter | bool | None = None) -> Self:
         """Return the same run, answering as is wished for.

@@ -19,7 +19,6 @@ from trainer.inference.answering.answer import Answering
 from trainer.inference.tables.job import TableJob
 from trainer.inference.tables.journal import Journal
 from trainer.inference.tables.rows import Row, Subject, rows_of
-from trainer.runs.header import Header, answering_checkpoint
 from trainer.runtime.processes import SINGLE, ProcessGroup
 from trainer.runtime.progress import Reporter
 
@@ -120,10 +119,9 @@ def _finish(job: TableJob, journal: Journal, subject: Subject, kept: int, report
 
 def about_of(job: TableJob, predictor: Predictor) -> dict[str, Any]:
     """Say what all rows of a table have in common, as JSON values."""
-    checkpoint = Header.read(answering_checkpoint(predictor.run)).metadata.get("sha256")
     answering = _settings(predictor.answering)
     return {
-        "format": "hiertrain-answers", "version": 1, "run": str(predictor.run), "checkpoint": checkpoint,
+        "format": "hiertrain-answers", "version": 1, "run": str(predictor.run), "checkpoint": predictor.seal(),
         "answering": answering, "images": job.about_images(),
     }  # fmt: skip
 

@@ -1,0 +1,183 @@
+"""Runs as files for elsewhere: what they answer, what they carry, and what is refused."""
+
+import os
+import resource
+import subprocess
+import sys
+from dataclasses import replace
+from pathlib import Path
+
+import numpy as np
+import pytest
+import torch
+
+import trainer
+from taxonomy import HiertaxError
+from trainer.export.model import ExportedModel
+from trainer.models.methods import network_of
+
+HOW = [
+    ("ours_single", "resnet10"), ("vanilla_single", "resnet10"), ("vanilla_multi", "resnet10"), ("ft", "resnet10"),
+    ("ours", "vit_b_16"),
+]  # fmt: skip
+
+
+@pytest.fixture(scope="module")
+def model(run):
+    return trainer.load(run, device="cpu")
+
+
+@pytest.fixture(scope="module")
+def onnx(model, tmp_path_factory):
+    return model.export(tmp_path_factory.mktemp("onnx") / "tiny.onnx")
+
+
+def test_an_onnx_file_gives_the_names_and_probabilities_of_its_run(model, onnx, patches):
+    own, other = model.predict(patches.data / "test"), trainer.load(onnx).predict(patches.data / "test")
+    assert other.images == own.images
+    assert np.array_equal(other.labels, own.labels)
+    assert np.allclose(other.probability, own.probability, atol=1e-4)
+
+
+@pytest.mark.parametrize("count", [1, 3, 11])
+def test_any_number_of_images_is_a_batch(model, onnx, count):
+    images = np.random.default_rng(0).integers(0, 256, (count, 40, 40, 3), dtype=np.uint8)
+    for own, other in zip(model.logits(images), trainer.load(onnx).logits(images), strict=True):
+        assert np.allclose(own, other, atol=1e-3)
+
+
+def test_the_command_predicts_from_a_file_what_it_predicts_from_the_run(hiertrain, run, onnx, patches, tmp_path):
+    image = next(patches.data.glob("test/*/*.png"))
+    assert hiertrain("predict", onnx, image).out == hiertrain("predict", run, image).out
+    assert hiertrain("predict", onnx, image, "--out", tmp_path / "answers.csv").code == 0
+
+
+def test_the_program_of_the_docs_gives_the_same_names(model, onnx, patches):
+    text = (Path(__file__).parents[3] / "docs" / "export.md").read_text()
+    program = text.split("```python\n")[1].split("```")[0]
+    images = sorted(patches.data.glob("test/*/*.png"))
+    told = subprocess.run([sys.executable, "-c", program, onnx, *images], capture_output=True, text=True, check=True)
+    chains = [[link.label for link in answer.chain] for answer in model.predict(images)]
+    expected = [f"{image} {chain}" for image, chain in zip(images, chains, strict=True)]
+    assert [line.rpartition(" ")[0] for line in told.stdout.splitlines()] == expected
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize(("method", "backbone"), HOW)
+def test_every_method_is_exported(method, backbone, model, tmp_path):
+    torch.manual_seed(0)
+    config = replace(
+        model.config, method=method, backbone=backbone, image_size=32, weights="none", freeze_backbone=False
+    )
+    network = network_of(config, model.hierarchy).eval().requires_grad_(False)
+    own = replace(model, config=config, network=network)
+    other = trainer.load(own.export(tmp_path / "a.onnx"))
+    images = np.random.default_rng(0).integers(0, 256, (3, 32, 32, 3), dtype=np.uint8)
+    for one, two in zip(own.logits(images), other.logits(images), strict=True):
+        assert np.allclose(one, two, atol=1e-3)
+
+
+@pytest.mark.parametrize("precision", ["fp16", "bf16", "int8"])
+def test_smaller_weights_answer_nearly_the_same(model, onnx, patches, tmp_path, precision):
+    small = model.export(tmp_path / "small.onnx", precision=precision)
+    assert small.stat().st_size < 0.8 * onnx.stat().st_size
+    own, other = model.predict(patches.data / "test"), trainer.load(small).predict(patches.data / "test")
+    assert np.allclose(other.probability, own.probability, atol=0.1)
+
+
+def test_the_loss_of_accuracy_is_printed(hiertrain, run, patches, tmp_path):
+    out = tmp_path / "small.onnx"
+    told = hiertrain("export", run, "--out", out, "--precision", "int8", "--data", patches.data)
+    assert told.code == 0, told
+    assert "MB, int8" in told.out
+    assert "tone: " in told.out
+
+
+def test_pt2_gives_the_logits_of_the_run(model, tmp_path):
+    program = torch.export.load(model.export(tmp_path / "tiny.pt2"))
+    size = model.config.image_size
+    images = np.random.default_rng(0).integers(0, 256, (5, size, size, 3), dtype=np.uint8)
+    found = program.module()(torch.from_numpy(images).permute(0, 3, 1, 2))
+    for own, other in zip(model.logits(images), found, strict=True):
+        assert np.allclose(own, other.detach().numpy(), atol=1e-3)
+
+
+def test_a_folder_has_weights_settings_and_a_card_with_numbers(hiertrain, run, patches, tmp_path):
+    told = hiertrain("export", run, "--to", "folder", "--out", tmp_path / "model", "--data", patches.data)
+    assert told.code == 0, told
+    names = {path.name for path in (tmp_path / "model").iterdir()}
+    assert names == {"model.safetensors", "config.json", "README.md"}
+    assert "Accuracy on 11 test images" in (tmp_path / "model" / "README.md").read_text()
+    assert "is there already" in hiertrain("export", run, "--to", "folder", "--out", tmp_path / "model").err
+
+
+# What is refused
+
+
+def spoilt(onnx, how):
+    import onnx as library
+
+    content = onnx.read_bytes()
+    if how == "truncated":
+        return content[: len(content) // 2]
+    if how == "no ONNX":
+        return b"a text\n" * 100
+    if how == "empty":
+        return b""
+    model = library.load_model_from_string(content)
+    if how == "no metadata":
+        del model.metadata_props[:]
+    elif how == "another hierarchy":
+        entry = next(entry for entry in model.metadata_props if entry.key == "hierarchy")
+        entry.value = entry.value.replace("red", "read")
+    else:
+        model.graph.initializer[0].name += "x"
+    return model.SerializeToString()
+
+
+@pytest.mark.parametrize(
+    "how", ["truncated", "no ONNX", "empty", "no metadata", "another hierarchy", "another graph"]
+)  # fmt: skip
+def test_a_file_that_is_not_as_it_was_written_is_refused_in_a_line(hiertrain, onnx, patches, tmp_path, how):
+    file = tmp_path / "bad.onnx"
+    file.write_bytes(spoilt(onnx, how))
+    outcome = hiertrain("predict", file, next(patches.data.glob("test/*/*.png")))
+    assert outcome.code != 0
+    assert str(file) in outcome.err
+    assert len(outcome.err.strip().splitlines()) == 1
+
+
+def test_a_folder_that_is_not_there_is_refused_and_not_made(model, tmp_path):
+    with pytest.raises(HiertaxError, match="is no folder"):
+        model.export(tmp_path / "none" / "a.onnx")
+    assert not list(tmp_path.iterdir())
+
+
+def test_where_there_is_no_space_nothing_is_left(model, tmp_path):
+    soft, hard = resource.getrlimit(resource.RLIMIT_FSIZE)
+    resource.setrlimit(resource.RLIMIT_FSIZE, (4096, hard))
+    try:
+        with pytest.raises(HiertaxError, match="cannot be written"):
+            model.export(tmp_path / "a.safetensors")
+    finally:
+        resource.setrlimit(resource.RLIMIT_FSIZE, (soft, hard))
+    assert not os.listdir(tmp_path)  # noqa: PTH208 - hidden files too
+
+
+@pytest.mark.parametrize(
+    ("name", "options", "reason"),
+    [("a.pt2", {"precision": "int8"}, "pt2 takes fp32"), ("a.bin", {}, "choose one of"),
+     ("a.bin", {"to": "onnx"}, "does not end in")],
+)  # fmt: skip
+def test_settings_that_do_not_go_together_are_refused(model, tmp_path, name, options, reason):
+    with pytest.raises(HiertaxError, match=reason):
+        model.export(tmp_path / name, **options)
+
+
+def test_what_a_file_does_not_hold_is_said(onnx, patches):
+    with pytest.raises(HiertaxError, match="target_accuracy"):
+        trainer.load(onnx).predict(patches.data / "test", target_accuracy=0.9)
+    with pytest.raises(HiertaxError, match="features"):
+        trainer.load(onnx).features(patches.data / "test")
+    with pytest.raises(HiertaxError, match="device"):
+        ExportedModel.open(onnx, "cuda")
