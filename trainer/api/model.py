@@ -212,7 +212,7 @@ def load(run: Run | str | Path, *, device: str = "auto", local_rank: int = 0) ->
     """
     path = Path(run.path if isinstance(run, Run) else run)
     if path.suffix == ".onnx" and not path.is_dir():
-        from trainer.export.model import ExportedModel  # which imports this module
+        from trainer.api.exported import ExportedModel  # which imports this module
 
         return ExportedModel.open(path, device)
     return Model.load(path, device=device, local_rank=local_rank)

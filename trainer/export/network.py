@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import warnings
 from collections.abc import Sequence
+from copy import deepcopy
 from typing import Any
 
 import torch
@@ -42,7 +43,9 @@ def captured(predictor: Predictor) -> torch.export.ExportedProgram:
         If torch cannot capture it.
     """
     size = predictor.config.image_size
-    module = FromPixels(predictor.network, predictor.network.preprocessing).cpu().eval()
+    network = deepcopy(predictor.network).cpu()  # the run's own stays where it is
+    network = network.to(memory_format=torch.contiguous_format)  # torch stores no others whole
+    module = FromPixels(network, network.preprocessing).eval()
     images = torch.zeros(2, 3, size, size, dtype=torch.uint8)
     batch = {"images": {0: torch.export.Dim("batch", min=1)}}
     program: torch.export.ExportedProgram = _in_a_line(

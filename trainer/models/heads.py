@@ -118,8 +118,8 @@ class FinestHead(nn.Module):
 
     def at_all_levels(self, finest: Tensor) -> list[Tensor]:
         """Map the finest logits ``[B, C_K]`` to K logits ``[B, C_k]``, of which these are the last."""
-        rows = [column.expand(len(finest), -1) for column in self.paths.unbind(1)[:-1]]
-        lowest = [finest.new_full((len(finest), size), -torch.inf) for size in self.sizes]
+        rows = [column.expand(finest.shape[0], -1) for column in self.paths.unbind(1)[:-1]]
+        lowest = [finest.new_full((finest.shape[0], size), -torch.inf) for size in self.sizes]
         return [*(low.scatter_reduce(1, row, finest, "amax") for low, row in zip(lowest, rows, strict=False)), finest]
 
 

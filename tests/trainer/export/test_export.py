@@ -13,7 +13,7 @@ import torch
 
 import trainer
 from taxonomy import HiertaxError
-from trainer.export.model import ExportedModel
+from trainer.api.exported import ExportedModel
 from trainer.models.methods import network_of
 
 HOW = [

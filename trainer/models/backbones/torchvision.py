@@ -189,7 +189,7 @@ class VisionTransformerBackbone(TorchvisionBackbone):
     def _tokens(self, images: Tensor) -> Tensor:
         """Map normalised images to the tokens after the last layer, ``[B, 1 + h * w, width]``."""
         patches = self.get_submodule("conv_proj")(images).flatten(2).transpose(1, 2)
-        tokens = torch.cat([self.class_token.expand(len(images), -1, -1), patches], dim=1)
+        tokens = torch.cat([self.class_token.expand(images.shape[0], -1, -1), patches], dim=1)
         encoded: Tensor = self.get_submodule("encoder")(tokens)
         return encoded
 
