@@ -107,8 +107,12 @@ class GradCam:
         trunks = self.network.trunks()
         if not self._maps or not all(z.requires_grad for z in logits):
             name, pool = (trunks[-1].name, trunks[-1].pool) if trunks else ("none", "max")
-            why = f"with `pool` {pool} a head reads no map" if pool == "token" else "a head does not read its last map"
-            raise HiertaxError(f"`backbone` {name}: {why}, so there is none to show; train with `pool` avg or max")
+            why = (
+                "with `pool` token a head reads no map, so there is none to show; train with `pool` avg or max"
+                if pool == "token"
+                else "a head does not read its last map; maps are shown of methods that look at an image once"
+            )
+            raise HiertaxError(f"`backbone` {name}: {why}")
         if len(self._maps) > len(trunks):
             raise HiertaxError(
                 f"`backbone` {trunks[-1].name}: a head reads {len(self._maps)} of its maps; "

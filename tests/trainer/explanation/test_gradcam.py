@@ -1,13 +1,13 @@
 """Grad-CAM per level: the facts that it must show, on numbers small enough to compute by hand."""
 
-import itertools
-
+import numpy as np
 import pytest
 import torch
+from tiny import FINEST_ONLY, FREEZABLE
 from torch import nn
 
 from taxonomy import HiertaxError
-from trainer.config import METHODS, Config
+from trainer.config import HEAD_METHODS, Config
 from trainer.explanation.gradcam import GradCam, twin
 from trainer.models.backbones.interface import Backbone
 from trainer.models.heads import DisentangledHeads
@@ -110,37 +110,52 @@ def images():
     return torch.rand(3, 3, SIZE, SIZE, generator=torch.Generator().manual_seed(0))
 
 
-def made(method, **more):
+LOOKING_ONCE = (*HEAD_METHODS, "ours_mc", "mc", "ft")  # whose heads all read the last map of the whole image
+ANCESTORS = np.array([[0, 0, 0], [0, 0, 1], [0, 1, 2], [1, 2, 3], [1, 2, 4]])
+
+
+def made(method, backbone="shufflenet_v2_x0_5", **more):
     torch.manual_seed(0)
-    return build_network(method, "shufflenet_v2_x0_5", (2, 3, 5), image_size=SIZE, **more).eval().requires_grad_(False)
+    network = build_network(method, backbone, (2, 3, 5), paths=ANCESTORS, image_size=SIZE, **more)
+    return network.eval().requires_grad_(False)
 
 
-@pytest.mark.parametrize(("method", "frozen"), [*itertools.product(METHODS, (False, True))])
+@pytest.mark.parametrize(
+    ("method", "frozen"),
+    [*((method, False) for method in LOOKING_ONCE), *((m, True) for m in LOOKING_ONCE if m in FREEZABLE)],
+)
 def test_every_method_has_a_map_for_every_level_and_answers_as_it_does(method, frozen, images):
     network = made(method, frozen=frozen)
     found = GradCam(network, CPU)(images)
     assert found.maps.shape == (3, 3, SIZE, SIZE)
     assert ((found.maps >= 0) & (found.maps <= 1)).all()
-    assert (found.maps.amax(dim=(2, 3)) == 1).any()
+    if method not in FINEST_ONLY:  # of which one random map may speak against the only head's answer
+        assert (found.maps.amax(dim=(2, 3)) == 1).any()
     for logits, expected in zip(found.logits, network(images), strict=True):
         torch.testing.assert_close(logits, expected)
     assert found.classes.tolist() == torch.stack([z.argmax(1) for z in network(images)], 1).tolist()
 
 
-@pytest.mark.parametrize("method", METHODS)
+@pytest.mark.parametrize("method", ["ours_nts", "nts", "ours_pmg", "pmg"])
+def test_methods_that_look_at_parts_or_at_several_stages_are_refused(method, images):
+    with pytest.raises(HiertaxError, match=r"a head (reads 2 of its maps|does not read its last map)"):
+        GradCam(made(method), CPU)(images)
+
+
+@pytest.mark.parametrize("method", LOOKING_ONCE)
 def test_an_image_has_the_same_maps_alone_and_in_a_batch(method, images):
     cam = GradCam(made(method), CPU)
     torch.testing.assert_close(cam(images).maps[1:2], cam(images[1:2]).maps, atol=1e-4, rtol=1e-3)
 
 
-@pytest.mark.parametrize("method", METHODS)
+@pytest.mark.parametrize("method", [m for m in LOOKING_ONCE if m not in FINEST_ONLY])
 def test_levels_differ_by_numbers(method, images):
     cam = GradCam(made(method), CPU)
     both = torch.stack([cam(images, torch.full((3, 3), label)).maps for label in (0, 1)])  # one of which is not empty
     assert (both[:, :, 0] - both[:, :, -1]).abs().mean() > 0.01
 
 
-@pytest.mark.parametrize("method", [m for m in METHODS if m != "ours"])
+@pytest.mark.parametrize("method", [m for m in LOOKING_ONCE if m not in ("ours", "ours_mc")])
 def test_gamma_changes_nothing_where_no_head_reads_finer_features(method, images):
     network = made(method)
     assert torch.equal(GradCam(network, CPU)(images).maps, GradCam(network, CPU, "off")(images).maps)
