@@ -159,8 +159,6 @@ class Config:
         check_batch(self)
         _check_backbone(self)
         _check_phases(self)
-        if self.crop_area != Config.crop_area and self.crop != "resized":
-            raise HiertaxError(f"`crop_area` {self.crop_area}: of resized crops; give `crop` resized, or leave it out")
 
     @property
     def data_folder(self) -> Path:

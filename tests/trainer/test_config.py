@@ -45,7 +45,9 @@ def values(kind):
 def built(accumulate, each, epochs, train_blocks, heads_first, warmup_epochs, **settings):
     """A config whose batches and epochs can be shared out, and of whose frozen backbone no block is to learn."""
     if settings["freeze_backbone"]:
-        train_blocks, heads_first = None, 0
+        train_blocks, heads_first, settings["layer_decay"] = None, 0, 1.0
+    if settings["weights"] == "none":
+        settings["norm_statistics"] = "batch"
     heads_first = min(heads_first, epochs - 1)
     settings |= {"heads_first": heads_first, "warmup_epochs": min(warmup_epochs, epochs - heads_first - 1)}
     return Config(
@@ -110,7 +112,18 @@ def test_a_command_line_and_a_file_ask_for_the_same(asked, patches, file, config
     assert asked("--config", file) == config
 
 
-BOUND = {"accumulate", "batch_size", "epochs", "heads_first", "warmup_epochs", "freeze_backbone", "train_blocks"}
+BOUND = {
+    "accumulate",
+    "batch_size",
+    "epochs",
+    "heads_first",
+    "warmup_epochs",
+    "freeze_backbone",
+    "train_blocks",
+    "layer_decay",
+    "weights",
+    "norm_statistics",
+}
 
 
 @given(CONFIGS, st.sets(st.sampled_from(sorted(set(FIELDS) - {"hierarchy", *BOUND}))))

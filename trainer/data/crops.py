@@ -9,7 +9,7 @@ from torch import Tensor
 from torch.nn.functional import grid_sample, pad
 
 PADDING = 4
-RATIO, ATTEMPTS = (3 / 4, 4 / 3), 10
+LEAST, RATIO, ATTEMPTS = 0.08, (3 / 4, 4 / 3), 10
 
 
 def draw_shifts(count: int, generator: torch.Generator) -> Tensor:
@@ -17,7 +17,7 @@ def draw_shifts(count: int, generator: torch.Generator) -> Tensor:
     return torch.randint(0, 2 * PADDING + 1, (count, 2), generator=generator)
 
 
-def draw_boxes(count: int, size: int, generator: torch.Generator, least: float = 0.08) -> Tensor:
+def draw_boxes(count: int, size: int, generator: torch.Generator, least: float = LEAST) -> Tensor:
     """Return boxes in images of ``size`` x ``size``, int64 ``[N, 4]``: top, left, height, width.
 
     The rule of torchvision's ``RandomResizedCrop``: the area is uniform in `least` to 1 of the image's, the ratio of

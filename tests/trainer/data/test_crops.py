@@ -8,8 +8,7 @@ from scipy.stats import ks_2samp
 from torchvision.transforms import RandomResizedCrop
 from torchvision.transforms.functional import hflip, resized_crop
 
-from trainer.data import crops
-from trainer.data.crops import RATIO, SCALE, draw_boxes, resized_crops
+from trainer.data.crops import LEAST, RATIO, draw_boxes, resized_crops
 
 MANY = 4000
 UNLIKELY = 0.001  # what a right distribution comes below once in a thousand seeds
@@ -38,7 +37,7 @@ def both(request):
 
 def test_the_limits_are_torchvisions():
     transform = RandomResizedCrop(8)
-    assert (transform.scale, transform.ratio) == (SCALE, RATIO)
+    assert (transform.scale, transform.ratio) == ((LEAST, 1.0), RATIO)
 
 
 @pytest.mark.parametrize("what", ["area", "ratio", "top", "left", "first row"])
@@ -55,9 +54,8 @@ def test_boxes_lie_inside_the_image(size, seed):
     assert (start + sides <= size).all()
 
 
-def test_where_no_attempt_fits_the_whole_image_is_taken(monkeypatch):
-    monkeypatch.setattr(crops, "SCALE", (1.5, 1.5))
-    assert draw_boxes(3, 224, generator()).tolist() == [[0, 0, 224, 224]] * 3
+def test_where_no_attempt_fits_the_whole_image_is_taken():
+    assert draw_boxes(3, 224, generator(), least=1.5).tolist() == [[0, 0, 224, 224]] * 3
 
 
 @pytest.fixture(scope="module")

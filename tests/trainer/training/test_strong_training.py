@@ -24,7 +24,6 @@ from trainer.training.order import class_weights
     [
         ({"layer_decay": 0.8, "freeze_backbone": True}, "`layer_decay` 0.8: no block of a frozen backbone learns"),
         ({"norm_statistics": "pretrained", "weights": "none"}, "`weights` none has no statistics"),
-        ({"crop_area": 0.5}, "`crop_area` 0.5: of resized crops"),
         ({"label_smoothing": 0.95}, "`label_smoothing` 0.95: give a number from 0.0 to 0.9"),
         ({"layer_decay": 0.0}, "`layer_decay` 0.0: give a number from 0.01 to 1.0"),
     ],
