@@ -88,7 +88,9 @@ def onnx_bytes(predictor: Predictor, about: About) -> bytes:
     pack(model, about.precision)
     checker.check_model(model)
     metadata = about.to_metadata()
-    del model.metadata_props[:]
+    graph = model.graph
+    for part in (model, graph, *graph.node, *graph.value_info, *graph.initializer, *graph.input, *graph.output):
+        del part.metadata_props[:]  # torch's traces, with paths of the machine that exported
     content = model.graph.SerializeToString(deterministic=True)
     helper.set_model_props(model, {**metadata, "sha256": seal(metadata, content)})
     written: bytes = model.SerializeToString(deterministic=True)

@@ -85,6 +85,12 @@ def test_smaller_weights_answer_nearly_the_same(model, onnx, patches, tmp_path, 
     assert np.allclose(other.probability, own.probability, atol=0.1)
 
 
+def test_a_file_tells_no_paths_of_the_machine_that_wrote_it(onnx):
+    content = onnx.read_bytes()
+    assert str(Path(trainer.__file__).parents[1]).encode() not in content
+    assert b"site-packages" not in content
+
+
 def test_the_loss_of_accuracy_is_printed(hiertrain, run, patches, tmp_path):
     out = tmp_path / "small.onnx"
     told = hiertrain("export", run, "--out", out, "--precision", "int8", "--data", patches.data)
