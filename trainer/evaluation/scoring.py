@@ -3,9 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Iterator, Sequence
-from dataclasses import replace
 from pathlib import Path
-from typing import Any
 
 from torch import Tensor
 
@@ -13,13 +11,13 @@ from taxonomy import HiertaxError
 from taxonomy.metrics import RESAMPLES
 from trainer.data.datasets import ImageDataset
 from trainer.data.inputs import Inputs
-from trainer.data.labelled import LabelledDataset
 from trainer.data.placement import open_split
 from trainer.evaluation.scores import SCORED, Scores, score_batches
 from trainer.inference.answering.answer import Answering
 from trainer.inference.decoding import Rule
 from trainer.inference.forward import stream_logits
 from trainer.inference.predictor import Predictor
+from trainer.inference.run_dataset import run_dataset
 from trainer.runtime.progress import Reporter
 
 
@@ -40,12 +38,8 @@ def evaluate(
 
     Parameters
     ----------
-    data
-        The dataset's folder, if it is no longer where the run found it.
-    skip_bad_images
-        Whether to go on without images that cannot be decoded; as the run did where not given.
-    cache, workers
-        See `trainer.config.Config`.
+    data, skip_bad_images, cache, workers
+        See `trainer.inference.run_dataset`.
     rules
         The rules of decoding to score.
     resamples
@@ -56,13 +50,9 @@ def evaluate(
     HiertaxError
         If the dataset cannot be read, or has other classes than the run was trained on.
     """
-    changes: dict[str, Any] = {"cache": cache, "workers": workers}
-    if data is not None:
-        changes["data"] = str(data)
-    if skip_bad_images is not None:
-        changes["skip_bad_images"] = skip_bad_images
-    config = replace(predictor.config, **changes)
-    task = LabelledDataset.prepare(config, predictor.hierarchy, reporter, run=predictor.run)
+    config, task = run_dataset(
+        predictor, reporter, data=data, skip_bad_images=skip_bad_images, cache=cache, workers=workers
+    )
     dataset = task.dataset
     images, kept = open_split(dataset.test, dataset.scored, config, predictor.compute, reporter)
     about = {

@@ -5,9 +5,9 @@ from __future__ import annotations
 import io
 import warnings
 from collections.abc import Sequence
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 from pathlib import Path
-from typing import TYPE_CHECKING, Any, Final
+from typing import TYPE_CHECKING, Final
 
 import numpy as np
 import torch
@@ -18,11 +18,11 @@ from taxonomy import HiertaxError
 from taxonomy.files import write_atomic
 from taxonomy.palette import MUTED
 from trainer.data.augment import normalise
-from trainer.data.labelled import LabelledDataset
 from trainer.data.placement import open_split
 from trainer.explanation.explain import to_frame
 from trainer.explanation.gradcam import twin
 from trainer.inference.predictor import Predictor
+from trainer.inference.run_dataset import run_dataset
 from trainer.models.heads import Neck
 from trainer.runtime.progress import Reporter, reporter_of
 
@@ -170,11 +170,9 @@ def feature_plane(
         As that, and as `plane_of`.
     """
     teller = reporter_of(reporter)
-    changes: dict[str, Any] = {"cache": cache, "workers": workers}
-    changes |= {} if data is None else {"data": str(data)}
-    changes |= {} if skip_bad_images is None else {"skip_bad_images": skip_bad_images}
-    config = replace(predictor.config, **changes)
-    task = LabelledDataset.prepare(config, predictor.hierarchy, teller, run=predictor.run)
+    config, task = run_dataset(
+        predictor, teller, data=data, skip_bad_images=skip_bad_images, cache=cache, workers=workers
+    )
     chosen = task.dataset.test.limit_per_class(limit_per_class)
     if len(chosen) > MOST:
         plane_of(np.empty((len(chosen), 1), dtype=np.float32))  # which refuses them, before anything is computed

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import math
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Literal
 
@@ -11,11 +11,11 @@ import numpy as np
 import torch
 from numpy.typing import NDArray
 
-from trainer.data.labelled import LabelledDataset
 from trainer.data.placement import open_split
 from trainer.explanation.explain import BATCH, DIFFER, Explainer, MapSettings, row_of, to_frame
 from trainer.explanation.measures import Floats, level_pairs
 from trainer.inference.predictor import Predictor
+from trainer.inference.run_dataset import run_dataset
 from trainer.runtime.progress import Reporter, reporter_of
 
 if TYPE_CHECKING:
@@ -149,7 +149,7 @@ def explain_test_set(
     target
         Of which label: ``answer``, the one that each head finds likeliest, or ``truth``.
     data, skip_bad_images, cache, workers
-        As of `trainer.evaluation.scoring.evaluate`.
+        See `trainer.inference.run_dataset`.
     limit_per_class
         Only the first so many images of each class.
     reporter
@@ -161,11 +161,9 @@ def explain_test_set(
         If the dataset cannot be read, or has other classes than the run was trained on; and as `Explainer.map`.
     """
     teller, explainer = reporter_of(reporter), Explainer(predictor, settings or MapSettings())
-    changes: dict[str, Any] = {"cache": cache, "workers": workers}
-    changes |= {} if data is None else {"data": str(data)}
-    changes |= {} if skip_bad_images is None else {"skip_bad_images": skip_bad_images}
-    config = replace(predictor.config, **changes)
-    task = LabelledDataset.prepare(config, predictor.hierarchy, teller, run=predictor.run)
+    config, task = run_dataset(
+        predictor, teller, data=data, skip_bad_images=skip_bad_images, cache=cache, workers=workers
+    )
     chosen = task.dataset.test if limit_per_class is None else task.dataset.test.limit_per_class(limit_per_class)
     inputs, kept = open_split(chosen, task.dataset.scored, config, predictor.compute, teller)
     truth = torch.from_numpy(task.paths[chosen.labels[kept]])

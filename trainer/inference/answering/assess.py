@@ -21,7 +21,6 @@ from trainer.inference.answering.calibrate import (
     Labelled,
     calibrate,
     calibrated,
-    dataset_of,
     labelled_logits,
     reliability,
     told,
@@ -29,6 +28,7 @@ from trainer.inference.answering.calibrate import (
 from trainer.inference.answering.plots import operating_plot, reliability_plot
 from trainer.inference.answering.report import cautious_ways, error_table, operating_curve, unknown_table, way_table
 from trainer.inference.predictor import Predictor
+from trainer.inference.run_dataset import run_dataset
 from trainer.runs.calibration import Calibration
 from trainer.runtime.progress import Reporter
 
@@ -167,7 +167,7 @@ def assess(
     unknown
         Images, or folders of them, of what the run does not know, to tell how well it says so.
     where
-        ``data``, ``skip_bad_images``, ``cache`` and ``workers``, as of `trainer.evaluation.scoring.evaluate`.
+        ``data``, ``skip_bad_images``, ``cache`` and ``workers``, as of `run_dataset`.
 
     Raises
     ------
@@ -178,7 +178,7 @@ def assess(
     calibration = calibrate(predictor, reporter, **where)
     hierarchy = predictor.hierarchy
     splits = {"validation": Labelled(list(calibration.logits), calibration.truth)}
-    config, task = dataset_of(predictor, reporter.renewed(silent=True), **where)
+    config, task = run_dataset(predictor, reporter.renewed(silent=True), **where)
     scored = task.dataset.scored
     strangers = find_images(unknown).paths if unknown else []
     if test or strangers:

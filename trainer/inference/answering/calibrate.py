@@ -3,8 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from dataclasses import dataclass, replace
-from pathlib import Path
+from dataclasses import dataclass
 from typing import Any, NamedTuple
 
 import numpy as np
@@ -22,6 +21,7 @@ from trainer.inference.answering.fitting import fit
 from trainer.inference.answering.stopping import FloatArray
 from trainer.inference.decoding import Rule
 from trainer.inference.predictor import Predictor
+from trainer.inference.run_dataset import run_dataset
 from trainer.runs.calibration import Calibration, checkpoint_seal
 from trainer.runtime.progress import Reporter
 
@@ -85,14 +85,14 @@ def calibrate(predictor: Predictor, reporter: Reporter, **where: Any) -> Calibra
     Parameters
     ----------
     where
-        ``data``, ``skip_bad_images``, ``cache`` and ``workers``, as of `trainer.evaluation.scoring.evaluate`.
+        ``data``, ``skip_bad_images``, ``cache`` and ``workers``, as of `run_dataset`.
 
     Raises
     ------
     HiertaxError
         If the run holds no images out, which nothing else can stand for, or the dataset cannot be read.
     """
-    config, task = dataset_of(predictor, reporter, **where)
+    config, task = run_dataset(predictor, reporter, **where)
     _, held_out = task.dataset.to_learn(config.limit_per_class, config.val_fraction)
     if not len(held_out):
         raise HiertaxError(
@@ -106,23 +106,6 @@ def calibrate(predictor: Predictor, reporter: Reporter, **where: Any) -> Calibra
     )  # fmt: skip
     calibration.save(predictor.run)
     return calibration
-
-
-def dataset_of(
-    predictor: Predictor,
-    reporter: Reporter,
-    *,
-    data: str | Path | None = None,
-    skip_bad_images: bool | None = None,
-    cache: str = "auto",
-    workers: int | None = None,
-) -> tuple[Config, LabelledDataset]:
-    """Prepare the dataset of a run again, with other places where they are named."""
-    changes: dict[str, Any] = {"cache": cache, "workers": workers}
-    changes |= {} if data is None else {"data": str(data)}
-    changes |= {} if skip_bad_images is None else {"skip_bad_images": skip_bad_images}
-    config = replace(predictor.config, **changes)
-    return config, LabelledDataset.prepare(config, predictor.hierarchy, reporter, run=predictor.run)
 
 
 def labelled_logits(
