@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Callable, Iterator, Sequence
+from functools import partial
 from itertools import chain, islice, pairwise
 from typing import Any, NamedTuple
 
@@ -22,6 +23,7 @@ FEW = 20_000  # names of a level, for which threads would not pay
 PARTS = 4
 
 HashArray = NDArray[np.uint64]
+Hashes = dict[int, HashArray]  # of each name, of what stands before a place
 CharArray = NDArray[np.unsignedinteger[Any]]
 IntArray = NDArray[np.int64]
 _BASE = np.uint64(0x9E3779B97F4A7C15)
@@ -58,17 +60,25 @@ def _pairs(names: Names, indices: Sequence[int]) -> Iterator[tuple[int, int]]:
 
 
 def _candidates(names: Names, indices: Sequence[int]) -> Iterator[tuple[int, int]]:
-    groups = _groups(names, indices)
-    lengths = [length for length in groups if length >= SHORTEST]
-    near = lambda length: list(islice(_near(groups, length), LOOKED_AT))  # noqa: E731
-    return chain.from_iterable((on_all_cores if len(indices) > FEW else map)(near, lengths))
+    searches = _searches(_groups(names, indices))
+    return chain.from_iterable((on_all_cores if len(indices) > FEW else map)(_found, searches))
 
 
-def _near(groups: dict[int, _Group], length: int) -> Iterator[tuple[int, int]]:
-    group, shorter = groups[length], groups.get(length - 1, _Group.empty(length - 1))
-    if len(group.which) + len(shorter.which) > 1:
-        yield from _without_a_letter(group, shorter)
-        yield from _swapped(group)
+def _found(search: Callable[[], Iterator[tuple[int, int]]]) -> list[tuple[int, int]]:
+    return list(islice(search(), LOOKED_AT))
+
+
+def _searches(groups: dict[int, _Group]) -> Iterator[Callable[[], Iterator[tuple[int, int]]]]:
+    """Yield what can be looked for apart: a letter in each part of the names of each length, and swapped letters."""
+    for length, group in groups.items():
+        shorter = groups.get(length - 1, _Group.empty(length - 1))
+        if length >= SHORTEST and len(group.which) + len(shorter.which) > 1:
+            cuts = np.linspace(0, length, PARTS + 1).astype(int).tolist()
+            before = _prefix_hashes(group.chars, cuts)
+            before_shorter = _prefix_hashes(shorter.chars, sorted({*cuts[:-1], *(cut - 1 for cut in cuts[1:])}))
+            for start, stop in pairwise(cuts):
+                yield partial(_without_a_letter, group, shorter, before, before_shorter, start, stop)
+            yield from (partial(_swapped, group, start) for start in (0, 1))
 
 
 class _Group(NamedTuple):
@@ -119,7 +129,7 @@ def _hash(seed: HashArray, columns: CharArray) -> HashArray:
     return value
 
 
-def _prefix_hashes(chars: CharArray, stops: list[int]) -> dict[int, HashArray]:
+def _prefix_hashes(chars: CharArray, stops: list[int]) -> Hashes:
     """Return the hash of what stands before each of some places, which ascend."""
     value, start = np.zeros(chars.shape[1], dtype=np.uint64), 0
     hashes = {}
@@ -129,41 +139,37 @@ def _prefix_hashes(chars: CharArray, stops: list[int]) -> dict[int, HashArray]:
     return hashes
 
 
-def _without_a_letter(group: _Group, shorter: _Group) -> Iterator[tuple[int, int]]:
-    """Yield the names that may be equal once the right letter is left out, of equal length or one apart."""
+def _without_a_letter(
+    group: _Group, shorter: _Group, before: Hashes, before_shorter: Hashes, start: int, stop: int
+) -> Iterator[tuple[int, int]]:
+    """Yield the names that may be equal once the right letter of a part is left out, of equal length or one apart."""
     length = len(group.chars)
-    cuts = np.linspace(0, length, PARTS + 1).astype(int).tolist()
-    before = _prefix_hashes(group.chars, cuts)
-    before_shorter = _prefix_hashes(shorter.chars, sorted({*cuts[:-1], *(cut - 1 for cut in cuts[1:])}))
-    for start, stop in pairwise(cuts):
-        ahead = np.uint64(pow(int(_BASE), length - stop, 1 << 64))
-        rest = (before[start] - before[stop]) * ahead + before[length]  # the hash of all but this part
-        rest_shorter = (before_shorter[start] - before_shorter[stop - 1]) * ahead + before_shorter[length - 1]
-        shared = np.sort(_repeated(np.concatenate([rest, rest_shorter])))
-        if shared.size:
-            near, near_shorter = np.split(shared, [np.searchsorted(shared, len(rest))])
-            near_shorter = near_shorter - len(rest)
-            whole = _hash(rest_shorter[near_shorter], shorter.chars[start : stop - 1, near_shorter])
-            part, which, others = group.chars[start:stop, near], group.which[near], shorter.which[near_shorter]
-            value = rest[near]  # the hash of all that stands before the letter left out
-            for p, letter in enumerate(part):
-                without, index = _hash(value, part[p + 1 :]), which
-                value = _hash(value, part[p : p + 1])
-                digits = (letter >= ord("0")) & (letter <= ord("9"))
-                if digits.any():
-                    without, index = without[~digits], which[~digits]
-                yield from _equal(np.concatenate([without, whole]), np.concatenate([index, others]))
+    ahead = np.uint64(pow(int(_BASE), length - stop, 1 << 64))
+    rest = (before[start] - before[stop]) * ahead + before[length]  # the hash of all but this part
+    rest_shorter = (before_shorter[start] - before_shorter[stop - 1]) * ahead + before_shorter[length - 1]
+    shared = np.sort(_repeated(np.concatenate([rest, rest_shorter])))
+    near, near_shorter = np.split(shared, [np.searchsorted(shared, len(rest))])
+    near_shorter = near_shorter - len(rest)
+    whole = _hash(rest_shorter[near_shorter], shorter.chars[start : stop - 1, near_shorter])
+    part, which, others = group.chars[start:stop, near], group.which[near], shorter.which[near_shorter]
+    value = rest[near]  # the hash of all that stands before the letter left out
+    for p, letter in enumerate(part):
+        without, index = _hash(value, part[p + 1 :]), which
+        value = _hash(value, part[p : p + 1])
+        digits = (letter >= ord("0")) & (letter <= ord("9"))
+        if digits.any():
+            without, index = without[~digits], which[~digits]
+        yield from _equal(np.concatenate([without, whole]), np.concatenate([index, others]))
 
 
-def _swapped(group: _Group) -> Iterator[tuple[int, int]]:
+def _swapped(group: _Group, start: int) -> Iterator[tuple[int, int]]:
     """Yield names that are equal if the letters of every second pair of neighbours change places or not."""
-    for start in (0, 1):
-        value = _hash(np.zeros(len(group.which), dtype=np.uint64), group.chars[:start])
-        for p in range(start, len(group.chars), 2):
-            value *= _BASE
-            pair = group.chars[p : p + 2] + _BASE
-            value += pair.prod(axis=0)  # sum and product of two tell which two, not in which order
-        yield from _equal(value, group.which)
+    value = _hash(np.zeros(len(group.which), dtype=np.uint64), group.chars[:start])
+    for p in range(start, len(group.chars), 2):
+        value *= _BASE
+        pair = group.chars[p : p + 2] + _BASE
+        value += pair.prod(axis=0)  # sum and product of two tell which two, not in which order
+    yield from _equal(value, group.which)
 
 
 def _equal(hashes: HashArray, index: IntArray) -> Iterator[tuple[int, int]]:
