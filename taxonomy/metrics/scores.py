@@ -5,7 +5,7 @@ from __future__ import annotations
 import math
 from collections.abc import Sequence
 from dataclasses import asdict, dataclass
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
 from numpy.typing import NDArray
@@ -17,6 +17,9 @@ from taxonomy.metrics.labels import majority_baseline
 from taxonomy.metrics.measures import Measure
 from taxonomy.metrics.predictions import Predictions
 from taxonomy.metrics.taxa import label_counts
+
+if TYPE_CHECKING:
+    from pandas import DataFrame
 
 FloatArray = NDArray[np.float64]
 SUMMARY = (
@@ -134,6 +137,11 @@ class LabelScores:
 def json_values(fields: dict[str, Any]) -> dict[str, Any]:
     """Return fields with None in place of NaN."""
     return {name: None if isinstance(x, float) and math.isnan(x) else x for name, x in fields.items()}
+
+
+def json_rows(table: DataFrame) -> list[dict[str, Any]]:
+    """Return the rows of a pandas table, with None in place of NaN."""
+    return [json_values({str(name): value for name, value in row.items()}) for row in table.to_dict("records")]
 
 
 def score_predictions(

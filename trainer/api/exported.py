@@ -16,7 +16,7 @@ from trainer.api.model import Model
 from trainer.export.about import About, seal
 from trainer.export.write import need_onnx
 from trainer.inference.answering.answer import Answering
-from trainer.inference.answering.choose import choose_answering
+from trainer.inference.answering.choose import uncalibrated
 from trainer.inference.answering.wishes import Wishes
 from trainer.inference.batches import Images
 from trainer.models.backbones.interface import IMAGENET, Preprocessing
@@ -82,15 +82,13 @@ class ExportedModel(Model):
         for name in ("target_accuracy", "unknown"):
             if getattr(wishes, name) is not None:
                 raise HiertaxError(f"`{name}`: {self.run} holds no validation images to find it by; ask the run itself")
-        plain = replace(wishes, rule="path", confidence=None)  # whose notes do not speak of a run's calibration
-        chosen = choose_answering(self.run, self.hierarchy, wishes)
-        notes = [*choose_answering(self.run, self.hierarchy, plain).notes]
-        if wishes.is_cautious and not self.answering.is_calibrated:
-            notes.append(f"{self.run}: was exported without a calibration and may be surer than it should be")
+        answering, notes, _ = uncalibrated(self.hierarchy, wishes)
+        own = self.answering
+        if wishes.is_cautious and not own.is_calibrated:
+            notes = (*notes, f"{self.run}: was exported without a calibration and may be surer than it should be")
         for note in notes:
             reporter_of(reporter).say(note)
-        own = self.answering
-        calibrated = replace(chosen.answering, temperatures=own.temperatures, path_weights=own.path_weights)
+        calibrated = replace(answering, temperatures=own.temperatures, path_weights=own.path_weights)
         return replace(self, answering=calibrated)
 
     def features(self, images: Images, *, reporter: Reporter | bool | None = None) -> NDArray[np.float32]:  # noqa: ARG002

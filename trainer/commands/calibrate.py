@@ -11,6 +11,7 @@ import click
 from trainer.commands.flags import command_reporter
 from trainer.commands.options import option, options
 from trainer.commands.parameters import JSON, RUN, check_places, given
+from trainer.inference.answering.wishes import check_target
 
 
 @click.command()
@@ -47,12 +48,12 @@ def calibrate(
       hiertrain calibrate runs/cub_wiki-ours-0 --test --target-accuracy 0.95 --out calibration
       hiertrain calibrate runs/cub_wiki-ours-0 --unknown fish/
     """
+    check_target(target_accuracy)
     check_places()
     from trainer.api.model import load
-    from trainer.inference.answering.assess import assess, check_target
+    from trainer.inference.answering.assess import assess
     from trainer.runtime.progress import print_table
 
-    check_target(target_accuracy)
     model = load(run, device=settings.pop("device"))
     asked = given(ctx, settings)
     own = {name: settings[name] if name in asked else None for name in ("data", "skip_bad_images")}

@@ -11,6 +11,7 @@ import numpy as np
 import torch
 from numpy.typing import NDArray
 
+from taxonomy.metrics.scores import json_rows
 from trainer.data.placement import open_split
 from trainer.explanation.explain import BATCH, DIFFER, Explainer, MapSettings, row_of, to_frame
 from trainer.explanation.measures import Floats, level_pairs
@@ -104,12 +105,7 @@ class MapNumbers:
             "images": len(self.images), "left_out": self.left_out,
         }  # fmt: skip
         tables = {"levels": self.by_level(), "pairs": self.by_pair()}
-        return about | {name: _records(table) for name, table in tables.items()}
-
-
-def _records(table: pd.DataFrame) -> list[dict[str, Any]]:
-    rows = table.to_dict("records")
-    return [{str(k): None if isinstance(v, float) and math.isnan(v) else v for k, v in row.items()} for row in rows]
+        return about | {name: json_rows(table) for name, table in tables.items()}
 
 
 def _mean(values: Floats, name: str) -> dict[str, float]:

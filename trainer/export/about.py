@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import hashlib
 from collections.abc import Mapping
 from dataclasses import dataclass, replace
 from pathlib import Path
@@ -14,6 +13,7 @@ from taxonomy import Hierarchy, HiertaxError
 from trainer.config import Config
 from trainer.inference.decoding import RULES, Rule
 from trainer.inference.predictor import Predictor
+from trainer.models.stored import header_hash
 
 FORMAT: Final = "hiertax-export"
 
@@ -109,6 +109,6 @@ def _floats(values: Any) -> tuple[float, ...] | None:
 
 def seal(metadata: Mapping[str, str], content: bytes) -> str:
     """Return the SHA-256 (hex) of all metadata but the seal, and of what it belongs to."""
-    found = hashlib.sha256(msgspec.json.encode(sorted((k, v) for k, v in metadata.items() if k != "sha256")))
+    found = header_hash(metadata)
     found.update(content)
     return found.hexdigest()

@@ -50,12 +50,17 @@ def read_checkpoint(file: Path) -> tuple[dict[str, str], dict[str, Tensor]]:
     return header, tensors
 
 
+def header_hash(header: Mapping[str, str]) -> hashlib._Hash:
+    """Return the SHA-256 of all that a header says but the hash itself, to go on with what it belongs to."""
+    about = sorted((key, value) for key, value in header.items() if key != "sha256")
+    return hashlib.sha256(msgspec.json.encode(about))
+
+
 def digest(header: Mapping[str, str], tensors: Mapping[str, Tensor]) -> str:
     """Return the SHA-256 (hex) of all that a checkpoint says but this."""
     import torch
 
-    about = sorted((key, value) for key, value in header.items() if key != "sha256")
-    found = hashlib.sha256(msgspec.json.encode(about))
+    found = header_hash(header)
     for name in sorted(tensors):
         tensor = tensors[name]
         found.update(f"{name} {tensor.dtype} {list(tensor.shape)}".encode())

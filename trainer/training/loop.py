@@ -153,6 +153,11 @@ class Training:
         train, val, test = self.images
         return Material(computed(train, "training"), val and computed(val, "validation"), computed(test, self.names[1]))
 
+    @cached_property
+    def _weights(self) -> Tensor | None:
+        """How often each training image is drawn, where classes are balanced."""
+        return class_weights(self.images.train.targets[:, -1].cpu()) if self.config.balance else None
+
     def record(self, run: Run, rows: Sequence[Row]) -> None:
         """Write changed settings into the run, the state being as it was."""
         self._snapshot(rows).write(run.path / LAST)
@@ -194,7 +199,7 @@ class Training:
             draw=(lambda g: draw_params(recipe, count, config.image_size, g))
             if of_images and not config.freeze_backbone else None,
             chunks=chunks_of(train),
-            weights=class_weights(train.targets[:, -1].cpu()) if config.balance else None,
+            weights=self._weights,
         )  # fmt: skip
         learner.timing += train_epoch(
             learner, train, plan, self.compute, seed=seed, group=self.group,

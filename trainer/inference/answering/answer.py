@@ -16,6 +16,7 @@ from taxonomy import Hierarchy, HiertaxError
 from taxonomy.hierarchy import IntArray
 from trainer.inference.answering.stopping import FloatArray, Nodes, best_trade, certain_depth, most_specific
 from trainer.inference.answering.unknown import SCORES, KnownScore
+from trainer.inference.answering.wishes import check_share
 from trainer.inference.decoding import (
     DEFAULT,
     Decoded,
@@ -113,8 +114,7 @@ class Answering:
     unknown_score: KnownScore = "energy"
 
     def __post_init__(self) -> None:
-        if self.confidence is not None and not 0 <= self.confidence <= 1:
-            raise HiertaxError(f"`confidence` {self.confidence:g}: give a number from 0 to 1")
+        check_share("confidence", self.confidence)
         if self.rule == "threshold" and self.confidence is None:
             raise HiertaxError("`rule` threshold: give `confidence` too, or `target_accuracy`")
         if self.rule == "majority" and self.confidence is not None:

@@ -11,9 +11,10 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 from rich.table import Table
 
-from taxonomy import Hierarchy, HiertaxError
+from taxonomy import Hierarchy
 from taxonomy.datasets import find_images
 from taxonomy.files import write_atomic
+from taxonomy.metrics.scores import json_rows
 from trainer.data.datasets import Split
 from trainer.data.placement import open_split
 from trainer.inference.answering.answer import Answering
@@ -27,6 +28,7 @@ from trainer.inference.answering.calibrate import (
 )
 from trainer.inference.answering.plots import operating_plot, reliability_plot
 from trainer.inference.answering.report import cautious_ways, error_table, operating_curve, unknown_table, way_table
+from trainer.inference.answering.wishes import check_target
 from trainer.inference.predictor import Predictor
 from trainer.inference.run_dataset import run_dataset
 from trainer.runs.calibration import Calibration
@@ -68,7 +70,7 @@ class Assessment:
     def to_json(self) -> dict[str, Any]:
         """Return everything as plain JSON values, None in place of NaN."""
         found = {"errors": self.errors, "ways": self.ways, "unknown": self.unknown}
-        tables = {name: _records(table) for name, table in found.items() if table is not None}
+        tables = {name: json_rows(table) for name, table in found.items() if table is not None}
         about = {"images": self.calibration.images, "n": self.calibration.n, "target_accuracy": self.target}
         fitted = {"temperatures": self.calibration.temperatures, "path_weights": self.calibration.path_weights}
         return {**about, **fitted, **tables}
@@ -194,18 +196,6 @@ def assess(
     )
 
 
-def check_target(target: float) -> None:
-    """Refuse what is no share of answers to be right.
-
-    Raises
-    ------
-    HiertaxError
-        If it is not above 0 and below 1.
-    """
-    if not 0 < target < 1:
-        raise HiertaxError(f"`target_accuracy` {target:g}: give a number above 0 and below 1")
-
-
 def _unknown_table(unknown: DataFrame) -> Table:
     table = Table()
     for column in ("score", "known images", "unknown images", "AUROC", "known taken for unknown, %", "unknown, %"):
@@ -214,13 +204,6 @@ def _unknown_table(unknown: DataFrame) -> Table:
         shares = (_percent(row["known_taken"]), _percent(row["unknown_taken"]))
         table.add_row(row["score"], f"{row['known']:,}", f"{row['unknown']:,}", f"{row['auroc']:.4f}", *shares)
     return table
-
-
-def _records(table: DataFrame) -> list[dict[str, Any]]:
-    return [
-        {str(name): None if isinstance(value, float) and math.isnan(value) else value for name, value in row.items()}
-        for row in table.to_dict("records")
-    ]
 
 
 def _percent(share: float) -> str:

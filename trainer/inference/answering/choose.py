@@ -3,8 +3,9 @@
 from __future__ import annotations
 
 from collections.abc import Collection, Mapping, Sequence
-from dataclasses import dataclass, replace
+from dataclasses import replace
 from pathlib import Path
+from typing import NamedTuple
 
 from taxonomy import Hierarchy, HiertaxError
 from taxonomy.datasets.notes import counted
@@ -17,8 +18,7 @@ from trainer.inference.decoding import DEFAULT
 from trainer.runs.calibration import Calibration, is_calibrated
 
 
-@dataclass(frozen=True)
-class Chosen:
+class Chosen(NamedTuple):
     """How a run is to answer, what there is to say about it, and what was measured on its validation images."""
 
     answering: Answering
@@ -39,6 +39,30 @@ def choose_answering(run: Path, hierarchy: Hierarchy, wishes: Wishes) -> Chosen:
     """
     notes: list[str] = []
     calibration = _calibration(run, wishes, notes)
+    answering, own, _ = uncalibrated(hierarchy, wishes)
+    notes += own
+    if calibration is not None:
+        temperatures, path_weights = calibration.temperatures, calibration.path_weights
+        answering = replace(answering, temperatures=temperatures, path_weights=path_weights)
+    validation = None
+    if wishes.target_accuracy is not None and calibration is not None:
+        answering, validation = at_accuracy(answering, wishes.target_accuracy, calibration.logits, calibration.truth)
+        notes.append(_told(wishes.target_accuracy, answering, validation))
+    if wishes.unknown is not None and calibration is not None:
+        known = SCORES[answering.unknown_score](calibration.logits[-1])
+        answering = replace(answering, unknown_threshold=threshold_of(known, wishes.unknown))
+    return Chosen(answering, tuple(notes), validation)
+
+
+def uncalibrated(hierarchy: Hierarchy, wishes: Wishes) -> Chosen:
+    """Put together how anything is to answer that knows these labels, as far as that takes no calibration.
+
+    Raises
+    ------
+    HiertaxError
+        If a name is unknown, or settings contradict each other.
+    """
+    notes = []
     restriction = restriction_of(hierarchy, _names(wishes.within), _names(wishes.without), _classes(wishes.classes))
     if restriction is not None:
         notes.append(f"{int(restriction.sum()):,} of {counted(len(restriction), 'class', 'classes')} may be answered")
@@ -53,22 +77,13 @@ def choose_answering(run: Path, hierarchy: Hierarchy, wishes: Wishes) -> Chosen:
     answering = Answering(
         hierarchy,
         decode=DEFAULT if wishes.decode is None else wishes.decode,
-        temperatures=None if calibration is None else calibration.temperatures,
-        path_weights=None if calibration is None else calibration.path_weights,
         rule=wishes.rule,
         confidence=_start(wishes),
         trade_off=0.0 if wishes.rule == "darts" else None,
         restriction=restriction,
         prior=prior,
     )
-    validation = None
-    if wishes.target_accuracy is not None and calibration is not None:
-        answering, validation = at_accuracy(answering, wishes.target_accuracy, calibration.logits, calibration.truth)
-        notes.append(_told(wishes.target_accuracy, answering, validation))
-    if wishes.unknown is not None and calibration is not None:
-        known = SCORES[answering.unknown_score](calibration.logits[-1])
-        answering = replace(answering, unknown_threshold=threshold_of(known, wishes.unknown))
-    return Chosen(answering, tuple(notes), validation)
+    return Chosen(answering, tuple(notes))
 
 
 def _calibration(run: Path, wishes: Wishes, notes: list[str]) -> Calibration | None:

@@ -15,6 +15,7 @@ from taxonomy import Hierarchy, HiertaxError
 from taxonomy.hierarchy import IntArray
 from trainer.inference.answering.answer import Answering
 from trainer.inference.answering.stopping import Nodes
+from trainer.inference.answering.wishes import check_target
 
 SURE = 0.95  # of a bound, one-sided, and of an interval, two-sided
 HALVINGS = 40
@@ -155,8 +156,7 @@ def at_accuracy(
     HiertaxError
         If the target is no share, the rule has nothing to choose, or the images are too few to vouch for the target.
     """
-    if not 0 < target < 1:
-        raise HiertaxError(f"`target_accuracy` {target:g}: give a number above 0 and below 1")
+    check_target(target)
     if answering.rule == "majority":
         raise HiertaxError("`target_accuracy`: majority leaves nothing to choose; take another `rule`")
     rows = _usable(answering, truth)

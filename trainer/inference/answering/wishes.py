@@ -60,22 +60,43 @@ class Wishes:
             The settings, and what to do.
         """
         if self.target_accuracy is not None:
-            if not 0 < self.target_accuracy < 1:
-                raise HiertaxError(f"`target_accuracy` {self.target_accuracy:g}: give a number above 0 and below 1")
+            check_target(self.target_accuracy)
             if self.confidence is not None or self.rule == "majority":
                 other = "`rule` majority" if self.confidence is None else "`confidence`"
                 raise HiertaxError(f"`target_accuracy`: chooses how deep to answer, as {other} does; leave one out")
         elif self.rule == "darts":
             raise HiertaxError("`rule` darts: trades accuracy for information; give `target_accuracy`")
-        if self.confidence is not None and not 0 <= self.confidence <= 1:
-            raise HiertaxError(f"`confidence` {self.confidence:g}: give a number from 0 to 1")
-        if self.unknown is not None and not 0 <= self.unknown <= 1:
-            raise HiertaxError(f"`unknown` {self.unknown:g}: give a number from 0 to 1")
+        check_share("confidence", self.confidence)
+        check_share("unknown", self.unknown)
 
     @property
     def is_cautious(self) -> bool:
         """Whether answers may stop above the leaf, so that it matters how sure they are."""
         return self.confidence is not None or self.rule != "path"
+
+
+def check_share(name: str, share: float | None) -> None:
+    """Refuse what is given as a share and is none.
+
+    Raises
+    ------
+    HiertaxError
+        If it is below 0 or above 1.
+    """
+    if share is not None and not 0 <= share <= 1:
+        raise HiertaxError(f"`{name}` {share:g}: give a number from 0 to 1")
+
+
+def check_target(target: float) -> None:
+    """Refuse what is no share of answers to be right.
+
+    Raises
+    ------
+    HiertaxError
+        If it is not above 0 and below 1.
+    """
+    if not 0 < target < 1:
+        raise HiertaxError(f"`target_accuracy` {target:g}: give a number above 0 and below 1")
 
 
 def make_wishes(wishes: Mapping[str, Any]) -> Wishes:
