@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import io
 from collections.abc import Sequence
 from typing import TYPE_CHECKING, Final
 
@@ -10,6 +9,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from taxonomy.errors import HiertaxError
+from taxonomy.pictures import png
 from taxonomy.study.analysis import Analysis, Share
 from taxonomy.study.answers import FloatArray
 
@@ -144,9 +144,7 @@ def _axes(title: str, y: str) -> tuple[Figure, Axes]:
 def _png(figure: Figure, analysis: Analysis) -> bytes:
     if analysis.is_synthetic:
         figure.suptitle("SYNTHETIC RESPONSES: no person was asked", color="#AA3377", fontsize=10, weight="bold")
-    picture = io.BytesIO()
-    figure.savefig(picture, format="png", metadata={"Software": None})
-    return picture.getvalue()
+    return png(figure)
 
 
 def _group_names(found: Sequence[Share]) -> list[str]:

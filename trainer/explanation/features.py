@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import io
 import warnings
 from collections.abc import Sequence
 from dataclasses import dataclass
@@ -17,6 +16,7 @@ from torch import Tensor
 from taxonomy import HiertaxError
 from taxonomy.files import write_atomic
 from taxonomy.palette import MUTED
+from taxonomy.pictures import png
 from trainer.data.augment import normalise
 from trainer.data.placement import open_split
 from trainer.explanation.explain import to_frame
@@ -202,7 +202,6 @@ def save_plane(plane: FeaturePlane, out: Path) -> None:
     from matplotlib import rc_context
     from matplotlib.figure import Figure
 
-    content = io.BytesIO()
     names_as_they_are = rc_context({"text.parse_math": False, "font.family": "DejaVu Sans"})
     with names_as_they_are, warnings.catch_warnings(action="ignore", category=UserWarning):
         figure = Figure(figsize=(4.2 * len(plane.levels), 5.6), layout="constrained")
@@ -210,8 +209,7 @@ def save_plane(plane: FeaturePlane, out: Path) -> None:
         for k, panel in enumerate(panels):
             _panel(panel, plane, k)
         figure.suptitle(f"{plane.run.name}: t-SNE of f, {len(plane.images):,} test images", fontsize=11)
-        figure.savefig(content, format="png", dpi=150, metadata={"Software": None})
-    write_atomic(out, content.getvalue())
+        write_atomic(out, png(figure, dpi=150))
 
 
 def _panel(panel: Axes, plane: FeaturePlane, k: int) -> None:

@@ -5,7 +5,6 @@ What a level looked at stays bright and is outlined, the rest is dark; what tell
 
 from __future__ import annotations
 
-import io
 import warnings
 from collections.abc import Sequence
 from pathlib import Path
@@ -16,6 +15,7 @@ from numpy.typing import NDArray
 
 from taxonomy import HiertaxError
 from taxonomy.files import write_atomic
+from taxonomy.pictures import png
 from trainer.explanation.explain import Explanation
 from trainer.inference.answers import percent
 
@@ -47,11 +47,9 @@ def save_figure(rows: Sequence[Explanation], out: Path) -> None:
         raise HiertaxError(f"{rows[0].run}: its levels or settings differ from those of others; make a figure of each")
     from matplotlib import rc_context
 
-    content = io.BytesIO()
     names_as_they_are = rc_context({"text.parse_math": False, "font.family": FONT})  # a dollar in a name is a dollar
     with names_as_they_are, warnings.catch_warnings(action="ignore", category=UserWarning):  # a sign it lacks is a box
-        draw_figure(rows).savefig(content, format="png", dpi=DPI, metadata={"Software": None})
-    write_atomic(out, content.getvalue())
+        write_atomic(out, png(draw_figure(rows), DPI))
 
 
 def check_rows(count: int) -> None:

@@ -19,7 +19,7 @@ from trainer.runs.calibration import Calibration, is_calibrated
 
 
 class Chosen(NamedTuple):
-    """How a run is to answer, what there is to say about it, and what was measured on its validation images."""
+    """How to answer, what there is to say about it, and what was measured on a run's validation images."""
 
     answering: Answering
     notes: tuple[str, ...] = ()

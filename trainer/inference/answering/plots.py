@@ -3,17 +3,17 @@
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
-from io import BytesIO
 from typing import TYPE_CHECKING
 
 from taxonomy.palette import MUTED
+from taxonomy.pictures import png
 from trainer.inference.answering.calibrate import BINS, Reliability
 
 if TYPE_CHECKING:
     from matplotlib.axes import Axes
-    from matplotlib.figure import Figure
     from pandas import DataFrame
 
+DPI = 150
 BEFORE, AFTER = MUTED[6], MUTED[0]
 STYLES = {"path": "-", "threshold": "--", "darts": ":"}
 
@@ -33,7 +33,7 @@ def reliability_plot(before: Sequence[Reliability], after: Sequence[Reliability]
         rows[0, 0].set_ylabel("share right")
         rows[1, 0].set_ylabel("answers")
         figure.suptitle(title, fontsize=11)
-        return _png(figure)
+        return png(figure, DPI)
 
 
 def _reliability_panel(panel: Axes, before: Reliability, after: Reliability) -> None:
@@ -102,16 +102,10 @@ def operating_plot(
             panel.legend(frameon=False, fontsize=9, loc="lower left")
             _plain(panel)
         figure.suptitle(title, fontsize=11)
-        return _png(figure)
+        return png(figure, DPI)
 
 
 def _plain(panel: Axes) -> None:
     panel.grid(color="#e5e5e5")
     panel.set_axisbelow(True)
     panel.spines[["top", "right"]].set_visible(False)
-
-
-def _png(figure: Figure) -> bytes:
-    content = BytesIO()
-    figure.savefig(content, format="png", dpi=150, metadata={"Software": None})
-    return content.getvalue()
