@@ -13,9 +13,8 @@ from torch import Tensor
 
 from taxonomy import HiertaxError
 from trainer.api.model import Model
-from trainer.export.about import About, seal
+from trainer.export.about import About, seal, wishes_told
 from trainer.export.write import need_onnx
-from trainer.inference.answering.answer import Answering
 from trainer.inference.answering.choose import uncalibrated
 from trainer.inference.answering.wishes import Wishes
 from trainer.inference.batches import Images
@@ -59,13 +58,9 @@ class ExportedModel(Model):
         if device not in ("auto", "cpu"):
             raise HiertaxError(f"`device` {device}: an ONNX file is computed on the cpu here; leave it out")
         about, session = _read(file)
-        answering = Answering(
-            about.hierarchy, decode=about.decode,
-            temperatures=about.temperatures, path_weights=about.path_weights,
-        )  # fmt: skip
         config = replace(about.config, device="cpu", precision="fp32")
         compute = Compute(torch.device("cpu"))
-        return cls(file, about.hierarchy, config, about.epoch, OnnxNetwork(session), compute, answering)
+        return cls(file, about.hierarchy, config, about.epoch, OnnxNetwork(session), compute, about.answering)
 
     def seal(self) -> str:
         """Return the hash that the file carries."""
@@ -74,11 +69,17 @@ class ExportedModel(Model):
     def wishing(self, wishes: Wishes, reporter: Reporter | bool | None = None) -> Self:
         """Return the same model, answering as is wished for, calibrated as the run was when it was exported.
 
+        Without any wish it answers as it was exported, which is said where that is not down to the class.
+
         Raises
         ------
         HiertaxError
             If it would take the images that the run was validated on, which the file does not hold.
         """
+        if wishes == Wishes():
+            if told := wishes_told(self.answering):
+                reporter_of(reporter).say(f"{self.run}: answers as it was exported: {told}")
+            return self
         for name in ("target_accuracy", "unknown"):
             if getattr(wishes, name) is not None:
                 raise HiertaxError(f"`{name}`: {self.run} holds no validation images to find it by; ask the run itself")

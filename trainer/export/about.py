@@ -8,10 +8,12 @@ from pathlib import Path
 from typing import Any, Final
 
 import msgspec
+import numpy as np
 
 from taxonomy import Hierarchy, HiertaxError
 from trainer.config import Config
-from trainer.inference.decoding import RULES, Rule
+from trainer.inference.answering.answer import Answering
+from trainer.inference.decoding import RULES
 from trainer.inference.predictor import Predictor
 from trainer.models.stored import header_hash
 
@@ -24,43 +26,41 @@ class About:
 
     Attributes
     ----------
-    hierarchy
-        The K levels; its labels are in the order of the logits.
+    answering
+        How logits become answers: the K levels, whose labels are in the order of the logits, the decoding, the
+        calibration where the run has one, and what was wished for.
     config
         The settings of the run; of its paths only the last part.
     epoch
         How many epochs it was trained for.
     mean, std
         What was taken from pixels in 0 to 1, and what the rest was divided by.
-    temperatures, path_weights
-        The calibration of the K heads, None where the run has none.
-    decode
-        Where labels come from, see `trainer.inference.decoding`.
     precision
         What the weights are stored in.
     """
 
-    hierarchy: Hierarchy
+    answering: Answering
     config: Config
     epoch: int
     mean: tuple[float, ...]
     std: tuple[float, ...]
-    temperatures: tuple[float, ...] | None
-    path_weights: tuple[float, ...] | None
-    decode: Rule
     precision: str = "fp32"
+
+    @property
+    def hierarchy(self) -> Hierarchy:
+        """The K levels."""
+        return self.answering.hierarchy
 
     @classmethod
     def of(cls, predictor: Predictor, precision: str) -> About:
         """Say it of a loaded run."""
-        config, answering = predictor.config, predictor.answering
+        config = predictor.config
         paths = {name: getattr(config, name) for name in ("data", "hierarchy", "weights")}
         names: dict[str, Any] = {name: path and Path(path).name for name, path in paths.items()}
         how = predictor.network.preprocessing
         return cls(
-            predictor.hierarchy, replace(config, **names), predictor.epoch, tuple(how.mean), tuple(how.std),
-            answering.temperatures, answering.path_weights, answering.decode, precision,
-        )  # fmt: skip
+            predictor.answering, replace(config, **names), predictor.epoch, tuple(how.mean), tuple(how.std), precision
+        )
 
     def to_metadata(self) -> dict[str, str]:
         """Return it as text by name, each value JSON but for the format."""
@@ -70,8 +70,9 @@ class About:
             "levels": [level.name for level in self.hierarchy.levels],
             "labels": [list(level.labels) for level in self.hierarchy.levels],
             "paths": self.hierarchy.paths.tolist(),
-            "temperatures": self.temperatures, "path_weights": self.path_weights,
-            "decode": self.decode, "precision": self.precision,
+            "answering": {name: _plain(getattr(self.answering, name)) for name in WISHED},
+            "temperatures": self.answering.temperatures, "path_weights": self.answering.path_weights,
+            "decode": self.answering.decode, "precision": self.precision,
         }  # fmt: skip
         return {"format": FORMAT, **{name: msgspec.json.encode(value).decode() for name, value in values.items()}}
 
@@ -90,21 +91,53 @@ class About:
             about = {name: msgspec.json.decode(value) for name, value in metadata.items() if name in _READ}
             if about["decode"] not in RULES:
                 raise ValueError(f"decode {about['decode']}")
-            calibration = {name: _floats(about[name]) for name in ("temperatures", "path_weights")}
             return cls(
-                Hierarchy.from_json(about["hierarchy"]), Config.from_json(about["config"]), int(about["epoch"]),
-                tuple(about["mean"]), tuple(about["std"]), decode=about["decode"], precision=about["precision"],
-                **calibration,
+                _answering(Hierarchy.from_json(about["hierarchy"]), about), Config.from_json(about["config"]),
+                int(about["epoch"]), tuple(about["mean"]), tuple(about["std"]), about["precision"],
             )  # fmt: skip
         except (msgspec.DecodeError, KeyError, TypeError, ValueError, HiertaxError) as error:
             raise HiertaxError(f"{file}: was changed after it was written ({error}); export it anew") from None
 
 
-_READ = {"hierarchy", "config", "epoch", "mean", "std", "temperatures", "path_weights", "decode", "precision"}
+WISHED: Final = ("rule", "confidence", "trade_off", "restriction", "prior", "unknown_threshold", "unknown_score")
+_READ = {
+    "hierarchy", "config", "epoch", "mean", "std", "answering", "temperatures", "path_weights", "decode", "precision",
+}  # fmt: skip
+
+
+def _plain(value: Any) -> Any:
+    return value.tolist() if isinstance(value, np.ndarray) else value
+
+
+def _answering(hierarchy: Hierarchy, about: Mapping[str, Any]) -> Answering:
+    """Put the answering together again; its own checks refuse settings that contradict each other."""
+    how: dict[str, Any] = {name: about["answering"][name] for name in WISHED}
+    for name, dtype in (("restriction", np.bool_), ("prior", np.float64)):
+        if how[name] is not None:
+            how[name] = np.asarray(how[name], dtype)
+            if how[name].shape != hierarchy.sizes[-1:]:
+                raise ValueError(f"{name} of {how[name].size} classes")
+    how |= {name: _floats(about[name]) for name in ("temperatures", "path_weights")}
+    return Answering(hierarchy, decode=about["decode"], **how)
 
 
 def _floats(values: Any) -> tuple[float, ...] | None:
     return None if values is None else tuple(map(float, values))
+
+
+def wishes_told(answering: Answering) -> str:
+    """Say in a few words what answers are like that are not whole paths to any class; nothing where they are."""
+    unset = Answering(answering.hierarchy)
+    told = [
+        f"{name} {value:g}" if isinstance(value, float) else f"{name} {value}"
+        for name in ("decode", "rule", "confidence", "trade_off", "unknown_threshold")
+        if (value := getattr(answering, name)) != getattr(unset, name)
+    ]
+    if answering.restriction is not None:
+        told.append(f"{int(answering.restriction.sum()):,} of {len(answering.restriction):,} classes")
+    if answering.prior is not None:
+        told.append("a prior")
+    return ", ".join(told)
 
 
 def seal(metadata: Mapping[str, str], content: bytes) -> str:

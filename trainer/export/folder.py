@@ -17,8 +17,8 @@ from trainer.export.write import export
 from trainer.inference.predictor import Predictor
 
 
-def export_folder(predictor: Predictor, folder: Path, *, onnx: bool, scores: Scores | None = None) -> Path:
-    """Write ``model.safetensors``, ``config.json`` and the model card ``README.md``; with `onnx` ``model.onnx`` too.
+def export_folder(predictor: Predictor, folder: Path, scores: Scores | None = None) -> Path:
+    """Write ``model.safetensors``, ``config.json`` and the model card ``README.md``.
 
     Parameters
     ----------
@@ -38,8 +38,7 @@ def export_folder(predictor: Predictor, folder: Path, *, onnx: bool, scores: Sco
     except OSError as error:
         raise HiertaxError(f"{folder}: cannot be written: {error.strerror}; choose another place") from None
     try:
-        for name in ("model.safetensors", *(["model.onnx"] if onnx else [])):
-            export(predictor, part / name)
+        export(predictor, part / "model.safetensors")
         about = About.of(predictor, "fp32")
         write_json(part / "config.json", _config(about))
         (part / "README.md").write_text(model_card(about, scores), encoding="utf-8")
@@ -75,7 +74,7 @@ def model_card(about: About, scores: Scores | None = None) -> str:
         f"Names what is in an image at {len(levels)} levels, from the root down. Trained for {about.epoch} epochs on "
         f"{_escaped(config.data)} by hiertrain; images of {config.image_size} px.", "",
         "| level | labels |", "|---|---|", *(f"| {_escaped(level.name)} | {len(level)} |" for level in levels), "",
-        "Probabilities are calibrated." if about.temperatures else "Probabilities are not calibrated.", "",
+        "Probabilities are calibrated." if about.answering.is_calibrated else "Probabilities are not calibrated.", "",
     ]  # fmt: skip
     return "\n".join([*lines, *_numbers(scores)])
 

@@ -51,6 +51,8 @@ def captured(predictor: Predictor) -> torch.export.ExportedProgram:
     program: torch.export.ExportedProgram = _in_a_line(
         predictor, "captured", lambda: torch.export.export(module, (images,), dynamic_shapes=batch)
     )
+    for node in program.graph.nodes:
+        node.meta.pop("stack_trace", None)  # with paths of the machine that exported
     return program
 
 

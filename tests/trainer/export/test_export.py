@@ -4,12 +4,14 @@ import os
 import resource
 import subprocess
 import sys
+from copy import deepcopy
 from dataclasses import replace
 from pathlib import Path
 
 import numpy as np
 import pytest
 import torch
+from huggingface_hub import ModelCard
 
 import trainer
 from taxonomy import HiertaxError
@@ -18,7 +20,7 @@ from trainer.models.methods import network_of
 
 HOW = [
     ("ours_single", "resnet10"), ("vanilla_single", "resnet10"), ("vanilla_multi", "resnet10"), ("ft", "resnet10"),
-    ("ours", "vit_b_16"),
+    ("ours", "vit_b_16"), ("mc", "resnet10"), ("ours_nts", "resnet10"), ("ours_pmg", "resnet10"),
 ]  # fmt: skip
 
 
@@ -85,10 +87,57 @@ def test_smaller_weights_answer_nearly_the_same(model, onnx, patches, tmp_path, 
     assert np.allclose(other.probability, own.probability, atol=0.1)
 
 
-def test_a_file_tells_no_paths_of_the_machine_that_wrote_it(onnx):
-    content = onnx.read_bytes()
+@pytest.mark.parametrize("name", ["a.onnx", "a.pt2", "a.safetensors"])
+def test_a_file_tells_no_paths_of_the_machine_that_wrote_it(model, tmp_path, name):
+    content = model.export(tmp_path / name).read_bytes()
     assert str(Path(trainer.__file__).parents[1]).encode() not in content
     assert b"site-packages" not in content
+
+
+def test_labels_go_with_their_logits_in_whatever_order_a_hierarchy_has_them(model, patches, tmp_path):
+    levels, order = model.hierarchy.levels, [2, 0, 3, 1]
+    colours = replace(
+        levels[1],
+        labels=tuple(levels[1].labels[i] for i in order),
+        parents=levels[1].parents[order],
+        classes=tuple(levels[1].classes[i] for i in order),
+    )
+    hierarchy = replace(model.hierarchy, levels=(levels[0], colours))
+    network = deepcopy(model.network)
+    last = [module for module in network.modules() if isinstance(module, torch.nn.Linear) and module.out_features == 4]
+    assert len(last) == 1
+    last[0].weight.data, last[0].bias.data = last[0].weight.data[order], last[0].bias.data[order]
+    answering = replace(model.answering, hierarchy=hierarchy)
+    other = replace(model, hierarchy=hierarchy, network=network, answering=answering)
+    names = trainer.load(other.export(tmp_path / "a.onnx")).predict(patches.data / "test").to_frame()
+    own = model.predict(patches.data / "test").to_frame()
+    assert names[["tone", "colour"]].equals(own[["tone", "colour"]])
+
+
+@pytest.fixture(scope="module")
+def sure(model):
+    """The run, calibrated, answering of some classes as deep as it is sure, with a threshold for what is unknown."""
+    restriction, prior = np.array([True, True, False, True]), np.array([1.0, 2.0, 1.0, 0.5])
+    calibration = {"temperatures": (2.0, 0.5), "path_weights": (0.7, 0.3)}
+    how = {"confidence": 0.6, "restriction": restriction, "prior": prior, "unknown_threshold": -1e9}
+    return replace(model, answering=replace(model.answering, **calibration, **how))
+
+
+def test_calibration_and_how_to_answer_are_in_the_file(sure, model, patches, tmp_path):
+    file = sure.export(tmp_path / "sure.onnx")
+    own, other = sure.predict(patches.data / "test"), trainer.load(file).predict(patches.data / "test")
+    assert np.array_equal(other.labels, own.labels)
+    assert not np.array_equal(other.labels, model.predict(patches.data / "test").labels)
+    assert np.allclose(other.probability, own.probability, atol=1e-4, equal_nan=True)
+
+
+def test_the_command_says_how_a_file_answers_until_it_is_asked_otherwise(hiertrain, run, patches, tmp_path):
+    file, image = tmp_path / "sure.onnx", next(patches.data.glob("test/*/*.png"))
+    assert hiertrain("export", run, "--out", file, "--confidence", "0.999", "--without", "red").code == 0
+    told = hiertrain("predict", file, image)
+    assert told.out == hiertrain("predict", run, image, "--confidence", "0.999", "--without", "red").out
+    assert "answers as it was exported: confidence 0.999, 3 of 4 classes" in told.err
+    assert hiertrain("predict", file, image, "--confidence", "0").out == hiertrain("predict", run, image).out
 
 
 def test_the_loss_of_accuracy_is_printed(hiertrain, run, patches, tmp_path):
@@ -97,6 +146,7 @@ def test_the_loss_of_accuracy_is_printed(hiertrain, run, patches, tmp_path):
     assert told.code == 0, told
     assert "MB, int8" in told.out
     assert "tone: " in told.out
+    assert " of 11 answers changed" in told.out
 
 
 def test_pt2_gives_the_logits_of_the_run(model, tmp_path):
@@ -113,7 +163,9 @@ def test_a_folder_has_weights_settings_and_a_card_with_numbers(hiertrain, run, p
     assert told.code == 0, told
     names = {path.name for path in (tmp_path / "model").iterdir()}
     assert names == {"model.safetensors", "config.json", "README.md"}
-    assert "Accuracy on 11 test images" in (tmp_path / "model" / "README.md").read_text()
+    card = (tmp_path / "model" / "README.md").read_text()
+    assert "Accuracy on 11 test images" in card
+    assert ModelCard(card).data.to_dict() == {"library_name": "hiertax", "pipeline_tag": "image-classification"}
     assert "is there already" in hiertrain("export", run, "--to", "folder", "--out", tmp_path / "model").err
 
 
