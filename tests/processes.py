@@ -98,6 +98,14 @@ def sleep_in_step(at):
     _observe(Learner, "finish_step", at, lambda: (os.write(2, b"asleep\n"), time.sleep(60)))
 
 
+def save_and_sleep():
+    """Save within the first epoch after one step, and fall asleep for a minute in the third."""
+    from trainer.training import loop
+
+    loop.FIRST_SAVE = 0
+    sleep_in_step(3)
+
+
 def ignore_ctrl_c():
     """Be a job that a shell without job control has started in the background, or nohup."""
     signal.signal(signal.SIGINT, signal.SIG_IGN)

@@ -1,4 +1,4 @@
-"""How long the parts of something take, such as of a start-up."""
+"""How long the parts of something take, such as of a start-up, and when so much time is over."""
 
 from __future__ import annotations
 
@@ -45,3 +45,18 @@ class Stopwatch:
     def __str__(self) -> str:
         parts = (f"{name} {seconds:.1f} s" for name, seconds in self.seconds.items() if seconds >= 0.05)
         return f"{self.total:.0f} s: {', '.join(parts)}"
+
+
+class Alarm:
+    """Rings once so many seconds have gone by since it was set."""
+
+    def __init__(self, seconds: float) -> None:
+        self.set(seconds)
+
+    def set(self, seconds: float) -> None:
+        """Begin anew."""
+        self.at = time.monotonic() + seconds
+
+    def rings(self) -> bool:
+        """Whether the time is over."""
+        return time.monotonic() >= self.at

@@ -31,6 +31,7 @@ from trainer.runtime.device import Compute, choose
 from trainer.runtime.processes import ProcessGroup
 from trainer.runtime.progress import Reporter
 from trainer.runtime.signals import listening
+from trainer.runtime.stopwatch import Alarm
 from trainer.training.calibrating import calibrate_trained
 from trainer.training.compiling import announce, faster_steps, warn_if_long
 from trainer.training.epoch import check_loss, diverged, plan_epoch, seed_from, train_epoch
@@ -40,6 +41,7 @@ from trainer.training.samples import load_samples
 from trainer.training.stopping import is_stale, since_best
 
 PASSED_ON = 5.0  # seconds for torchrun to pass on a signal that this process may have heard already
+FIRST_SAVE, NEXT_SAVE = 60.0, 600.0  # seconds after the start, or the last checkpoint, for one within an epoch
 LONG_START = 10.0  # seconds from which on it is said what they went to
 
 
@@ -101,7 +103,7 @@ class Training:
         )  # fmt: skip
 
     def run(self, run: Run, rows: list[Row], *, stop_on_signals: bool) -> Run:
-        """Train to the end, saving after every epoch, and before leaving where that is asked for.
+        """Train to the end, saving after every epoch, in between where one is long, and before leaving if asked to.
 
         Parameters
         ----------
@@ -119,18 +121,20 @@ class Training:
             self.reporter.images("training", left) as advance,
             self._listening() if stop_on_signals else nullcontext(lambda: 0) as signalled,
         ):
-            counted = self._telling_start_up(advance)
+            counted, alarm = self._telling_start_up(advance), Alarm(NEXT_SAVE if run.has_checkpoint else FIRST_SAVE)
             while learner.epoch < config.epochs and not is_stale(rows, config.patience):
-                row = self._epoch(lambda: bool(signalled()), counted)
+                row = self._epoch(lambda: bool(signalled()), counted, pausing=alarm.rings)
                 if row is not None:
                     rows.append(row)
                 if leads:
                     saver.save(self._snapshot(rows), best=row is not None and self._is_best(rows))
-                if row is None:
+                alarm.set(NEXT_SAVE)
+                if row is None and self.group.any(bool(signalled())):
                     saver.wait()
                     self.group.barrier()  # torchrun ends all processes once one has exited
                     raise _interrupted(run, learner, signalled())
-                self._tell(row, board, advance)
+                if row is not None:
+                    self._tell(row, board, advance)
             saver.wait()
             if leads and self.images.val is not None:
                 calibrate_trained(run, self.images.val, self.compute, self.reporter)
@@ -189,8 +193,16 @@ class Training:
 
         return counted
 
-    def _epoch(self, stopping: Callable[[], bool], advance: Callable[..., None]) -> Row | None:
-        """Train one epoch, or what is left of it, and score it; return the log's row, or None if stopped before."""
+    def _epoch(
+        self, stopping: Callable[[], bool], advance: Callable[..., None], pausing: Callable[[], bool]
+    ) -> Row | None:
+        """Train one epoch, or what is left of it, and score it; return the log's row, or None if it is not at its end.
+
+        Parameters
+        ----------
+        stopping, pausing
+            Asked after each step: whether to leave for good, which scoring heeds too, or for a checkpoint.
+        """
         config, learner, recipe = self.config, self.learner, _recipe(self.config)
         seed = seed_from(config.seed, learner.epoch)
         train, count, of_images = self.at_hand.train, len(self.images.train), self.at_hand is self.images
@@ -203,7 +215,8 @@ class Training:
         )  # fmt: skip
         learner.timing += train_epoch(
             learner, train, plan, self.compute, seed=seed, group=self.group,
-            steps=self.steps if of_images else learner.steps, on_batch=advance, stopping=stopping,
+            steps=self.steps if of_images else learner.steps, on_batch=advance,
+            stopping=lambda: stopping() or pausing(),
         )  # fmt: skip
         learner.pool()
         check_loss(learner, _kept(learner.epoch))

@@ -6,10 +6,12 @@ import signal
 
 import pytest
 import torch
+from processes import Hiertrain, save_and_sleep
 from runs import contents, differences, progress, signals
 
 from trainer.config import Config
 from trainer.models.methods import build_network
+from trainer.runs.checkpoint import Snapshot
 from trainer.runs.folder import Saver
 from trainer.runtime.device import Compute
 from trainer.training import loop as training
@@ -97,6 +99,32 @@ def test_a_stop_right_after_an_epoch_is_saved_costs_one_step(hiertrain, patches,
     with signals(Saver, "save", at=1):
         assert hiertrain(*patches.options("--freeze-backbone", "--out", run)).code == 130
     assert step_of(run) == (1, 1)
+    assert hiertrain("--resume", run).code == 0
+    assert differences(run, two_epochs) == []
+
+
+@pytest.mark.parametrize("way", [WAYS["plain"], WAYS["frozen"]], ids=["plain", "frozen"])
+def test_a_long_epoch_is_saved_within_and_ends_like_any_other(hiertrain, patches, tmp_path, way, monkeypatch):
+    options = patches.options(*way.split())
+    whole, run, saved = tmp_path / "whole", tmp_path / "run", []
+    assert hiertrain(*options, "--out", whole).code == 0
+    monkeypatch.setattr(training, "FIRST_SAVE", 0)
+    monkeypatch.setattr(training, "NEXT_SAVE", 0)
+    write = Snapshot.write
+    monkeypatch.setattr(Snapshot, "write", lambda self, path: (write(self, path), saved.append(step_of(run)))[0])
+    assert hiertrain(*options, "--out", run).code == 0
+    assert saved == [(0, 1), (0, 2), (1, 0), (1, 1), (1, 2), (2, 0)]
+    assert differences(run, whole) == []
+
+
+def test_a_run_killed_in_its_first_epoch_goes_on_from_what_was_saved_within(hiertrain, patches, tmp_path, two_epochs):
+    run = tmp_path / "run"
+    options = patches.options("--freeze-backbone", "--out", run)
+    killed = Hiertrain(tmp_path / "process", *options, prepare=save_and_sleep)
+    killed.wait_for(lambda: "asleep" in killed.err and (run / "checkpoint.safetensors").exists())
+    killed.send(signal.SIGKILL)
+    assert killed.end() == -signal.SIGKILL
+    assert step_of(run) == (0, 1)
     assert hiertrain("--resume", run).code == 0
     assert differences(run, two_epochs) == []
 
