@@ -27,7 +27,7 @@ def report(runs: tuple[Path, ...], images: tuple[Path, ...], out: Path) -> None:
     found, reporter = find_images(images), command_reporter()
     for note in found.notes:
         reporter.say(note)
-    from trainer.evaluation.report import write_report  # once there are images: torch takes seconds to import
+    from trainer.reporting.report import write_report  # once there are images: torch takes seconds to import
 
     write_report(runs, found.paths, out, reporter)
     click.echo(f"{out}: written")

@@ -62,7 +62,7 @@ def write_report(paths: Sequence[Path], images: Sequence[Path], out: Path, repor
     hierarchy = hierarchies.pop()
     scores = {label: evaluate(run, reporter, resamples=0) for label, run in runs.items()}
     template = Environment(autoescape=True).from_string(
-        (files("trainer.evaluation") / "report.html").read_text(encoding="utf-8")
+        (files("trainer.reporting") / "report.html").read_text(encoding="utf-8")
     )
     page = template.render(
         percent=percent,
