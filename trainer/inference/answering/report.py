@@ -73,13 +73,17 @@ def operating_curve(answering: Answering, found: Labelled) -> DataFrame:
     )
 
 
-def path_curve(hierarchy: Hierarchy, found: Decoded, truth: IntArray) -> DataFrame:
+def path_curve(
+    hierarchy: Hierarchy, found: Decoded, truth: IntArray, confidences: Sequence[float] = CONFIDENCES
+) -> DataFrame:
     """Return the operating curve of the rule ``path`` of full answers that were given, as `operating_curve` does.
 
     Parameters
     ----------
     found, truth
         The answers to N images and their true labels, int64 ``[N, K]``; those count whose leaf is known.
+    confidences
+        The operating points.
 
     Raises
     ------
@@ -90,7 +94,7 @@ def path_curve(hierarchy: Hierarchy, found: Decoded, truth: IntArray) -> DataFra
 
     rows = _known(truth)
     labels, probability, known = found.labels[rows], found.probability[rows], truth[rows]
-    depths = {value: certain_depth(probability, value) for value in CONFIDENCES}
+    depths = {value: certain_depth(probability, value) for value in confidences}
     return DataFrame(
         [
             {"rule": "path", "value": value, **_row(hierarchy, score_answers(hierarchy, labels, depth, known))}
