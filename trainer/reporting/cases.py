@@ -36,13 +36,14 @@ class Link:
 
 @dataclass(frozen=True)
 class LevelMap:
-    """Where the head of a level looked: its own label, how sure it is, the map as a picture, and in words."""
+    """Where the head of a level looked: its own label, how sure it is, the map as a picture, its share of the image."""
 
     level: str
     label: str
     share: str
     picture: str
     words: str
+    looked: bool
 
 
 @dataclass(frozen=True)
@@ -246,6 +247,7 @@ def _level_maps(run: RunFacts, settings: MapSettings, image: Tensor, found: Mapp
     masks, maps = masks_of(found.maps[at], settings.threshold), []
     for k, level in enumerate(run.hierarchy.levels):
         label, share = level.labels[found.classes[at, k]], percent(found.probability[at, k])
-        words = f"{100 * found.areas[at, k]:.0f} % of the image" if masks[k].any() else "nothing speaks for it"
-        maps.append(LevelMap(level.name, label, share, looked_at(_upright(image), masks[k]), words))
+        looked = bool(masks[k].any())
+        words = f"{100 * found.areas[at, k]:.0f} %" if looked else "nothing speaks for it"
+        maps.append(LevelMap(level.name, label, share, looked_at(_upright(image), masks[k]), words, looked))
     return tuple(maps)

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import base64
+from functools import cache
 from hashlib import sha256
 from importlib.resources import files
 from typing import TYPE_CHECKING, Final
@@ -13,6 +14,8 @@ from trainer.evaluation.text import in_percent
 from trainer.reporting.draw import BEFORE, DASHES, FEWEST, colour
 
 if TYPE_CHECKING:
+    from jinja2 import Environment
+
     from trainer.reporting.report import Report
 
 TEMPLATES: Final = ("page.html.jinja", "parts.html.jinja", "tree.html.jinja", "cases.html.jinja", "page.css")
@@ -20,9 +23,15 @@ TEMPLATES: Final = ("page.html.jinja", "parts.html.jinja", "tree.html.jinja", "c
 
 def render(report: Report) -> str:
     """Return the page."""
+    script = tree_script()
+    return _environment().get_template("page.html.jinja").render(r=report, script=script, seal=_seal(script)) + "\n"
+
+
+@cache
+def _environment() -> Environment:
     import jinja2  # slow to import
 
-    folder, script = files("trainer.reporting") / "templates", tree_script()
+    folder = files("trainer.reporting") / "templates"
     parts = {name: (folder / name).read_text(encoding="utf-8") for name in TEMPLATES}
     env = jinja2.Environment(
         loader=jinja2.DictLoader(parts), autoescape=True, undefined=jinja2.StrictUndefined, trim_blocks=True,
@@ -32,7 +41,7 @@ def render(report: Report) -> str:
         "colour": colour, "dashes": lambda i: DASHES[i % len(DASHES)], "before": BEFORE, "share": in_percent,
         "confidence": f"{100 * CONFIDENCE:.0f} %", "resamples": RESAMPLES, "fewest": FEWEST,
     }  # fmt: skip
-    return env.get_template("page.html.jinja").render(r=report, script=script, seal=_seal(script)) + "\n"
+    return env
 
 
 def _seal(script: str) -> str:

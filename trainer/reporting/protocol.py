@@ -21,6 +21,7 @@ ALWAYS: Final = (  # settings that are told whatever they are
     "learning_rate", "backbone_learning_rate", "weight_decay", "val_fraction", "seed",
 )  # fmt: skip
 ELSEWHERE: Final = ("hierarchy", *RUNTIME_FIELDS)  # told in other rows, or of no consequence for what is learned
+OWN: Final = ("time", "weights that answer")  # in which any two runs differ
 SEAL: Final = 12  # digits of a hash that are shown
 
 
@@ -36,6 +37,11 @@ class ProtocolRow:
     def differs(self) -> bool:
         """Whether runs differ in it."""
         return len(set(self.values)) > 1
+
+    @property
+    def is_notable(self) -> bool:
+        """Whether they differ in what might have been the same."""
+        return self.differs and self.name not in OWN
 
 
 @dataclass(frozen=True)

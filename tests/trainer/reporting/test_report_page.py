@@ -68,7 +68,7 @@ def test_the_tree_expands_collapses_and_is_searched(opened):
     assert shown(page, "Teal")
     assert not shown(page, "warm")
     assert page.locator("#found").inner_text() == "1 of 4 classes"
-    assert page.locator("#tree mark").inner_text() == "Tea"
+    assert page.locator("#tree .name mark").inner_text() == "Tea"
 
 
 def test_it_works_by_keyboard_alone(opened):
@@ -116,11 +116,10 @@ def test_pictures_are_drawn(opened):
     assert page.evaluate("[...document.images].every(image => image.alt)")
 
 
-@pytest.mark.parametrize("viewport", [WIDE, NARROW], ids=["wide", "narrow"])
-def test_there_is_no_serious_obstacle_for_anyone(opened, viewport):
+def test_there_is_no_serious_obstacle_for_anyone(opened):
     from axe_playwright_python.sync_playwright import Axe
 
-    page = opened(viewport)
+    page = opened(NARROW)
     page.click("#expand")
     page.evaluate("document.querySelectorAll('details').forEach(each => { each.open = true; })")
     found = Axe().run(page).response["violations"]
