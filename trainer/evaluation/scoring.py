@@ -59,10 +59,15 @@ class TestSet:
         return len(self.task.dataset.test) - len(self.kept)
 
     @property
+    def paths(self) -> tuple[Path, ...]:
+        """The N image files."""
+        return tuple(self.task.dataset.test.paths[i] for i in self.kept)
+
+    @property
     def names(self) -> tuple[str, ...]:
         """What the images are called: where they lie below the dataset's folder, which may have moved."""
-        root, paths = self.task.dataset.root, (self.task.dataset.test.paths[i] for i in self.kept)
-        return tuple(str(path.relative_to(root) if path.is_relative_to(root) else path) for path in paths)
+        root = self.task.dataset.root
+        return tuple(str(path.relative_to(root) if path.is_relative_to(root) else path) for path in self.paths)
 
 
 def open_test_set(predictor: Predictor, reporter: Reporter, **where: Any) -> TestSet:

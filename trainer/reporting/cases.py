@@ -14,6 +14,7 @@ from torch import Tensor
 from taxonomy import Hierarchy, HiertaxError
 from taxonomy.hierarchy import IntArray
 from taxonomy.metrics import Predictions
+from trainer.data.images import decode
 from trainer.explanation.explain import BATCH, Explainer, Mapped, MapSettings
 from trainer.explanation.measures import masks_of
 from trainer.inference.answers import percent
@@ -218,9 +219,9 @@ def _truth_of(hierarchy: Hierarchy, image: Path) -> IntArray:
 
 
 def _pixels(run: RunFacts, scored: Scored, rows: IntArray) -> Tensor:
-    """Return test images as the network sees them, uint8 ``[N, 3, S, S]`` on the CPU."""
-    wanted = [torch.from_numpy(rows)]
-    return torch.cat([batch.cpu() for batch in scored.images.inputs.batches(wanted, run.predictor.compute.device)])
+    """Return test images as the network sees them, uint8 ``[N, 3, S, S]``; few, so that they are decoded once more."""
+    size = run.predictor.config.image_size
+    return torch.from_numpy(np.stack([decode(scored.paths[i], size) for i in rows]))
 
 
 def _upright(image: Tensor) -> np.typing.NDArray[np.uint8]:

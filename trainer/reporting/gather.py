@@ -4,14 +4,16 @@ from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
+from pathlib import Path
 from typing import TYPE_CHECKING, Any, Final
 
 import numpy as np
 from torch import Tensor
 
 from taxonomy import Hierarchy, HiertaxError
+from trainer.data.labelled import LabelledDataset
 from trainer.evaluation.scores import Scores
-from trainer.evaluation.scoring import TestSet, open_test_set, score_test_set
+from trainer.evaluation.scoring import open_test_set, score_test_set
 from trainer.inference.answering.calibrate import Reliability, reliability_of
 from trainer.inference.answering.report import CONFIDENCES, path_curve
 from trainer.inference.decoding import Decoded, decode
@@ -31,8 +33,8 @@ class Scored:
 
     Attributes
     ----------
-    images
-        The images.
+    task, paths
+        The dataset, and the image files that are scored.
     scores
         By each head alone and by whole paths.
     curve, points
@@ -42,7 +44,8 @@ class Scored:
         By level, of whole paths: as the run answers, and as it would without its calibration, empty where it has none.
     """
 
-    images: TestSet
+    task: LabelledDataset
+    paths: Sequence[Path]
     scores: Scores
     curve: DataFrame | None
     points: DataFrame | None
@@ -131,7 +134,7 @@ def score_run(run: Predictor, reporter: Reporter, **where: Any) -> Scored:
         path_curve(run.hierarchy, found, scores.truth, at) if whole else None for at in (CONFIDENCES, TOLD)
     )
     return Scored(
-        images, scores, curve, points, reliability_of(run.hierarchy, *found, scores.truth),
+        images.task, images.paths, scores, curve, points, reliability_of(run.hierarchy, *found, scores.truth),
         () if before is None else reliability_of(run.hierarchy, *before, scores.truth),
     )  # fmt: skip
 

@@ -56,7 +56,7 @@ def _of_run(run: RunFacts, refused: str | None) -> Iterator[str]:
 
 
 def _of_images(scored: Scored) -> Iterator[str]:
-    joined, scores = scored.images.task.joined, scored.scores
+    joined, scores = scored.task.joined, scored.scores
     if scores.left_out:
         total = scores.n + scores.left_out
         yield f"{scores.left_out:,} of {counted(total, f'{scores.split} image')} cannot be decoded and do not count"

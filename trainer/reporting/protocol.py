@@ -78,7 +78,7 @@ def _written(value: Any) -> str:
 def _images(run: RunFacts) -> str:
     if run.scored is None:
         return ""
-    dataset = run.scored.images.task.dataset
+    dataset = run.scored.task.dataset
     config = run.predictor.config
     train, held = dataset.to_learn(config.limit_per_class, config.val_fraction)
     validated = f", {len(held):,} to validate on" if len(held) else ""
@@ -87,7 +87,7 @@ def _images(run: RunFacts) -> str:
 
 def _data(run: RunFacts) -> str:
     if run.scored is not None:
-        return str(run.scored.images.task.dataset.root)
+        return str(run.scored.task.dataset.root)
     return str(run.predictor.config.data_folder)
 
 

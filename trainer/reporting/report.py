@@ -111,9 +111,19 @@ def write_report(
     HiertaxError
         If the runs are on different hierarchies, a log or one of `images` cannot be read, or the file not be written.
     """
+    _check_place(out)
     report = make_report(runs, reporter, images=images, **where)
     write_atomic(out, render(report).encode())
     return report
+
+
+def _check_place(out: Path) -> None:
+    """Refuse, before anything is computed, a file that could not be written."""
+    folders = (place for place in out.absolute().parents if place.exists())
+    blocked = next((place for place in folders if not place.is_dir()), out if out.is_dir() else None)
+    if blocked is not None:
+        what = "is a folder" if blocked == out else f"{blocked} is no folder"
+        raise HiertaxError(f"{out}: cannot be written: {what}; choose another place")
 
 
 def make_report(

@@ -7,9 +7,11 @@ import re
 import shutil
 from html.parser import HTMLParser
 from io import BytesIO
+from pathlib import Path
 
 import numpy as np
 import pytest
+import torch
 from PIL import Image
 from shards import write_webdataset
 from trees import WORKED
@@ -17,11 +19,21 @@ from trees import WORKED
 import trainer
 from taxonomy import HiertaxError
 from taxonomy.metrics import Predictions
+from taxonomy.sources import curated
+from trainer.evaluation.scores import score_logits
+from trainer.explanation.explain import MapSettings
 from trainer.inference.answers import percent
-from trainer.reporting.cases import choose_cases, room_for
+from trainer.reporting.cases import Case, choose_cases, room_for
+from trainer.reporting.gather import RunFacts, Scored
+from trainer.reporting.page import render
 from trainer.reporting.pictures import MOST, SIDE, looked_at, outline, photograph
+from trainer.reporting.protocol import Protocol
+from trainer.reporting.report import Report
+from trainer.reporting.tables import cards, confused, score_table
+from trainer.reporting.tree import tree_steps
 
 FROZEN = ("--freeze-backbone",)
+ROOT = Path(__file__).parents[3]
 LINK = "\N{SINGLE RIGHT-POINTING ANGLE QUOTATION MARK}"
 
 
@@ -199,6 +211,14 @@ def test_names_are_text_and_never_markup(report, hiertrain, patches, hierarchy_f
         assert name in page.text
 
 
+def test_its_sections_are_those_of_the_documentation(report, run, train, patches, tmp_path):
+    other = train("--seed", 3)
+    report(run, other, "--image", patches.data / "test" / "red")
+    navigation = (tmp_path / "page.html").read_text().partition("<nav")[2].partition("</nav>")[0]
+    documented = re.findall(r"^\| ([A-Z][a-z ]+) \|", (ROOT / "docs" / "reporting.md").read_text(), re.MULTILINE)
+    assert re.findall(r'<a href="#[^"]+">([^<]+)</a>', navigation) == documented
+
+
 # What is left out
 
 
@@ -344,9 +364,26 @@ def test_a_picture_is_small_and_its_outline_lies_within_what_was_looked_at():
     assert not rim[200:].any()
 
 
-def test_two_sections_full_of_the_worst_pictures_take_less_than_nine_megabytes():
-    noise = np.random.default_rng(0).integers(0, 256, (SIDE, SIDE, 3), dtype=np.uint8)
-    assert 2 * MOST * len(photograph(noise)) < 9e6
+def test_a_page_on_all_of_cub_is_below_ten_megabytes_even_with_pictures_of_noise_wherever_there_is_room():
+    hierarchy, draw = curated.build("cub"), np.random.default_rng(0)
+    leaves = draw.integers(0, 200, 5794)
+    logits = [torch.from_numpy(draw.normal(size=(5794, size)).astype(np.float32)) for size in hierarchy.sizes]
+    scores = score_logits(hierarchy, hierarchy.paths[leaves], logits, images=tuple(map(str, range(5794))))
+    runs = [(i, f"run {i}", scores) for i in range(3)]
+    picture = photograph(draw.integers(0, 256, (SIDE, SIDE, 3), dtype=np.uint8))
+    cases = [Case("noise", picture, ("Passeriformes",) * 3, ())] * MOST
+    facts = [RunFacts(called, None, [{}], Scored(None, (), each, None, None, ())) for _, called, each in runs]
+    tables = {called: score_table({called: (each, "path")}) for _, called, each in runs}
+    tree = list(tree_steps(hierarchy, [(i, each) for i, _, each in runs]))
+    confusions = [(i, confused(each)) for i, _, each in runs]
+    page = render(
+        Report(
+            hierarchy, facts, Protocol((), (), ()), [], cards(runs), tables, None, [], [], [], tree, confusions,
+            cases[1:], cases[:1], cases, MapSettings(), [],
+        )
+    )  # fmt: skip
+    assert page.count("<img ") == 2 * MOST
+    assert len(page) < 10e6
 
 
 @pytest.mark.parametrize(("depth", "runs"), [(1, 1), (3, 1), (3, 3), (7, 4), (30, 9)])
