@@ -1,11 +1,9 @@
 """The page of a report in a real browser: by mouse, by keyboard, on a narrow screen, without scripts, for all eyes."""
 
-import shutil
-
 import pytest
+from web import CHROMIUM, needs_browser
 
-BROWSER = shutil.which("chromium") or shutil.which("chromium-browser") or shutil.which("google-chrome")
-pytestmark = pytest.mark.skipif(BROWSER is None, reason="there is no chromium on this machine")
+pytestmark = needs_browser
 WIDE, NARROW = {"width": 1200, "height": 900}, {"width": 380, "height": 800}
 
 
@@ -14,7 +12,7 @@ def browser():
     from playwright.sync_api import sync_playwright
 
     with sync_playwright() as playwright:
-        browser = playwright.chromium.launch(executable_path=BROWSER, args=["--no-sandbox"])
+        browser = playwright.chromium.launch(executable_path=CHROMIUM, args=["--no-sandbox"])
         yield browser
         browser.close()
 
