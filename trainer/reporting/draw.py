@@ -37,11 +37,12 @@ STYLE: Final[Any] = {
 
 @dataclass(frozen=True)
 class Picture:
-    """A figure as the address of its own content, its title, and what it shows in words."""
+    """A figure as the address of its own content, its title, what it shows in words, and a line to stand above it."""
 
     title: str
     address: str
     alt: str
+    note: str = ""
 
 
 def colour(i: int) -> str:
@@ -111,9 +112,16 @@ def reliability(runs: Sequence[tuple[int, str, Scored]]) -> list[Picture]:
             below.set_xlabel("stated probability, %")
             below.set_ylabel("answers")
             below.locator_params(axis="y", nbins=2)
-            words = ", ".join(f"{called} {in_percent(each.reliability[k].error)} %" for _, called, each in runs)
-            pictures.append(Picture(level, _address(figure), f"Calibration error: {words}"))
+            words = f"calibration error {', '.join(_error(each, k, called, len(runs)) for _, called, each in runs)}"
+            pictures.append(Picture(level, _address(figure), words, words))
     return pictures
+
+
+def _error(scored: Scored, k: int, called: str, runs: int) -> str:
+    error = f"{in_percent(scored.reliability[k].error)} %"
+    if runs > 1:
+        return f"{called} {error}"
+    return f"{error}, {in_percent(scored.uncalibrated[k].error)} % without" if scored.uncalibrated else error
 
 
 def _accuracies(axes: Axes, run: RunFacts, level: str, i: int, *, alone: bool) -> str:
@@ -169,7 +177,7 @@ def _panel(wider: float = 1, rows: tuple[int, ...] = (1,)) -> Iterator[tuple[Fig
     with rc_context(STYLE):
         width, height = WIDTH * wider, HEIGHT * wider + 0.5 * (len(rows) - 1)
         figure = Figure(figsize=(width, height))  # to lay it out by its texts takes as long as to draw it
-        figure.subplots_adjust(0.5 / width, 0.42 / height, 1 - 0.08 / width, 1 - 0.06 / height, hspace=0.12)
+        figure.subplots_adjust(0.58 / width, 0.42 / height, 1 - 0.08 / width, 1 - 0.06 / height, hspace=0.12)
         axes = figure.subplots(len(rows), 1, sharex=True, height_ratios=rows, squeeze=False)[:, 0]
         for each in axes:
             each.grid(color=GRID)

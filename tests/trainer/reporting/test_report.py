@@ -171,6 +171,7 @@ def test_a_calibrated_run_says_by_what_and_shows_both(report, calibrated):
     text = report(calibrated).text
     assert "on 8 images held out of training; temperatures" in text
     assert "without calibration" in text
+    assert re.search(r"calibration error [\d.]+ %, [\d.]+ % without", text)
     assert "not calibrated" not in text
 
 
