@@ -7,8 +7,8 @@ import pytest
 
 ROOT = Path(__file__).parents[1]
 TRAINER = (
-    "__main__", "commands", "api", "reproduce", "serve", "export", "explanation", "evaluation", "training", "inference",
-    "data", "runs", "models", "runtime", "sketchbirds", "recipes", "config",
+    "__main__", "commands", "api", "reproduce", "serve", "export", "reporting", "explanation", "evaluation", "training",
+    "inference", "data", "runs", "models", "runtime", "sketchbirds", "recipes", "config",
 )  # fmt: skip
 
 

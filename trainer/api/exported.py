@@ -96,6 +96,10 @@ class ExportedModel(Model):
         """Refuse: the file gives logits alone."""
         raise HiertaxError(f"{self.run}: gives logits alone; ask the run itself for features")
 
+    def report(self, path: str | Path, **_: Any) -> Path:  # noqa: ARG002
+        """Refuse: the file holds neither the log nor what maps are made of."""
+        raise HiertaxError(f"{self.run}: has neither a log nor maps to report; ask the run itself")
+
 
 def _read(file: Path) -> tuple[About, Any]:
     import onnx

@@ -9,6 +9,7 @@ from typing import Any
 
 from trainer.evaluation.scores import SCORED, Scores
 from trainer.evaluation.scoring import evaluate as score
+from trainer.evaluation.scoring import label_runs
 from trainer.explanation.explain import THRESHOLD, Explanation, MapSettings, explain
 from trainer.explanation.gradcam import Gamma
 from trainer.inference.answering.wishes import make_wishes
@@ -183,6 +184,43 @@ class Model(Predictor):
             If the image cannot be decoded, there is more than one, or the network has no map to show.
         """
         return explain(self, image, MapSettings(gamma, threshold))
+
+    def report(
+        self,
+        path: str | Path,
+        *,
+        images: Iterable[str | Path] = (),
+        data: str | Path | None = None,
+        skip_bad_images: bool | None = None,
+        cache: str = "auto",
+        workers: int | None = None,
+        reporter: Reporter | bool | None = None,
+    ) -> Path:
+        """Write one HTML page on the run, as `hiertrain report` does (docs/reporting.md).
+
+        Parameters
+        ----------
+        path
+            The file; one that is there is replaced.
+        images
+            Image files or folders to show too.
+        data, skip_bad_images, cache, workers, reporter
+            As of `evaluate`.
+
+        Raises
+        ------
+        HiertaxError
+            If the log or one of the images cannot be read, or the file cannot be written. A run whose test images are
+            not at hand is shown without scores.
+        """
+        from taxonomy.datasets import find_images
+        from trainer.reporting.report import write_report
+
+        found = find_images([Path(image) for image in images])
+        where = {"data": data, "skip_bad_images": skip_bad_images, "cache": cache, "workers": workers}
+        runs = dict.fromkeys(label_runs([self.run]), self)
+        write_report(runs, Path(path), reporter_of(reporter), images=found.paths, **where)
+        return Path(path)
 
 
 def load(run: Run | str | Path, *, device: str = "auto", local_rank: int = 0) -> Model:

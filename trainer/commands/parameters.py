@@ -31,10 +31,15 @@ RUN = RunFolder()
 RUN_OR_ONNX = RunFolder(or_file=True)
 
 
-def check_places() -> None:
+def check_places(*, may_lack_data: bool = False) -> None:
     """Look at the runs, hierarchy, weights and data of the command that is running, before it imports torch.
 
     That takes seconds, and these may be wrong.
+
+    Parameters
+    ----------
+    may_lack_data
+        Whether the command does something without the data of its runs too, unless others are named.
 
     Raises
     ------
@@ -57,7 +62,7 @@ def check_places() -> None:
     hierarchy = Hierarchy.load(given["hierarchy"]) if "hierarchy" in given else own
     if "weights" in given:
         check_weights(config)
-    if "data" in names and (hierarchy or "data" in given):
+    if "data" in names and (hierarchy or "data" in given) and not (may_lack_data and "data" not in given):
         check_place(config, hierarchy)
 
 

@@ -1,1 +1,1 @@
-"""How good a run is: scores on labelled images, and a page that compares runs."""
+"""How good a run is: scores on labelled images, and how runs differ."""

@@ -1,11 +1,7 @@
-"""Using a run: its scores on the whole test set, its answers, the report, and the command that draws."""
+"""Using a run: its scores on the whole test set, its answers, and the command that draws."""
 
-import base64
 import json
-import re
 import shutil
-from html.parser import HTMLParser
-from io import BytesIO
 
 import pytest
 from PIL import Image
@@ -13,8 +9,6 @@ from PIL import Image
 from taxonomy import Hierarchy
 from trainer.inference.answers import percent
 from trainer.sketchbirds import birds
-
-LINK = "\N{SINGLE RIGHT-POINTING ANGLE QUOTATION MARK}"
 
 
 @pytest.fixture(scope="module")
@@ -222,107 +216,6 @@ def test_files_that_are_no_images_are_named_and_the_others_answered(hiertrain, r
     alone = hiertrain("predict", run, tmp_path / "notes.txt")
     assert "notes.txt: cannot be decoded" in alone.error()
     assert alone.out == ""
-
-
-# Report
-
-
-class Page(HTMLParser):
-    """What a browser would fetch, run and show."""
-
-    def __init__(self, text):
-        super().__init__()
-        self.tags, self.links, self.text = [], [], ""
-        self.feed(text)
-
-    def handle_starttag(self, tag, attrs):
-        self.tags.append(tag)
-        self.links += [value for key, value in attrs if key.split(":")[-1] in ("src", "href", "data", "action")]
-
-    def handle_data(self, data):
-        self.text += data
-
-
-def report(hiertrain, out, *args):
-    outcome = hiertrain("report", *args, "--out", out)
-    assert (outcome.code, outcome.out, outcome.err) == (0, f"{out}: written\n", "")
-    return out.read_text(encoding="utf-8")
-
-
-def test_a_report_is_one_file_that_fetches_nothing(hiertrain, run, patches, tmp_path):
-    text = report(hiertrain, tmp_path / "page.html", run, "--image", patches.data / "test")
-    page = Page(text)
-    pictures = [link for link in page.links if not link.startswith("#")]
-    assert len(pictures) == page.tags.count("img") == 11
-    for picture in pictures:
-        head, _, content = picture.partition(",")
-        assert head == "data:image/jpeg;base64"
-        Image.open(BytesIO(base64.b64decode(content))).verify()
-    assert "svg" in page.tags
-    assert not {"script", "link", "iframe", "object"} & set(page.tags)
-    assert "url(http" not in text
-    assert "@import" not in text
-    assert [path.name for path in tmp_path.iterdir()] == ["page.html"]
-
-
-def test_a_report_shows_the_scores_and_the_chains(hiertrain, run, scores, chain_of, patches, tmp_path):
-    image = images_of(patches)[0]
-    text = " ".join(Page(report(hiertrain, tmp_path / "page.html", run, "--image", image)).text.split())
-    for level in scores["rules"]["independent"]["levels"]:
-        assert f"{100 * level['accuracy']:.2f}" in text
-    assert f"It is: patch {LINK} cold {LINK} Blue" in text  # its folder is named like a class
-    (answer,) = chain_of(image)
-    for step in answer["chain"]:
-        assert f"{LINK} {step['label']} {percent(step['probability'])}" in text
-
-
-def test_a_report_without_images_has_none(hiertrain, run, tmp_path):
-    page = Page(report(hiertrain, tmp_path / "page.html", run))
-    assert "img" not in page.tags
-    assert "Images" not in page.text
-
-
-def test_names_in_a_report_are_text_and_never_markup(hiertrain, patches, hierarchy_file, own_patches, tmp_path):
-    evil = "<script>alert('$1 & $2')</script>"
-    lineages = [(f"{evil} 1", evil), (f"{evil} 1", "Orange"), ("cold", "Blue"), ("cold", "$\\frac$")]
-    file = hierarchy_file(tmp_path / "h.json", lineages, levels=(f"<b>{evil}", "a$b$_{c}"), root=f"root {evil}")
-    run = tmp_path / "<script>run$x$"
-    assert hiertrain(*patches.options("--hierarchy", file, "--freeze-backbone", "--out", run, epochs=1)).code == 0
-    image = own_patches / "test" / "red" / "<script>.png"
-    shutil.copy(own_patches / "test" / "red" / "0.png", image)
-    text = report(hiertrain, tmp_path / "page.html", run, "--image", image)
-    without_comments = re.sub(r"<!--.*?-->", "", text, flags=re.DOTALL)
-    assert "<script" not in without_comments
-    page = Page(text)
-    assert "script" not in page.tags
-    assert f"root {evil}" in page.text
-
-
-def test_runs_of_one_name_both_stand_in_a_report(hiertrain, run, patches, tmp_path):
-    for place, seed in (("a", 1), ("b", 2)):
-        options = ("--freeze-backbone", "--seed", seed, "--out", tmp_path / place / "run")
-        assert hiertrain(*patches.options(*options, epochs=1)).code == 0
-    page = Page(report(hiertrain, tmp_path / "page.html", tmp_path / "a" / "run", tmp_path / "b" / "run", run))
-    for name in (tmp_path / "a" / "run", tmp_path / "b" / "run", run):
-        assert str(name) in page.text
-
-
-def test_a_report_on_different_hierarchies_is_refused(hiertrain, run, patches, part_of_patches, tmp_path):
-    other = tmp_path / "other"
-    hiertrain(*patches.options("--data", part_of_patches, "--freeze-backbone", "--out", other, epochs=1))
-    line = hiertrain("report", run, other, "--out", tmp_path / "page.html").error()
-    assert "different hierarchies" in line
-    assert str(run) in line
-    assert str(other) in line
-    assert not (tmp_path / "page.html").exists()
-
-
-def test_a_report_with_a_bad_image_is_not_written(hiertrain, run, tmp_path):
-    (tmp_path / "bad.png").write_bytes(b"no picture")
-    (tmp_path / "page.html").write_text("the old page")
-    line = hiertrain("report", run, "--image", tmp_path / "bad.png", "--out", tmp_path / "page.html").error()
-    assert "bad.png: cannot be decoded" in line
-    assert (tmp_path / "page.html").read_text() == "the old page"
 
 
 # Draw

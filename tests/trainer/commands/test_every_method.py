@@ -1,4 +1,4 @@
-"""Every method through the commands: stopped and resumed to the bit, scored, predicted with, its features taken."""
+"""Every method through the commands: stopped and resumed to the bit, scored, predicted with, reported on, extracted."""
 
 import json
 
@@ -63,6 +63,15 @@ def test_it_predicts_a_path_for_every_image(resumed, hiertrain, patches):
     paths = [[link["label"] for link in answer["chain"]] for answer in answers]
     assert len(paths) == 3
     assert all(tone == above[colour] for tone, colour in paths)
+
+
+def test_a_report_shows_its_maps_or_says_why_there_are_none(resumed, hiertrain):
+    method, root = resumed
+    assert hiertrain("report", root / "run", "--out", root / "page.html").code == 0
+    text = (root / "page.html").read_text()
+    refused = method.removeprefix("ours_") in ("nts", "pmg")
+    assert ("<li>no maps: " in text, "Where the head of the colour looked" in text) == (refused, not refused)
+    assert (f"{method} has a head of the finest level alone" in text) == (method in FINEST_ONLY)
 
 
 def test_its_features_and_the_rows_of_its_finest_head_are_taken(resumed, hiertrain):

@@ -237,5 +237,7 @@ def test_what_a_file_does_not_hold_is_said(onnx, patches):
         trainer.load(onnx).predict(patches.data / "test", target_accuracy=0.9)
     with pytest.raises(HiertaxError, match="features"):
         trainer.load(onnx).features(patches.data / "test")
+    with pytest.raises(HiertaxError, match="neither a log nor maps"):
+        trainer.load(onnx).report(onnx.with_suffix(".html"))
     with pytest.raises(HiertaxError, match="device"):
         ExportedModel.open(onnx, "cuda")

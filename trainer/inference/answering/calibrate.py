@@ -124,7 +124,14 @@ def calibrated(hierarchy: Hierarchy, calibration: Calibration, **how: Any) -> An
 def reliability(answering: Answering, logits: Sequence[Tensor], truth: IntArray) -> list[Reliability]:
     """Return for each level how likely answers are said to be, and how often they are right."""
     found = answering.answer(logits)
-    columns = zip(answering.hierarchy.levels, found.labels.T, found.probability.T, truth.T, strict=True)
+    return reliability_of(answering.hierarchy, found.labels, found.probability, truth)
+
+
+def reliability_of(
+    hierarchy: Hierarchy, labels: IntArray, probability: FloatArray, truth: IntArray
+) -> list[Reliability]:
+    """Return the same of answers that were given: labels, how likely each is, and true labels, all ``[N, K]``."""
+    columns = zip(hierarchy.levels, labels.T, probability.T, truth.T, strict=True)
     return [_reliability(level.name, p[y >= 0], (label == y)[y >= 0]) for level, label, p, y in columns]
 
 

@@ -10,6 +10,7 @@ import numpy as np
 from torch import Tensor
 
 from taxonomy import Hierarchy, HiertaxError
+from taxonomy.hierarchy import IntArray
 from trainer.inference.answering.answer import Answering, Depth
 from trainer.inference.answering.calibrate import Labelled, calibrated, errors
 from trainer.inference.answering.operating import (
@@ -20,14 +21,16 @@ from trainer.inference.answering.operating import (
     pooled,
     score_answers,
 )
+from trainer.inference.answering.stopping import certain_depth
 from trainer.inference.answering.unknown import SCORES, KnownScore, separation, threshold_of
-from trainer.inference.decoding import blocks
+from trainer.inference.decoding import Decoded, blocks
 from trainer.runs.calibration import Calibration
 
 if TYPE_CHECKING:
     from pandas import DataFrame
 
 POINTS = 101  # of an operating curve
+CONFIDENCES: Sequence[float] = (1 - (1 - np.linspace(0, 1, POINTS)) ** 3).tolist()  # denser where answers are surer
 MAY_BE_UNKNOWN = 0.05  # the share of known images that may be called unknown
 
 
@@ -67,6 +70,36 @@ def operating_curve(answering: Answering, found: Labelled) -> DataFrame:
             parts[value].append(score_answers(hierarchy, best.labels, depth, known))
     return DataFrame(
         [{"rule": answering.rule, "value": value, **_row(hierarchy, pooled(scored))} for value, scored in parts.items()]
+    )
+
+
+def path_curve(
+    hierarchy: Hierarchy, found: Decoded, truth: IntArray, confidences: Sequence[float] = CONFIDENCES
+) -> DataFrame:
+    """Return the operating curve of the rule ``path`` of full answers that were given, as `operating_curve` does.
+
+    Parameters
+    ----------
+    found, truth
+        The answers to N images and their true labels, int64 ``[N, K]``; those count whose leaf is known.
+    confidences
+        The operating points.
+
+    Raises
+    ------
+    HiertaxError
+        If of no image the finest label is known.
+    """
+    from pandas import DataFrame
+
+    rows = _known(truth)
+    labels, probability, known = found.labels[rows], found.probability[rows], truth[rows]
+    depths = {value: certain_depth(probability, value) for value in confidences}
+    return DataFrame(
+        [
+            {"rule": "path", "value": value, **_row(hierarchy, score_answers(hierarchy, labels, depth, known))}
+            for value, depth in depths.items()
+        ]
     )
 
 
@@ -143,20 +176,24 @@ def cautious_ways(hierarchy: Hierarchy, calibration: Calibration) -> list[Answer
 
 def _whole(found: Labelled) -> Labelled:
     """Return the images whose leaf is known."""
-    rows = np.flatnonzero((found.truth >= 0).all(axis=1))
-    if not len(rows):
-        raise HiertaxError("of no image the finest label is known; there is nothing to compare answers with")
+    rows = _known(found.truth)
     return Labelled([z[rows] for z in found.logits], found.truth[rows])
 
 
+def _known(truth: IntArray) -> IntArray:
+    """Return the positions of the images whose leaf is known."""
+    rows = np.flatnonzero((truth >= 0).all(axis=1))
+    if not len(rows):
+        raise HiertaxError("of no image the finest label is known; there is nothing to compare answers with")
+    return rows
+
+
 def _values(answering: Answering) -> Sequence[float]:
-    """Return the operating points of a curve, from full answers to the root; denser where answers are surer."""
-    even = np.linspace(0, 1, POINTS)
+    """Return the operating points of a curve, from full answers to the root."""
     if answering.rule == "darts":
         most = largest_trade_off(answering.hierarchy, 0.999)
         return [0.0, *np.geomspace(1e-2, max(most, 1.0), POINTS - 1).tolist()]
-    values: list[float] = (1 - (1 - even) ** 3).tolist()
-    return values
+    return CONFIDENCES
 
 
 def _at(answering: Answering, value: float) -> Answering:
