@@ -124,7 +124,7 @@ class _Desk:
         if self.held >= self.limits.at_once:
             async for _ in request.stream():  # taken in, so that the sender gets to read the answer, but not kept
                 pass
-            raise RefusedError(503, f"{self.held} photographs are being answered; try again in a moment")
+            raise RefusedError(503, f"{self.limits.at_once} photographs are answered at a time; try again in a moment")
         self.held += 1
         try:
             return await self._answer(request, settings)

@@ -50,6 +50,7 @@ function take(files) {
     if (card.refusal === "") waiting.push(card);
     show(card);
   }
+  tell();
   send();
 }
 
@@ -168,7 +169,7 @@ function summary() {
   for (const card of cards) {
     const chain = card.reply?.chain ?? [];
     const depth = depthAt(chain, confidence());
-    const what = card.refusal ? "not answered" : !card.reply ? "under way" : depth > 0 ? `named by ${chain[depth - 1].level}` : `${root} and no more`;
+    const what = card.refusal ? "not answered" : !card.reply ? "under way" : depth > 0 ? `named down to the ${chain[depth - 1].level}` : `named ${root} and no more`;
     counts.set(what, (counts.get(what) ?? 0) + 1);
   }
   return Array.from(counts, ([what, count]) => `${count} ${what}`).join(", ");
