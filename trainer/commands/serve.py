@@ -33,6 +33,8 @@ def serve(run: Path, host: str, port: int, allow_host: tuple[str, ...], max_mib:
       curl --data-binary @photo.jpg -H "Content-Type: image/jpeg" "http://127.0.0.1:8000/api/answer?confidence=0.9"
     """
     check_places()
+    import uvicorn  # noqa: F401 - whether it is there is asked before torch, which takes seconds, is loaded
+
     from taxonomy.web.guard import LOOPBACK
     from taxonomy.web.server import address, listen
     from taxonomy.web.server import serve as answer_requests
@@ -41,11 +43,19 @@ def serve(run: Path, host: str, port: int, allow_host: tuple[str, ...], max_mib:
 
     with listen(host, port) as opened:
         reporter = command_reporter()
-        if not ip_address(opened.getsockname()[0]).is_loopback:
-            reporter.say(f"--host {host}: whoever reaches it may ask, by the names given as --host and --allow-host")
+        if (line := warning(opened.getsockname()[0])) is not None:
+            reporter.say(line)
         from trainer.api.model import load
 
         limits, model = ServingLimits(body=round(max_mib * 2**20)), load(run, device=device)
-        app = application(model, limits, hosts=(*LOOPBACK, host, *allow_host), reporter=reporter)
+        names = (*LOOPBACK, f"[{host}]" if ":" in host else host, *allow_host)
+        app = application(model, limits, hosts=names, reporter=reporter)
         click.echo(address(opened))
         answer_requests(app, opened)
+
+
+def warning(host: str) -> str | None:
+    """Return what is to be said of an address that other machines may reach; None of one that they cannot."""
+    if ip_address(host.partition("%")[0]).is_loopback:
+        return None
+    return f"`host` {host}: other machines can reach it and ask, by the names given as `host` and `allow_host`"

@@ -10,7 +10,6 @@ from dataclasses import dataclass, field
 from http import HTTPStatus
 from typing import Annotated, Any
 
-import numpy as np
 from fastapi import FastAPI, Query, Request
 from fastapi.exceptions import RequestValidationError
 from fastapi.responses import JSONResponse, Response
@@ -29,6 +28,8 @@ from trainer.serve.page import STATIC, about, page
 from trainer.serve.photograph import check_type, decode
 from trainer.serve.refused import RefusedError
 from trainer.serve.wishes import Settings
+
+MOST_ON_CPU = 8  # photographs of a batch: more would take as long for each, and let the first wait for the last
 
 
 def application(
@@ -110,7 +111,9 @@ class _Desk:
     decoders: ThreadPoolExecutor = field(default_factory=lambda: ThreadPoolExecutor(cores()))
 
     def __post_init__(self) -> None:
-        self.batcher: Batcher[Asked, Reply] = Batcher(self.answerer.answer, self.answerer.model.config.batch_size)
+        model = self.answerer.model
+        most = model.config.batch_size if model.compute.on_gpu else min(model.config.batch_size, MOST_ON_CPU)
+        self.batcher: Batcher[Asked, Reply] = Batcher(self.answerer.answer, most)
 
     @asynccontextmanager
     async def lifespan(self, _app: FastAPI) -> AsyncIterator[None]:
@@ -148,7 +151,7 @@ class _Desk:
             raise RefusedError(400, f"`maps`: {self.answerer.no_maps}")
         content = b"".join(parts)
         parts.clear()
-        pixels: np.ndarray = decode(content, self.answerer.model.config.image_size, self.limits.pixels)
+        pixels = decode(content, self.answerer.model.config.image_size, self.limits.pixels)
         return Asked(pixels, answering, settings.top_k, settings.maps)
 
 

@@ -1,6 +1,7 @@
 """The JSON API: the answers of `hiertrain predict`, and a line for everything that is none of its business."""
 
 import base64
+import doctest
 import io
 import json
 import socket
@@ -21,6 +22,7 @@ import trainer
 from taxonomy import HiertaxError
 from trainer.inference.answering.wishes import Wishes
 from trainer.runtime.progress import Reporter
+from trainer.serve import app
 from trainer.serve.app import application
 from trainer.serve.limits import ServingLimits
 
@@ -143,13 +145,25 @@ def test_another_application_may_mount_it(model, photo):
         assert 'href="static/page.css"' in httpx.get(f"{url}/birds/").text
 
 
+def test_the_example_of_the_docstring_runs(run, patches, tmp_path, monkeypatch):
+    (tmp_path / "runs").mkdir()
+    (tmp_path / "runs" / "patches").symlink_to(run)
+    (tmp_path / "data").symlink_to(patches.data)
+    monkeypatch.chdir(tmp_path)
+    found = doctest.testmod(app)
+    assert found.attempted > 4
+    assert found.failed == 0
+
+
 # What is not known, or cannot be had, is said
 
 
 def test_of_a_run_that_is_not_calibrated_this_is_said(run):
     said = []
-    app = application(trainer.load(run, device="cpu"), reporter=Reporter(phrase=lambda line: said.append(line) or line))
-    with serving(app) as url:
+    of_run = application(
+        trainer.load(run, device="cpu"), reporter=Reporter(phrase=lambda line: said.append(line) or line)
+    )
+    with serving(of_run) as url:
         assert httpx.get(f"{url}/api/model").json()["calibrated"] is False
         assert "Not calibrated" in httpx.get(url).text
     assert len(said) == 1
