@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import io
+import re
 from contextlib import AbstractContextManager, nullcontext
 from functools import cache
 from threading import Lock
@@ -12,13 +13,17 @@ import numpy as np
 from numpy.typing import NDArray
 from PIL import Image, UnidentifiedImageError
 
-from taxonomy.pixels import UNREADABLE, in_short
+from taxonomy.pixels import in_short
 from trainer.data.images import learn_heif, to_pixels
 from trainer.serve.refused import RefusedError
 
 # Those of photographs, each read by Pillow itself: what it hands to other programs, as EPS, is not among them.
 FORMATS: Final = ("JPEG", "PNG", "WEBP", "AVIF", "TIFF", "GIF", "BMP", "PPM")
 LARGE: Final = 16_000_000  # pixels; of larger ones, one is decoded at a time
+MOST_SCANS: Final = 100  # of a JPEG, each of which passes over all pixels; progressive ones of cameras have some ten
+_TILE = (322, 323)  # tags of TIFF: width and length of the pieces that it is decoded in
+_MARKER = re.compile(rb"\xff+([^\x00\x01\xff\xd0-\xd7])")  # of JPEG, followed by a length; others have none
+_END, _SCAN = b"\xd9", b"\xda"
 _ONE_LARGE = Lock()
 
 
@@ -53,7 +58,8 @@ def check_type(content_type: str | None) -> None:
 def decode(content: bytes, size: int, most_pixels: int) -> NDArray[np.uint8]:
     """Decode the bytes of an image file to RGB at exactly ``size x size``.
 
-    How many pixels it has is read from its head first, so that a small file cannot become a large image.
+    How many pixels it has, and how often they are passed over, is read from its head first, so that a small file can
+    neither become a large image nor take long.
 
     Returns
     -------
@@ -69,6 +75,7 @@ def decode(content: bytes, size: int, most_pixels: int) -> NDArray[np.uint8]:
     try:
         with Image.open(io.BytesIO(content), formats=formats()) as image:
             _check_pixels(image.width, image.height, most_pixels)
+            _check_pieces(image, content, most_pixels)
             with _alone(image):
                 return to_pixels(image, size)
     except UnidentifiedImageError:
@@ -77,8 +84,11 @@ def decode(content: bytes, size: int, most_pixels: int) -> NDArray[np.uint8]:
         raise RefusedError(413, f"the image has more than {_millions(most_pixels)} pixels; make it smaller") from None
     except MemoryError:
         raise RefusedError(413, "the image is too large for the memory; make it smaller") from None
-    except UNREADABLE as error:
-        raise RefusedError(422, f"the image cannot be decoded ({in_short(error)}); send it anew") from None
+    except RefusedError:
+        raise
+    except Exception as error:  # decoders raise whatever they come upon in what strangers send
+        why = " ".join(in_short(error).split())
+        raise RefusedError(422, f"the image cannot be decoded ({why}); send it anew") from None
 
 
 def _check_pixels(width: int, height: int, most: int) -> None:
@@ -86,6 +96,24 @@ def _check_pixels(width: int, height: int, most: int) -> None:
         raise RefusedError(
             413, f"the image has {width} x {height} pixels, more than {_millions(most)}; make it smaller"
         )
+
+
+def _check_pieces(image: Image.Image, content: bytes, most: int) -> None:
+    """Refuse what is larger inside than it says that it is."""
+    tags = getattr(image, "tag_v2", {})
+    if all(tag in tags for tag in _TILE) and tags[_TILE[0]] * tags[_TILE[1]] > most:
+        raise RefusedError(413, f"a tile of the image has more than {_millions(most)} pixels; save it anew")
+    if content.startswith(b"\xff\xd8") and scans(content) > MOST_SCANS:
+        raise RefusedError(413, f"the JPEG is stored in more than {MOST_SCANS} scans; save it anew")
+
+
+def scans(content: bytes) -> int:
+    """Count the scans of a JPEG, without those of thumbnails in its head and of what follows its end."""
+    at, count = 2, 0
+    while (found := _MARKER.search(content, at)) and found[1] != _END:
+        count += found[1] == _SCAN
+        at = found.end() + max(2, int.from_bytes(content[found.end() : found.end() + 2]))
+    return count
 
 
 def _millions(pixels: int) -> str:

@@ -25,6 +25,8 @@ from trainer.runtime.progress import Reporter
 from trainer.serve import app
 from trainer.serve.app import application
 from trainer.serve.limits import ServingLimits
+from trainer.serve.photograph import decode, scans
+from trainer.serve.refused import RefusedError
 
 
 def post(url, content, query="", kind="image/png"):
@@ -227,6 +229,48 @@ def test_a_hundred_megapixels_of_zeros_are_refused_before_they_are_decoded(url):
     start = time.monotonic()
     assert refusal(post(url, content))[0] == 413
     assert time.monotonic() - start < 5
+
+
+@pytest.mark.filterwarnings("ignore::PIL.Image.DecompressionBombWarning")
+@pytest.mark.parametrize("kind", ["JPEG", "PNG", "WEBP", "TIFF", "GIF", "BMP", "PPM"])
+def test_damaged_photographs_are_decoded_or_refused_in_a_line(photo, kind):
+    whole, draw = encoded(Image.open(photo), format=kind), np.random.default_rng(0)
+    for _ in range(60):
+        damaged = bytearray(whole[: int(draw.integers(4, len(whole) + 1))])
+        for at in draw.integers(2, min(len(damaged), 300), 3):
+            damaged[at] = int(draw.integers(256))
+        try:
+            assert decode(bytes(damaged), 32, 64_000_000).shape == (3, 32, 32)
+        except RefusedError as refused:
+            assert refused.status in (413, 415, 422)
+            assert "\n" not in str(refused)
+
+
+def tiff_of_one_tile(side, tile):
+    """A TIFF of few pixels whose only tile has many."""
+    packer = zlib.compressobj(9)
+    packed = b"".join([*(packer.compress(bytes(tile)) for _ in range(tile)), packer.flush()])
+    tags = {256: side, 257: side, 258: 8, 259: 8, 262: 1, 277: 1, 322: tile, 323: tile, 324: None, 325: len(packed)}
+    start = 8 + 2 + 12 * len(tags) + 4
+    entries = [struct.pack("<HHII", tag, 4, 1, start if value is None else value) for tag, value in tags.items()]
+    return b"".join([b"II*\0", struct.pack("<IH", 8, len(tags)), *entries, bytes(4), packed])
+
+
+def test_a_tiff_that_is_larger_inside_is_refused(url):
+    assert post(url, tiff_of_one_tile(100, 200)).status_code == 200
+    status, line = refusal(post(url, tiff_of_one_tile(100, 9000)))
+    assert (status, line) == (413, "a tile of the image has more than 64 million pixels; save it anew")
+
+
+def test_a_jpeg_of_a_thousand_scans_is_refused(url, photo):
+    jpeg = encoded(Image.open(photo), format="JPEG", progressive=True)
+    last = jpeg[jpeg.rindex(b"\xff\xda") : -2]
+    assert scans(jpeg) == 10
+    assert scans(jpeg + jpeg) == 10  # what follows the end, such as a film, has no say
+    status, line = refusal(post(url, jpeg[:-2] + 1000 * last + jpeg[-2:]))
+    assert (status, line) == (413, "the JPEG is stored in more than 100 scans; save it anew")
+    with_thumbnail = encoded(Image.open(photo), format="JPEG", exif=b"Exif\0\0" + 200 * b"\xff\xda")
+    assert post(url, with_thumbnail).status_code == 200
 
 
 @pytest.mark.parametrize(
