@@ -23,8 +23,8 @@ export function depthAt(chain, confidence) {
 
 /** A probability in percent, rounded down, so that it never looks surer than it is. */
 export function percent(probability) {
-  if (probability < 1 && probability >= 0.99) return ">99 %";
-  return probability > 0 && probability < 0.01 ? "<1 %" : `${Math.floor(100 * probability + 1e-9)} %`;
+  if (probability < 1 && probability >= 0.99) return ">99\u00a0%";
+  return probability > 0 && probability < 0.01 ? "<1\u00a0%" : `${Math.floor(100 * probability + 1e-9)}\u00a0%`;
 }
 
 function make(tag, className = "", ...children) {
@@ -75,7 +75,10 @@ function newPicture(card) {
   card.canvas.hidden = true;
   card.caption = make("figcaption", "", card.file.name);
   const frame = make("div", "frame", card.image, card.canvas);
-  card.image.addEventListener("error", () => frame.replaceWith(make("p", "how", "This browser cannot show this format.")));
+  card.image.addEventListener("error", () => {
+    frame.replaceWith(make("p", "how", "This browser cannot show this format."));
+    draw(card);
+  });
   card.image.addEventListener("load", () => draw(card));
   return make("figure", "", frame, card.caption);
 }
@@ -182,7 +185,7 @@ async function draw(card) {
   const map = chosen === "" ? undefined : card.reply?.maps?.[Number(chosen)];
   if (!card.canvas) return;
   card.canvas.hidden = map === undefined;
-  const where = map === undefined ? "" : explained(map);
+  const where = map === undefined || !card.image.isConnected ? "" : explained(map);
   card.caption.replaceChildren(card.file.name, ...(where ? [make("br"), where] : []));
   card.image.alt = where ? `${card.file.name}. ${where}` : card.file.name;
   if (map === undefined || !card.image.naturalWidth) return;
