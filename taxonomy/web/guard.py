@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import asyncio
-from collections.abc import Collection
+from collections.abc import Callable, Collection
 from dataclasses import dataclass
 from urllib.parse import urlsplit
 
@@ -42,6 +42,11 @@ class Limits:
     seconds: float
 
 
+def plain(status: int, line: str) -> ASGIApp:
+    """Return the answer that refuses a request in a line of plain text."""
+    return PlainTextResponse(f"{line}\n", status)
+
+
 class Guard:
     """An ASGI application around another: foreign hosts and origins, large bodies and slow senders get one line.
 
@@ -56,10 +61,19 @@ class Guard:
         What one request may cost.
     hosts
         The names under which the server may be asked for, without ports.
+    refuse
+        Makes an answer of a status and a line; plain text where not given.
     """
 
-    def __init__(self, app: ASGIApp, limits: Limits, hosts: Collection[str] = LOOPBACK) -> None:
-        self.app, self.limits, self.hosts = app, limits, frozenset(hosts)
+    def __init__(
+        self,
+        app: ASGIApp,
+        limits: Limits,
+        hosts: Collection[str] = LOOPBACK,
+        refuse: Callable[[int, str], ASGIApp] = plain,
+    ) -> None:
+        self.app, self.limits, self.refuse = app, limits, refuse
+        self.hosts = frozenset(host.lower() for host in hosts)
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
         """Answer one request; a web socket is none of ours."""
@@ -69,7 +83,7 @@ class Guard:
         if scope["type"] != "http":
             return
         refused = self._refusal(scope["method"], Headers(scope=scope))
-        answer: ASGIApp = self.app if refused is None else PlainTextResponse(f"{refused[1]}\n", refused[0])
+        answer = self.app if refused is None else self.refuse(*refused)
         await answer(scope, self._limited(receive), _with_headers(send))
 
     def _refusal(self, method: str, headers: Headers) -> tuple[int, str] | None:

@@ -13,9 +13,12 @@ from trainer.commands.extract import extract
 from trainer.commands.predict import predict
 from trainer.commands.report import report
 from trainer.commands.reproduce import reproduce
+from trainer.commands.serve import serve
 from trainer.commands.train import main
 
-for _command in (evaluate, compare, calibrate, predict, report, explain, export, extract, reproduce, draw, cache):
+for _command in (
+    evaluate, compare, calibrate, predict, report, explain, export, serve, extract, reproduce, draw, cache,
+):  # fmt: skip
     main.add_command(_command)
 
 __all__ = ["main"]

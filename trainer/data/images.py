@@ -56,12 +56,12 @@ def decode(path: Path, size: int) -> NDArray[np.uint8]:
 
 def _opened(path: Path) -> Image.Image:
     if suffix(path.name) in HEIF_SUFFIXES:
-        _learn_heif()
+        learn_heif()
     return Image.open(open_image(path))
 
 
 @cache
-def _learn_heif() -> None:
+def learn_heif() -> None:
     """Let Pillow read HEIF, by a plugin.
 
     Raises

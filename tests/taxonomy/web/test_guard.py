@@ -5,7 +5,7 @@ import httpx
 import pytest
 from starlette.applications import Starlette
 from starlette.requests import Request
-from starlette.responses import PlainTextResponse
+from starlette.responses import JSONResponse, PlainTextResponse
 from starlette.routing import Route
 from web import browsing, needs_browser, said_to, serving
 
@@ -80,6 +80,18 @@ def test_a_length_that_is_no_number_is_refused(url):
     assert " 400 " in said_to(
         url, b"POST / HTTP/1.1\r\nHost: 127.0.0.1\r\nConnection: close\r\nContent-Length: ten\r\n\r\n"
     )
+
+
+def test_a_refusal_has_the_form_that_the_application_gives_its_own():
+    def refuse(status, line):
+        return JSONResponse({"error": line}, status)
+
+    app = Starlette(routes=[Route("/", size, methods=["POST"])])
+    with serving(Guard(app, Limits(body=10, seconds=5), ["Birds.example"], refuse)) as url:
+        head = {"Host": "birds.example:8000"}
+        assert httpx.post(url, content=b"x", headers=head).text == "1"
+        assert httpx.post(url, content=bytes(11), headers=head).json()["error"].startswith("the request is larger than")
+        assert httpx.post(url).status_code == 421
 
 
 def test_a_port_that_is_taken_is_said_in_a_line():

@@ -174,7 +174,7 @@ def test_heic_is_read_by_its_plugin(hiertrain, run, tmp_path):
 def test_heic_without_the_plugin_says_what_to_install(hiertrain, run, tmp_path, monkeypatch):
     from trainer.data import images
 
-    images._learn_heif.cache_clear()
+    images.learn_heif.cache_clear()
     monkeypatch.setitem(sys.modules, "pillow_heif", None)
     (tmp_path / "in").mkdir()
     (tmp_path / "in" / "IMG_1.heic").write_bytes(b"\0\0\0\x18ftypheic")

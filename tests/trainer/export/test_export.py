@@ -8,19 +8,22 @@ from copy import deepcopy
 from dataclasses import replace
 from pathlib import Path
 
+import httpx
 import numpy as np
 import pytest
 import torch
 from huggingface_hub import ModelCard
+from web import serving
 
 import trainer
 from taxonomy import HiertaxError
 from trainer.api.exported import ExportedModel
 from trainer.models.methods import network_of
+from trainer.serve.app import application
 
 HOW = [
     ("ours_single", "resnet10"), ("vanilla_single", "resnet10"), ("vanilla_multi", "resnet10"), ("ft", "resnet10"),
-    ("ours", "vit_b_16"), ("mc", "resnet10"), ("ours_nts", "resnet10"), ("ours_pmg", "resnet10"),
+    ("ours", "timm/vit_tiny_patch16_224"), ("mc", "resnet10"), ("ours_nts", "resnet10"), ("ours_pmg", "resnet10"),
 ]  # fmt: skip
 
 
@@ -52,6 +55,21 @@ def test_the_command_predicts_from_a_file_what_it_predicts_from_the_run(hiertrai
     image = next(patches.data.glob("test/*/*.png"))
     assert hiertrain("predict", onnx, image).out == hiertrain("predict", run, image).out
     assert hiertrain("predict", onnx, image, "--out", tmp_path / "answers.csv").code == 0
+
+
+def test_a_file_is_served_as_its_run_is_but_without_maps(model, onnx, patches):
+    image = next(patches.data.glob("test/*/*.png"))
+    [expected] = model.predict(image).to_json()
+    with serving(application(trainer.load(onnx))) as url:
+        found, about = (
+            httpx.post(f"{url}/api/answer", content=image.read_bytes()),
+            httpx.get(f"{url}/api/model").json(),
+        )
+        refused = httpx.post(f"{url}/api/answer?maps=1", content=image.read_bytes())
+        assert about["no_maps"] in httpx.get(url).text
+    assert [link["label"] for link in found.json()["chain"]] == [link["label"] for link in expected["chain"]]
+    assert (about["maps"], about["no_maps"].partition(";")[0]) == (False, "an exported file gives answers alone")
+    assert (refused.status_code, refused.json()) == (400, {"error": f"`maps`: {about['no_maps']}"})
 
 
 def test_the_program_of_the_docs_gives_the_same_names(model, onnx, patches):

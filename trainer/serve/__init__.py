@@ -1,0 +1,1 @@
+"""A page and a small JSON API that answer for photographs, on this machine."""
