@@ -2,18 +2,15 @@
 
 from __future__ import annotations
 
-import re
-from collections.abc import Iterator
-from contextlib import contextmanager
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 import click
 
 from taxonomy.commands.parameters import HIERARCHY, OUTPUT
-from taxonomy.commands.reading_options import load
+from taxonomy.commands.reading_options import flags_in_errors, load
+from taxonomy.commands.study_serving import export, links, prepare, serve
 from taxonomy.console import visible
-from taxonomy.errors import HiertaxError
 
 if TYPE_CHECKING:
     from pandas import DataFrame
@@ -26,7 +23,7 @@ SEED = click.option("--seed", type=click.IntRange(0), default=0, show_default=Tr
 
 @click.group()
 def study() -> None:
-    """Ask people how deep they want an answer: a study planned, simulated and analysed.
+    """Ask people how deep they want an answer: a study planned, served as pages, and analysed.
 
     \b
     Example:
@@ -34,6 +31,10 @@ def study() -> None:
       hiertax study simulate plan.json --out made-up.jsonl
       hiertax study analyse made-up.jsonl --hierarchy cub.json --plan plan.json --out report
     """
+
+
+for command in (prepare, links, serve, export):
+    study.add_command(command)
 
 
 @study.command()
@@ -70,7 +71,7 @@ def plan(
     from taxonomy.study.sampling import read_people
 
     given = load(hierarchy)
-    with _flags_in_errors():
+    with flags_in_errors():
         listed = None if people is None else read_people(people)
         count = participants or (50 if listed is None else len(listed))
         dataset = find_dataset(images, levels=[level.name for level in given.levels])
@@ -127,7 +128,7 @@ def sample(scores: Path, participants: int, groups: str, seed: int, out: Path) -
     from taxonomy.files import write_atomic
     from taxonomy.study import sampling
 
-    with _flags_in_errors():
+    with flags_in_errors():
         pool, notes = sampling.read_scores(scores)
         chosen = sampling.sample(pool, participants, grouping=_grouping(groups), seed=seed)
     for note in (*notes, *chosen.notes):
@@ -188,7 +189,7 @@ def analyse(
     if images and not plan_file:
         raise click.UsageError("--images are checked against --plan; give it too.")
     given = load(hierarchy)
-    with _flags_in_errors():
+    with flags_in_errors():
         made = None if plan_file is None else load_plan(plan_file)
         if made is not None:
             check_hierarchy(made, given)
@@ -200,15 +201,6 @@ def analyse(
         click.echo(visible(line))
     if out:
         click.echo(f"{out}: {', '.join(path.name for path in written)}")
-
-
-@contextmanager
-def _flags_in_errors() -> Iterator[None]:
-    """Let errors that speak of settings speak of flags."""
-    try:
-        yield
-    except HiertaxError as error:
-        raise type(error)(re.sub(r"`([a-z_]+)`", lambda m: f"--{m[1].replace('_', '-')}", str(error))) from None
 
 
 def _grouping(rule: str) -> Any:
