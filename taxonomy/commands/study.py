@@ -8,8 +8,8 @@ from typing import TYPE_CHECKING, Any
 import click
 
 from taxonomy.commands.parameters import HIERARCHY, OUTPUT
-from taxonomy.commands.reading_options import flags_in_errors, load
-from taxonomy.commands.study_serving import export, links, prepare, serve
+from taxonomy.commands.reading_options import load
+from taxonomy.commands.study_serving import export, flags_in_errors, links, prepare, serve
 from taxonomy.console import visible
 
 if TYPE_CHECKING:

@@ -2,13 +2,16 @@
 
 from __future__ import annotations
 
+import re
+from collections.abc import Iterator
+from contextlib import contextmanager
 from pathlib import Path
 from typing import TYPE_CHECKING
 
 import click
 
 from taxonomy.commands.parameters import HIERARCHY, OUTPUT
-from taxonomy.commands.reading_options import flags_in_errors, load
+from taxonomy.commands.reading_options import load
 from taxonomy.console import visible
 from taxonomy.errors import HiertaxError
 
@@ -144,6 +147,15 @@ def export(folder: Path, out: Path) -> None:
         click.echo(visible(f"note: {note}"), err=True)
     people = len({row.participant_id for row in rows})
     click.echo(f"{out}: {len(rows)} responses by {people} participants")
+
+
+@contextmanager
+def flags_in_errors() -> Iterator[None]:
+    """Let errors that speak of settings speak of flags."""
+    try:
+        yield
+    except HiertaxError as error:
+        raise type(error)(re.sub(r"`([a-z_]+)`", lambda m: f"--{m[1].replace('_', '-')}", str(error))) from None
 
 
 def _opened(folder: Path, images: Path | None = None) -> Opened:
