@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
+from functools import cache
 from importlib.resources import files
 from string import ascii_uppercase
 from typing import Any, Final
@@ -18,6 +19,7 @@ STATIC: Final = {"study.css": "text/css", "study.js": "text/javascript"}
 Option = tuple[str, str]  # what is stored, and what is read
 
 
+@cache
 def static(name: str) -> bytes:
     """Return a file of the package that pages load."""
     return (files("taxonomy.study.server") / "static" / name).read_bytes()

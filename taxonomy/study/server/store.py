@@ -86,6 +86,17 @@ class Person:
     state: State
 
 
+@dataclass(eq=False)
+class _Job:
+    """A click to be written, and what became of it."""
+
+    participant_id: str
+    click: Click
+    stands: str = ""
+    error: HiertaxError | None = None
+    done: bool = False
+
+
 def now() -> datetime:
     """Return the time by this machine's clock."""
     return datetime.now(UTC)
@@ -104,13 +115,17 @@ class Store:
         if not path.is_file():
             raise HiertaxError(f"{path}: no such file; give a folder that `hiertax study prepare` made")
         self.path, self._seals, self._clock = path, seals, clock
-        self._lock = threading.RLock()
-        self._db = sqlite3.connect(path, timeout=_WAIT, isolation_level=None, check_same_thread=False)
+        self._jobs: list[_Job] = []
+        self._queueing, self._lock, self._reading = threading.Lock(), threading.RLock(), threading.Lock()
+        self._db, self._reader = (
+            sqlite3.connect(path, timeout=_WAIT, isolation_level=None, check_same_thread=False) for _ in range(2)
+        )  # who reads does not wait for the disk, which who writes does
         try:
             for line in ("journal_mode = WAL", "synchronous = FULL", "secure_delete = ON"):
                 self._db.execute(f"PRAGMA {line}")
+            self._reader.execute("PRAGMA query_only = ON")
         except sqlite3.Error as error:
-            self._db.close()
+            self.close()
             raise HiertaxError(f"{path}: no database of a study: {error}; put back the file as it was") from None
 
     @classmethod
@@ -135,6 +150,7 @@ class Store:
 
     def close(self) -> None:
         """Close the file."""
+        self._reader.close()
         self._db.close()
 
     def content(self) -> str:
@@ -182,19 +198,49 @@ class Store:
         BrokenSealError
             If the person's row was edited, or they have withdrawn.
         """
-        with self._writing() as db:
-            row = self._row(db, participant_id)
-            asked = (participant_id, click.kind, click.position)
-            found = db.execute(
-                "SELECT value FROM click WHERE participant_id = ? AND kind = ? AND position = ?", asked
-            ).fetchone()
-            if found or row[2] != "open":
-                return str(found[0]) if found else ""
-            number, at = row[3] + 1, self._clock().isoformat(timespec="milliseconds")
-            values = (number, click.kind, click.position, click.value, click.ms, click.measured, at)
-            seal = self._seals.of("click", participant_id, row[4], *values)
-            db.execute("INSERT INTO click VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?)", (participant_id, *values, seal))
-            self._update(db, (participant_id, row[1], row[2], number, seal))
+        job = _Job(participant_id, click)
+        with self._queueing:
+            self._jobs.append(job)
+        with self._lock:
+            if not job.done:  # those who came while another one waited for the disk are written together
+                with self._queueing:
+                    jobs, self._jobs = self._jobs, []
+                self._write(jobs)
+        if job.error:
+            raise job.error
+        return job.stands
+
+    def _write(self, jobs: Sequence[_Job]) -> None:
+        """Write some clicks in one transaction; of a disk that is full all are told, of a broken seal its owner."""
+        broken: dict[_Job, HiertaxError] = {}
+        failed: HiertaxError | None = NotStoredError(f"{self.path}: nothing was written; try again")
+        try:
+            with self._writing() as db:
+                for job in jobs:
+                    try:
+                        job.stands = self._put(db, job.participant_id, job.click)
+                    except BrokenSealError as error:
+                        broken[job] = error
+            failed = None
+        except NotStoredError as error:
+            failed = error
+        finally:
+            for job in jobs:
+                job.error, job.done = failed or broken.get(job), True
+
+    def _put(self, db: sqlite3.Connection, participant_id: str, click: Click) -> str:
+        row = self._row(db, participant_id)
+        found = db.execute(
+            "SELECT value FROM click WHERE participant_id = ? AND kind = ? AND position = ?",
+            (participant_id, click.kind, click.position),
+        ).fetchone()
+        if found or row[2] != "open":
+            return str(found[0]) if found else ""
+        number, at = row[3] + 1, self._clock().isoformat(timespec="milliseconds")
+        values = (number, click.kind, click.position, click.value, click.ms, click.measured, at)
+        seal = self._seals.of("click", participant_id, row[4], *values)
+        db.execute("INSERT INTO click VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?)", (participant_id, *values, seal))
+        self._update(db, (participant_id, row[1], row[2], number, seal))
         return click.value
 
     def set_tokens(self, digests: Mapping[str, str]) -> None:
@@ -222,7 +268,7 @@ class Store:
         """Write the file anew without what was deleted, and empty its journal; nothing to do where nobody withdrew."""
         if not any(person.state == "withdrawn" for person in self.people().values()):
             return
-        with self._lock:
+        with self._lock, self._reading:
             try:
                 self._db.execute("VACUUM")
                 self._db.execute("PRAGMA wal_checkpoint(TRUNCATE)")
@@ -274,9 +320,9 @@ class Store:
         )
 
     def _read(self, query: str, *values: Any) -> list[tuple[Any, ...]]:
-        with self._lock:
+        with self._reading:
             try:
-                return self._db.execute(query, values).fetchall()
+                return self._reader.execute(query, values).fetchall()
             except sqlite3.Error as error:
                 raise HiertaxError(f"{self.path}: cannot be read: {error}; put back the file as it was") from None
 

@@ -74,6 +74,37 @@ def test_answers_stand_in_the_order_given_when_the_clock_is_set_back(path):
     store.close()
 
 
+def test_who_reads_does_not_wait_for_who_writes(store):
+    store.record("p01", FIRST)
+    with store._lock, store._writing() as db:
+        db.execute("UPDATE person SET state = 'open'")
+        done = threading.Thread(target=store.answers_of, args=("p01",))
+        done.start()
+        done.join(5)
+        assert not done.is_alive()
+
+
+def test_a_broken_row_stops_its_owner_alone(store, path):
+    with sqlite3.connect(path) as db:
+        db.execute("UPDATE person SET clicks = 7 WHERE participant_id = 'p01'")
+    db.close()
+    got = {}
+
+    def click(name):
+        try:
+            got[name] = store.record(name, FIRST)
+        except BrokenSealError:
+            got[name] = "broken"
+
+    threads = [threading.Thread(target=click, args=(name,)) for name in PEOPLE]
+    with store._lock:  # so that both are written together
+        for thread in threads:
+            thread.start()
+    for thread in threads:
+        thread.join()
+    assert got == {"p01": "broken", "p02": "family"}
+
+
 def test_a_full_disk_takes_nothing_and_loses_nothing(store):
     store.record("p01", FIRST)
     pages = store._db.execute("PRAGMA page_count").fetchone()[0]
