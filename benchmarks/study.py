@@ -113,6 +113,12 @@ def show(times: Times, seconds: float) -> None:
         )
 
 
+def _processor_seconds(pid: int) -> float:
+    """Return what a process has used so far (Linux only)."""
+    fields = Path(f"/proc/{pid}/stat").read_text().rpartition(")")[2].split()
+    return (int(fields[11]) + int(fields[12])) / os.sysconf("SC_CLK_TCK")
+
+
 @click.command()
 @click.option("--people", default=50, show_default=True)
 @click.option("--images", default=300, show_default=True)
@@ -127,12 +133,16 @@ def main(people: int, images: int, think: float, seconds: float) -> None:
             try:
                 assert server.stdout is not None  # noqa: S101
                 url = re.findall(r"http://\S+", server.stdout.readline())[0].rstrip("/")
+                before = _processor_seconds(server.pid)
                 times = asyncio.run(everybody(url, links, think, seconds))
+                used = _processor_seconds(server.pid) - before
             finally:
                 server.terminate()
     load = os.getloadavg()[0]
     click.echo(f"{processor()}, {os.cpu_count()} CPUs, load {load:.1f}; {people} people, {think:g} s to think")
     show(times, seconds)
+    requests = sum(map(len, times.values()))
+    click.echo(f"the server took {1000 * used / requests:.1f} ms of one processor for each request")
 
 
 if __name__ == "__main__":
