@@ -203,6 +203,38 @@ def analyse(
         click.echo(f"{out}: {', '.join(path.name for path in written)}")
 
 
+@study.command()
+@click.argument("responses", type=HIERARCHY)
+@click.option("--hierarchy", type=HIERARCHY, required=True, help="The hierarchy of the study.")
+@click.option("--plan", "plan_file", type=HIERARCHY, help="The plan: checks who saw what.")
+@click.option("--out", type=OUTPUT, required=True, help="Profile to write.")
+def profile(responses: Path, hierarchy: Path, plan_file: Path | None, out: Path) -> None:
+    """Make a profile of how deep each group wants answers, for `hiertrain predict --audience`.
+
+    \b
+    Example:
+      hiertax study profile responses.csv --hierarchy cub.json --out profile.json
+      hiertrain predict RUN photo.jpg --audience profile.json:group2
+    """
+    from taxonomy.study import profiles
+    from taxonomy.study.plan import check_hierarchy, load_plan
+    from taxonomy.study.responses import read_responses
+
+    given = load(hierarchy)
+    with flags_in_errors():
+        made = None if plan_file is None else load_plan(plan_file)
+        if made is not None:
+            check_hierarchy(made, given)
+        read = read_responses(responses, given, made)
+        found = profiles.make_profile(read, given, made)
+    for note in read.notes:
+        click.echo(visible(f"note: {note}"), err=True)
+    found.save(out)
+    click.echo(f"{out}: {'SYNTHETIC, ' if found.synthetic else ''}{len(found.audiences)} audiences")
+    for line in profiles.text(found).splitlines():
+        click.echo(visible(line))
+
+
 def _grouping(rule: str) -> Any:
     if rule in ("equal-width", "equal-count"):
         return rule.replace("-", "_")
