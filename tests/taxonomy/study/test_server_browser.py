@@ -5,6 +5,9 @@ from axe_playwright_python.sync_playwright import Axe
 from participants import prepared
 from web import browsing, needs_browser, serving
 
+from taxonomy.study.analysis import analyse
+from taxonomy.study.page import write_report
+from taxonomy.study.responses import read_responses
 from taxonomy.study.server.app import make_app
 
 PHONE = {"viewport": {"width": 380, "height": 780}}
@@ -136,3 +139,15 @@ def test_a_double_click_and_the_back_button_answer_nothing_twice(site):
         ("stage1", 1): "family",
         ("stage2", 1): "yes",
     }
+
+
+def test_the_page_of_an_analysis_fits_a_phone_too(study, tmp_path):
+    rows = read_responses(study.responses, study.hierarchy, study.plan)
+    write_report(analyse(rows, study.hierarchy, study.plan, resamples=100), tmp_path / "report")
+    with browsing(**PHONE) as page:
+        page.goto((tmp_path / "report" / "study.html").as_uri())
+        assert is_sound(page)
+        narrow = page.locator("td:first-child").evaluate_all(
+            "cells => Math.min(...cells.map(cell => cell.offsetWidth))"
+        )
+        assert narrow >= 70  # names are not broken into letters
