@@ -77,10 +77,8 @@ def links(folder: Path, url: str, participants: tuple[str, ...], out: Path) -> N
     """
     from taxonomy.study.server.links import make_links
 
-    with flags_in_errors():
-        study = _opened(folder)
+    with flags_in_errors(), _opened(folder) as study:
         made = make_links(study, url, out, participants)
-        study.store.close()
     click.echo(f"{out}: {len(made)} links; give each to its participant alone, then delete the file")
 
 
@@ -109,18 +107,15 @@ def serve(folder: Path, url: str, host: str, port: int, images: Path | None) -> 
     from taxonomy.study.plan import check_images
     from taxonomy.study.server.links import check_url
 
-    with flags_in_errors(), listen(host, port) as opened:
-        public, study = check_url(url), _opened(folder, images)
-        try:
-            check_images(study.plan, study.images)
-            study.store.erase()  # what a withdrawal may have left behind when the server was killed
-            app = make_app(study, public, lambda line: click.echo(visible(f"error: {line}"), err=True))
-            if public.startswith("http://") and not _is_loopback(host):
-                click.echo("note: without HTTPS answers and links can be read on the way; see docs/study.md", err=True)
-            click.echo(f"{study.plan.study_id}: {address(opened)} (Ctrl-C ends it)")
-            serve_app(app, opened, MOST_AT_ONCE)
-        finally:
-            study.store.close()
+    with flags_in_errors(), listen(host, port) as opened, _opened(folder, images) as study:
+        public = check_url(url)
+        check_images(study.plan, study.images)
+        study.store.erase()  # what a withdrawal may have left behind when the server was killed
+        app = make_app(study, public, lambda line: click.echo(visible(f"error: {line}"), err=True))
+        if public.startswith("http://") and not _is_loopback(host):
+            click.echo("note: without HTTPS answers and links can be read on the way; see docs/study.md", err=True)
+        click.echo(f"{study.plan.study_id}: {address(opened)} (Ctrl-C ends it)")
+        serve_app(app, opened, MOST_AT_ONCE)
 
 
 @click.command()
@@ -138,11 +133,9 @@ def export(folder: Path, out: Path) -> None:
     from taxonomy.study.responses import write_responses
     from taxonomy.study.server.export import export_responses
 
-    with flags_in_errors():
-        study = _opened(folder)
+    with flags_in_errors(), _opened(folder) as study:
         rows, notes = export_responses(study)
         notes += write_responses(out, rows, study.plan)
-        study.store.close()
     for note in notes:
         click.echo(visible(f"note: {note}"), err=True)
     people = len({row.participant_id for row in rows})
@@ -158,13 +151,18 @@ def flags_in_errors() -> Iterator[None]:
         raise type(error)(re.sub(r"`([a-z_]+)`", lambda m: f"--{m[1].replace('_', '-')}", str(error))) from None
 
 
-def _opened(folder: Path, images: Path | None = None) -> Opened:
+@contextmanager
+def _opened(folder: Path, images: Path | None = None) -> Iterator[Opened]:
     from taxonomy.hierarchy import Hierarchy
     from taxonomy.study.server.folder import HIERARCHY as SEALED
     from taxonomy.study.server.folder import open_study
 
     root = None if images is None else _root(images, Hierarchy.load(folder / SEALED))
-    return open_study(folder, root)
+    study = open_study(folder, root)
+    try:
+        yield study
+    finally:
+        study.store.close()
 
 
 def _root(images: Path, hierarchy: Hierarchy) -> Path:

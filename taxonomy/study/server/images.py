@@ -19,6 +19,7 @@ from taxonomy.study.plan import PlannedImage
 LONGEST: Final = 1600  # pixels of the longer side; no screen of a study shows more
 QUALITY: Final = 92
 TYPE: Final = "image/jpeg"
+AT_ONCE: Final = 4  # decoded; a photograph of a camera takes a hundred megabytes meanwhile
 _KEPT: Final = 256
 
 
@@ -28,7 +29,7 @@ class Pictures:
     def __init__(self, root: Path) -> None:
         self.root = root
         self._made: OrderedDict[str, bytes] = OrderedDict()
-        self._lock = threading.Lock()
+        self._lock, self._decoding = threading.Lock(), threading.Semaphore(AT_ONCE)
 
     def check(self, image: PlannedImage) -> bytes:
         """Return an image's file, byte for byte the one that was planned.
@@ -63,7 +64,8 @@ class Pictures:
             made = self._made.get(image.sha256)
         if made is None:
             try:
-                made = plain(content)
+                with self._decoding:
+                    made = plain(content)
             except UNREADABLE as error:
                 raise HiertaxError(
                     f"{self.root / image.path}: cannot be decoded: {in_short(error)}; plan the study without it"

@@ -61,9 +61,9 @@ class Pages:
             heading, where = self.texts(f"{step.kind}_heading"), self.texts("progress", **place)
             values = {"root": root, "a_root": a_root} if step.kind == "stage1" else {}
             question = self.texts(f"{step.kind}_question", **values)
-        options = [
-            (letter, *option) for letter, option in zip(ascii_uppercase, self.options(person, step), strict=False)
-        ]
+        offered = self.options(person, step)
+        letters = ascii_uppercase if len(offered) <= len(ascii_uppercase) else map(str, range(1, len(offered) + 1))
+        options = [(letter, *option) for letter, option in zip(letters, offered, strict=False)]
         return self._page(
             "question", notice, step=step, heading=heading, where=where, question=question, picture=picture,
             options=options, form=form, may_withdraw=True,

@@ -139,13 +139,17 @@ class Store:
         """
         path.touch(mode=0o600)
         store = cls(path, seals)
-        with store._writing() as db:
-            for statement in _SCHEMA.split(";")[:-1]:
-                db.execute(statement)
-            db.execute("INSERT INTO study VALUES (?, ?)", (content, seals.of("study", content)))
-            for name in participants:
-                row = (name, None, "open", 0, "")
-                db.execute("INSERT INTO person VALUES (?, ?, ?, ?, ?, ?)", (*row, seals.of("person", *row)))
+        try:
+            with store._writing() as db:
+                for statement in _SCHEMA.split(";")[:-1]:
+                    db.execute(statement)
+                db.execute("INSERT INTO study VALUES (?, ?)", (content, seals.of("study", content)))
+                for name in participants:
+                    row = (name, None, "open", 0, "")
+                    db.execute("INSERT INTO person VALUES (?, ?, ?, ?, ?, ?)", (*row, seals.of("person", *row)))
+        except BaseException:
+            store.close()
+            raise
         return store
 
     def close(self) -> None:
