@@ -21,9 +21,9 @@ from taxonomy.study.server.folder import Opened
 from taxonomy.study.server.images import TYPE, Pictures
 from taxonomy.study.server.limits import Rate
 from taxonomy.study.server.pages import STATIC, Pages, static
+from taxonomy.study.server.records import Click, NotStoredError, Person
 from taxonomy.study.server.seals import equal, token_digest
 from taxonomy.study.server.steps import Step, next_step
-from taxonomy.study.server.store import Click, NotStoredError, Person
 from taxonomy.web.guard import LOOPBACK, Guard, Limits
 
 LIMITS: Final = Limits(body=16 << 10, seconds=20)

@@ -12,7 +12,7 @@ from taxonomy.study.plan import Participant
 from taxonomy.study.published import NONE
 from taxonomy.study.responses import SCHEMA_VERSION, Response
 from taxonomy.study.server.folder import Opened
-from taxonomy.study.server.store import Kept
+from taxonomy.study.server.records import Kept
 
 
 def export_responses(study: Opened) -> tuple[list[Response], list[str]]:

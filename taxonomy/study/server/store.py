@@ -13,13 +13,12 @@ from contextlib import contextmanager, suppress
 from dataclasses import dataclass
 from datetime import UTC, datetime
 from pathlib import Path
-from typing import Any, Final, Literal
+from typing import Any, Final
 
 from taxonomy.errors import HiertaxError
+from taxonomy.study.server.records import BrokenSealError, Click, Kept, NotStoredError, Person
 from taxonomy.study.server.seals import Seals, equal
 
-Kind = Literal["consent", "test", "stage1", "stage2"]
-State = Literal["open", "withdrawn"]
 _SCHEMA: Final = """
 CREATE TABLE study (content TEXT NOT NULL, seal TEXT NOT NULL);
 CREATE TABLE person (
@@ -37,53 +36,6 @@ _CLICKS: Final = (
     "SELECT number, kind, position, value, ms, measured, at, seal FROM click WHERE participant_id = ? ORDER BY number"
 )
 _WAIT: Final = 10.0  # seconds for another process, such as an export, to let go of the file
-
-
-class NotStoredError(HiertaxError):
-    """What was clicked could not be written: it does not count, and may be clicked again."""
-
-
-class BrokenSealError(HiertaxError):
-    """The database was edited."""
-
-
-@dataclass(frozen=True)
-class Click:
-    """One answer.
-
-    Attributes
-    ----------
-    kind, position
-        What was asked: ``consent`` (position 0), a question of the ``test`` or a stage of an image, from 1.
-    value
-        What was answered.
-    ms, measured
-        How long it took in milliseconds, by the ``page`` or by the ``server``; None where not known.
-    """
-
-    kind: Kind
-    position: int
-    value: str
-    ms: float | None = None
-    measured: Literal["page", "server"] | None = None
-
-
-@dataclass(frozen=True)
-class Kept:
-    """A click as it is kept: the how-manieth of its person, and when by the clock (which somebody may set back)."""
-
-    number: int
-    click: Click
-    at: str
-
-
-@dataclass(frozen=True)
-class Person:
-    """A participant: whether the link was made, and whether they withdrew."""
-
-    participant_id: str
-    has_link: bool
-    state: State
 
 
 @dataclass(eq=False)

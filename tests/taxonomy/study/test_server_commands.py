@@ -23,7 +23,7 @@ from web import command_serving
 from taxonomy.cli import main
 from taxonomy.study.responses import read_responses
 from taxonomy.study.server.folder import open_study
-from taxonomy.study.server.store import Click
+from taxonomy.study.server.records import Click
 
 KILLS = int(os.environ.get("HIERTAX_KILLS", "3"))
 

@@ -10,8 +10,9 @@ from datetime import UTC, datetime, timedelta
 import pytest
 
 from taxonomy import HiertaxError
+from taxonomy.study.server.records import BrokenSealError, Click, NotStoredError
 from taxonomy.study.server.seals import Seals, token_digest
-from taxonomy.study.server.store import BrokenSealError, Click, NotStoredError, Store
+from taxonomy.study.server.store import Store
 
 SEALS = Seals(b"k" * 32)
 PEOPLE = ["p01", "p02"]
@@ -196,7 +197,8 @@ KILLING = """
 import os, random, signal, sys, time
 from pathlib import Path
 from taxonomy.study.server.seals import Seals
-from taxonomy.study.server.store import Click, Store
+from taxonomy.study.server.records import Click
+from taxonomy.study.server.store import Store
 
 path, kills, rng = Path(sys.argv[1]), int(sys.argv[2]), random.Random(int(sys.argv[3]))
 acknowledged = 0
