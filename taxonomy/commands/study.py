@@ -140,7 +140,7 @@ def sample(scores: Path, participants: int, groups: str, seed: int, out: Path) -
 @study.command()
 @click.argument("plan_file", metavar="PLAN", type=HIERARCHY)
 @SEED
-@click.option("--out", type=OUTPUT, required=True, help="JSON Lines to write; its seal comes beside it.")
+@click.option("--out", type=OUTPUT, required=True, help="Responses to write, .jsonl or .csv; their seal comes beside.")
 def simulate(plan_file: Path, seed: int, out: Path) -> None:
     """Make up responses to a plan, with the shares of the paper's figures, to try an analysis without people.
 
@@ -156,7 +156,8 @@ def simulate(plan_file: Path, seed: int, out: Path) -> None:
 
     made = load_plan(plan_file)
     rows = simulated(made, seed)
-    write_responses(out, rows, made)
+    for note in write_responses(out, rows, made):
+        click.echo(visible(f"note: {note}"), err=True)
     click.echo(f"{out}: {len(rows)} SYNTHETIC responses by {len(made.participants)} made-up people")
 
 
