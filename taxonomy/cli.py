@@ -31,3 +31,6 @@ def main() -> None:
 
 for command in (build, show, select, validate, compare, convert, plot, download, inspect, cluster, study):
     main.add_command(command)
+
+if __name__ == "__main__":
+    main()

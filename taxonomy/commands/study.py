@@ -2,9 +2,6 @@
 
 from __future__ import annotations
 
-import re
-from collections.abc import Iterator
-from contextlib import contextmanager
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -12,8 +9,8 @@ import click
 
 from taxonomy.commands.parameters import HIERARCHY, OUTPUT
 from taxonomy.commands.reading_options import load
+from taxonomy.commands.study_serving import export, flags_in_errors, links, prepare, serve
 from taxonomy.console import visible
-from taxonomy.errors import HiertaxError
 
 if TYPE_CHECKING:
     from pandas import DataFrame
@@ -26,7 +23,7 @@ SEED = click.option("--seed", type=click.IntRange(0), default=0, show_default=Tr
 
 @click.group()
 def study() -> None:
-    """Ask people how deep they want an answer: a study planned, simulated and analysed.
+    """Ask people how deep they want an answer: a study planned, served as pages, and analysed.
 
     \b
     Example:
@@ -34,6 +31,10 @@ def study() -> None:
       hiertax study simulate plan.json --out made-up.jsonl
       hiertax study analyse made-up.jsonl --hierarchy cub.json --plan plan.json --out report
     """
+
+
+for command in (prepare, links, serve, export):
+    study.add_command(command)
 
 
 @study.command()
@@ -70,7 +71,7 @@ def plan(
     from taxonomy.study.sampling import read_people
 
     given = load(hierarchy)
-    with _flags_in_errors():
+    with flags_in_errors():
         listed = None if people is None else read_people(people)
         count = participants or (50 if listed is None else len(listed))
         dataset = find_dataset(images, levels=[level.name for level in given.levels])
@@ -127,7 +128,7 @@ def sample(scores: Path, participants: int, groups: str, seed: int, out: Path) -
     from taxonomy.files import write_atomic
     from taxonomy.study import sampling
 
-    with _flags_in_errors():
+    with flags_in_errors():
         pool, notes = sampling.read_scores(scores)
         chosen = sampling.sample(pool, participants, grouping=_grouping(groups), seed=seed)
     for note in (*notes, *chosen.notes):
@@ -139,7 +140,7 @@ def sample(scores: Path, participants: int, groups: str, seed: int, out: Path) -
 @study.command()
 @click.argument("plan_file", metavar="PLAN", type=HIERARCHY)
 @SEED
-@click.option("--out", type=OUTPUT, required=True, help="JSON Lines to write; its seal comes beside it.")
+@click.option("--out", type=OUTPUT, required=True, help="Responses to write, .jsonl or .csv; their seal comes beside.")
 def simulate(plan_file: Path, seed: int, out: Path) -> None:
     """Make up responses to a plan, with the shares of the paper's figures, to try an analysis without people.
 
@@ -155,7 +156,8 @@ def simulate(plan_file: Path, seed: int, out: Path) -> None:
 
     made = load_plan(plan_file)
     rows = simulated(made, seed)
-    write_responses(out, rows, made)
+    for note in write_responses(out, rows, made):
+        click.echo(visible(f"note: {note}"), err=True)
     click.echo(f"{out}: {len(rows)} SYNTHETIC responses by {len(made.participants)} made-up people")
 
 
@@ -188,7 +190,7 @@ def analyse(
     if images and not plan_file:
         raise click.UsageError("--images are checked against --plan; give it too.")
     given = load(hierarchy)
-    with _flags_in_errors():
+    with flags_in_errors():
         made = None if plan_file is None else load_plan(plan_file)
         if made is not None:
             check_hierarchy(made, given)
@@ -202,13 +204,36 @@ def analyse(
         click.echo(f"{out}: {', '.join(path.name for path in written)}")
 
 
-@contextmanager
-def _flags_in_errors() -> Iterator[None]:
-    """Let errors that speak of settings speak of flags."""
-    try:
-        yield
-    except HiertaxError as error:
-        raise type(error)(re.sub(r"`([a-z_]+)`", lambda m: f"--{m[1].replace('_', '-')}", str(error))) from None
+@study.command()
+@click.argument("responses", type=HIERARCHY)
+@click.option("--hierarchy", type=HIERARCHY, required=True, help="The hierarchy of the study.")
+@click.option("--plan", "plan_file", type=HIERARCHY, help="The plan: checks who saw what.")
+@click.option("--out", type=OUTPUT, required=True, help="Profile to write.")
+def profile(responses: Path, hierarchy: Path, plan_file: Path | None, out: Path) -> None:
+    """Make a profile of how deep each group wants answers, for `hiertrain predict --audience`.
+
+    \b
+    Example:
+      hiertax study profile responses.csv --hierarchy cub.json --out profile.json
+      hiertrain predict RUN photo.jpg --audience profile.json:group2
+    """
+    from taxonomy.study import profiles
+    from taxonomy.study.plan import check_hierarchy, load_plan
+    from taxonomy.study.responses import read_responses
+
+    given = load(hierarchy)
+    with flags_in_errors():
+        made = None if plan_file is None else load_plan(plan_file)
+        if made is not None:
+            check_hierarchy(made, given)
+        read = read_responses(responses, given, made)
+        found = profiles.make_profile(read, given, made)
+    for note in read.notes:
+        click.echo(visible(f"note: {note}"), err=True)
+    found.save(out)
+    click.echo(f"{out}: {'SYNTHETIC, ' if found.synthetic else ''}{len(found.audiences)} audiences")
+    for line in profiles.text(found).splitlines():
+        click.echo(visible(line))
 
 
 def _grouping(rule: str) -> Any:

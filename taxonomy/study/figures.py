@@ -143,7 +143,7 @@ def _axes(title: str, y: str) -> tuple[Figure, Axes]:
 
 def _png(figure: Figure, analysis: Analysis) -> bytes:
     if analysis.is_synthetic:
-        figure.suptitle("SYNTHETIC RESPONSES: no person was asked", color="#AA3377", fontsize=10, weight="bold")
+        figure.suptitle("SYNTHETIC RESPONSES: no participant was asked", color="#AA3377", fontsize=10, weight="bold")
     return png(figure)
 
 

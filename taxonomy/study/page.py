@@ -16,7 +16,7 @@ from taxonomy.study.bootstrap import FEWEST
 from taxonomy.study.figures import draw_figures
 
 TEMPLATE = "study.html.jinja"
-SYNTHETIC = "SYNTHETIC: made up by a program from the paper's shares; no person was asked, and nothing is replicated"
+SYNTHETIC = "SYNTHETIC: made up or tried out; no participant was asked, and nothing is replicated"
 
 
 def write_report(analysis: Analysis, folder: Path) -> list[Path]:

@@ -4,6 +4,8 @@ from __future__ import annotations
 
 import csv
 import hashlib
+import io
+import re
 from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass
 from datetime import datetime, timedelta
@@ -21,6 +23,7 @@ from taxonomy.study.published import NONE
 
 SCHEMA_VERSION: Final = 1
 SEAL_FORMAT: Final = "hiertax-study-seal"
+_FORMULA: Final = re.compile(r"'*[=+\-@\t\r]")  # how a cell begins that a spreadsheet would work out
 Pseudonym = Annotated[str, Meta(pattern="^[A-Za-z0-9_-]{1,64}$")]
 Name = Annotated[str, Meta(min_length=1, max_length=200)]
 Milliseconds = Annotated[float, Meta(ge=0)]
@@ -117,19 +120,47 @@ def read_responses(path: Path, hierarchy: Hierarchy, plan: Plan | None = None) -
     return Responses(tuple(rows), tuple(note for note in notes if note))
 
 
-def write_responses(path: Path, rows: Sequence[Response], plan: Plan) -> None:
-    """Write responses as JSON Lines, and their seal beside them.
+def write_responses(path: Path, rows: Sequence[Response], plan: Plan) -> list[str]:
+    """Write responses as JSON Lines, or as a CSV where the suffix says so, and their seal beside them.
+
+    Returns
+    -------
+    What is to be said: cells of a CSV that a spreadsheet would take for formulas, which got an apostrophe before them
+    (`read_responses` takes it off).
 
     Raises
     ------
     HiertaxError
         If they cannot be written; the old file stays as it was.
     """
-    encoder = msgspec.json.Encoder()
-    content = b"".join(encoder.encode(row) + b"\n" for row in rows)
+    notes = []
+    if path.suffix.lower() == ".csv":
+        content, guarded = _to_csv(rows)
+        if guarded:
+            notes.append(f"{guarded} cells of {path} begin as formulas do, and got an apostrophe before them")
+    else:
+        encoder = msgspec.json.Encoder()
+        content = b"".join(encoder.encode(row) + b"\n" for row in rows)
     write_atomic(path, content)
     digest = hashlib.sha256(content).hexdigest()
     write_json(_seal_of(path), Seal(SEAL_FORMAT, 1, plan.study_id, plan.seal, len(rows), digest))
+    return notes
+
+
+def _to_csv(rows: Sequence[Response]) -> tuple[bytes, int]:
+    """Return the bytes of a CSV, and how many of its cells got an apostrophe."""
+    file = io.StringIO()
+    writer = csv.writer(file, lineterminator="\n")
+    writer.writerow(Response.__struct_fields__)
+    guarded = 0
+    for row in rows:
+        record = msgspec.to_builtins(row)
+        record["option_order"] = "|".join(row.option_order)
+        record["synthetic"] = "true" if row.synthetic else "false"
+        texts = {name for name, value in record.items() if isinstance(value, str) and _FORMULA.match(value)}
+        guarded += len(texts)
+        writer.writerow([f"'{value}" if name in texts else value for name, value in record.items()])
+    return file.getvalue().encode(), guarded
 
 
 class _Rules:
@@ -236,7 +267,9 @@ def _from_csv(path: Path) -> Iterator[tuple[int, Response]]:
 def _converted(cells: dict[str | Any, Any], place: str) -> Response:
     if None in cells or None in cells.values():
         raise HiertaxError(f"{place}: not as many cells as columns; restore the line")
-    values: dict[str, Any] = {name: cell if cell not in ("", "null") else None for name, cell in cells.items()}
+    values: dict[str, Any] = {
+        name: _unguarded(cell) if cell not in ("", "null") else None for name, cell in cells.items()
+    }
     values["option_order"] = (values["option_order"] or "").split("|")
     if values.get("synthetic", "") is None:
         del values["synthetic"]
@@ -244,6 +277,11 @@ def _converted(cells: dict[str | Any, Any], place: str) -> Response:
         return msgspec.convert(values, Response, strict=False)
     except msgspec.ValidationError as error:
         raise HiertaxError(f"{place}: no response: {error}; restore the line") from None
+
+
+def _unguarded(cell: str) -> str:
+    """Return a cell without the apostrophe that kept a spreadsheet from working it out."""
+    return cell[1:] if cell.startswith("'") and _FORMULA.match(cell) else cell
 
 
 def _check_seal(path: Path, content: bytes, plan: Plan | None) -> str:

@@ -31,7 +31,10 @@ def listen(host: str, port: int) -> socket.socket:
     """
     try:
         family = socket.getaddrinfo(host, port, type=socket.SOCK_STREAM)[0][0]
-        return socket.create_server((host, port), family=family, backlog=256)
+        opened = socket.create_server((host, port), family=family, backlog=256)
+        # Connections inherit it. Without it an answer's body waits 40 ms for the receiver to acknowledge its head.
+        opened.setsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY, 1)
+        return opened
     except OSError as error:
         reason = error.strerror or str(error)
         raise HiertaxError(f"{host}, port {port}: {reason}; take another `port` (0: any that is free)") from None

@@ -21,6 +21,10 @@ _OPTIONS = (
         help="Stop so that this share of answers is right, by the run's validation images; such as 0.95.",
     ),
     click.option(
+        "--audience", metavar="amateur|expert|FILE",
+        help="Stop where most of these people would, by a study of what they want; a file of hiertax study profile.",
+    ),
+    click.option(
         "--rule", type=click.Choice(RULES), default="path", show_default=True,
         help="Where to stop: along the likeliest path, at the most specific taxon above --confidence or above a half, "
         "or where more information is not worth its errors.",
@@ -39,7 +43,9 @@ _OPTIONS = (
         "images; such as 0.05.",
     ),
 )  # fmt: skip
-NAMES = ("confidence", "target_accuracy", "rule", "decode", "within", "without", "classes", "prior", "unknown")
+NAMES = (
+    "confidence", "target_accuracy", "audience", "rule", "decode", "within", "without", "classes", "prior", "unknown",
+)  # fmt: skip
 
 
 def answering_options(command: Callable[..., Any]) -> Callable[..., Any]:

@@ -102,6 +102,11 @@ def test_a_port_that_is_taken_is_said_in_a_line():
             listen("127.0.0.1", port)
 
 
+def test_an_answer_is_sent_at_once():
+    with listen("127.0.0.1", 0) as opened, socket.create_connection(opened.getsockname()), opened.accept()[0] as taken:
+        assert taken.getsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY)
+
+
 def test_an_address_of_another_machine_is_said_in_a_line():
     with pytest.raises(HiertaxError, match=r"192\.0\.2\.1, port 0: "):
         listen("192.0.2.1", 0)

@@ -102,9 +102,35 @@ def test_python_answers_as_the_command(answers, calibrated, patches):
         model.predict(patches.data / "test", confidense=0.6)
 
 
+def test_an_audience_chooses_how_deep_answers_go(answers, hiertrain, calibrated, patches, tmp_path):
+    profile = tmp_path / "profile.json"
+    counts = {
+        "everyone": {"people": 9, "chosen": [0, 90], "none": 1},
+        "group1": {"people": 5, "chosen": [90, 1], "none": 0},
+    }
+    about = {"format": "hiertax-audiences", "version": 1, "study_id": "s", "hierarchy": "patches", "synthetic": True}
+    profile.write_text(json.dumps({**about, "levels": ["tone", "colour"], "audiences": counts}))
+    assert all(len(answer["chain"]) == 2 for answer in answers("--audience", profile))
+    group = answers("--audience", f"{profile}:group1")
+    full = answers()
+    for answer, whole in zip(group, full, strict=True):
+        tone, colour = (link["probability"] for link in whole["chain"])
+        assert len(answer["chain"]) == (2 if colour >= tone * 90 / 91 else 1)
+    assert {len(answer["chain"]) for answer in group} != {2}
+    model = trainer.load(calibrated, device="cpu")
+    assert model.predict(patches.data / "test", audience=f"{profile}:group1").to_json() == group
+    told = hiertrain("predict", calibrated, patches.data / "test" / "red" / "0.png", "--audience", "expert")
+    assert "answers for expert (group 5 of Chang et al. 2021, Fig. 2b, digitised): what was asked for order" in told.err
+    assert "is taken for tone, colour, by depth, interpolated" in told.err
+
+
 @pytest.mark.parametrize(
     ("options", "message"),
     [
+        (("--audience", "novice"), "--audience novice: neither amateur nor expert nor a file"),
+        (("--audience", "expert", "--confidence", 0.5), "--audience: chooses how deep to answer, as --confidence does"),
+        (("--audience", "expert", "--target-accuracy", 0.5), "--audience: chooses how deep to answer, as --target-acc"),
+        (("--audience", "expert", "--rule", "majority"), "--audience: chooses how deep to answer, as --rule majority"),
         (("--confidence", 1.2), "--confidence 1.2: give a number from 0 to 1"),
         (("--confidence", "nan"), "--confidence nan: give a number from 0 to 1"),
         (("--target-accuracy", 0), "--target-accuracy 0: give a number above 0 and below 1"),

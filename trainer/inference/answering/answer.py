@@ -14,7 +14,14 @@ from torch import Tensor
 
 from taxonomy import Hierarchy, HiertaxError
 from taxonomy.hierarchy import IntArray
-from trainer.inference.answering.stopping import FloatArray, Nodes, best_trade, certain_depth, most_specific
+from trainer.inference.answering.stopping import (
+    FloatArray,
+    Nodes,
+    best_served,
+    best_trade,
+    certain_depth,
+    most_specific,
+)
 from trainer.inference.answering.unknown import SCORES, KnownScore
 from trainer.inference.answering.wishes import check_share
 from trainer.inference.decoding import (
@@ -86,6 +93,9 @@ class Answering:
         From 0 to 1; None answers down to the leaf.
     trade_off
         Lambda of ``darts``, 0 or more.
+    served
+        The share of an audience that an answer down to each of the K levels serves, which chooses the depth instead
+        of `confidence` along the path; None for no audience.
     restriction
         bool ``[C_K]``: which leaves there may be; None for all.
     prior
@@ -108,6 +118,7 @@ class Answering:
     rule: Depth = "path"
     confidence: float | None = None
     trade_off: float | None = None
+    served: tuple[float, ...] | None = None
     restriction: NDArray[np.bool_] | None = None
     prior: FloatArray | None = None
     unknown_threshold: float | None = None
@@ -210,6 +221,8 @@ class Answering:
     def decide(self, weighed: Decoded | FloatArray) -> tuple[Decoded, IntArray]:
         """Return labels and probabilities, and down to which depth they are the answers, int64 ``[N]``."""
         if isinstance(weighed, Decoded):
+            if self.served is not None:
+                return weighed, best_served(weighed.probability, self.served)
             if self.confidence is None:
                 return weighed, np.full(len(weighed.labels), self.hierarchy.depth)
             return weighed, certain_depth(weighed.probability, self.confidence)

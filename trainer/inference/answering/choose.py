@@ -9,6 +9,7 @@ from typing import NamedTuple
 
 from taxonomy import Hierarchy, HiertaxError
 from taxonomy.datasets.notes import counted
+from taxonomy.study.profiles import find_audience, served_at
 from trainer.inference.answering.answer import Answering
 from trainer.inference.answering.operating import Selective, at_accuracy
 from trainer.inference.answering.restriction import prior_of, read_counts, read_names, restriction_of
@@ -74,12 +75,17 @@ def uncalibrated(hierarchy: Hierarchy, wishes: Wishes) -> Chosen:
             notes.append(
                 f"`prior`: {counted(absent, 'class', 'classes')} of {len(prior):,} without a count, never answered"
             )
+    served = None
+    if wishes.audience is not None:
+        served, said = served_at(find_audience(wishes.audience), [level.name for level in hierarchy.levels])
+        notes.append(said)
     answering = Answering(
         hierarchy,
         decode=DEFAULT if wishes.decode is None else wishes.decode,
         rule=wishes.rule,
         confidence=_start(wishes),
         trade_off=0.0 if wishes.rule == "darts" else None,
+        served=served,
         restriction=restriction,
         prior=prior,
     )

@@ -5,6 +5,7 @@ The nodes of a tree are numbered with the root first, then level after level, co
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from dataclasses import dataclass
 from functools import cached_property
 
@@ -64,6 +65,22 @@ def certain_depth(probability: FloatArray, confidence: float) -> IntArray:
     """
     holds: IntArray = np.logical_and.accumulate(probability >= confidence, axis=1).sum(axis=1)
     return holds
+
+
+def best_served(probability: FloatArray, served: Sequence[float]) -> IntArray:
+    """Return how many levels to answer for an audience, int64 ``[N]``: the last k of the largest F_k P_k.
+
+    Parameters
+    ----------
+    probability
+        float64 ``[N, K]``: how likely the label of every level is.
+    served
+        F_k: the share of the audience that an answer down to each level serves, where it is right
+        (`taxonomy.study.profiles`).
+    """
+    value = probability * np.asarray(served)
+    depth: IntArray = value.shape[1] - value[:, ::-1].argmax(axis=1)
+    return depth
 
 
 def most_specific(nodes: Nodes, probability: FloatArray, threshold: float) -> IntArray:

@@ -39,6 +39,8 @@ class Wishes:
         How common each class is; a CSV file of names and counts, or counts by name.
     unknown
         The share of images of the tree that may be called unknown, from 0 to 1, so that others are.
+    audience
+        For whom answers are, which says how deep: ``amateur``, ``expert``, or a file of ``hiertax study profile``.
     """
 
     decode: Rule | None = None
@@ -50,6 +52,7 @@ class Wishes:
     classes: Path | str | Collection[str] | None = None
     prior: Path | str | Mapping[str, float] | None = None
     unknown: float | None = None
+    audience: Path | str | None = None
 
     def __post_init__(self) -> None:
         """Refuse wishes that exclude each other, before anything is loaded.
@@ -59,6 +62,12 @@ class Wishes:
         HiertaxError
             The settings, and what to do.
         """
+        if self.audience is not None:
+            given = {"confidence": self.confidence, "target_accuracy": self.target_accuracy}
+            others = [name for name, value in given.items() if value is not None]
+            if others or self.rule != "path":
+                other = f"`{others[0]}`" if others else f"`rule` {self.rule}"
+                raise HiertaxError(f"`audience`: chooses how deep to answer, as {other} does; leave one out")
         if self.target_accuracy is not None:
             check_target(self.target_accuracy)
             if self.confidence is not None or self.rule == "majority":
@@ -72,7 +81,7 @@ class Wishes:
     @property
     def is_cautious(self) -> bool:
         """Whether answers may stop above the leaf, so that it matters how sure they are."""
-        return self.confidence is not None or self.rule != "path"
+        return self.confidence is not None or self.rule != "path" or self.audience is not None
 
 
 def check_share(name: str, share: float | None) -> None:

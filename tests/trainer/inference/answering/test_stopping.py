@@ -6,7 +6,7 @@ from hypothesis import given
 from trees import WORKED, hierarchies
 
 from trainer.inference.answering.operating import largest_trade_off
-from trainer.inference.answering.stopping import Nodes, best_trade, most_specific
+from trainer.inference.answering.stopping import Nodes, best_served, best_trade, most_specific
 
 NODES = Nodes(WORKED)  # root, O1, O2, F1, F2, F3, a, b, c, d, e
 BOTTOM_UP = np.array([[1, 0.50, 0.50, 0.40, 0.10, 0.50, 0.35, 0.05, 0.10, 0.30, 0.20]])
@@ -43,6 +43,20 @@ def test_what_darts_gains_by_each_node():
 )
 def test_darts_answers_less_deep_the_more_accuracy_is_worth(trade_off, node):
     assert best_trade(NODES, BOTTOM_UP, trade_off).tolist() == [node]
+
+
+@pytest.mark.parametrize(
+    ("probability", "depth"),
+    [
+        ([0.9, 0.5, 0.4], 1),  # .45 .375 .4
+        ([0.9, 0.8, 0.5], 2),  # .45 .6 .5
+        ([0.9, 0.8, 0.7], 3),  # .45 .6 .7
+        ([0.5, 0.5, 0.375], 3),  # .25 .375 .375: of equals the deeper
+        ([0.1, 0.0, 0.0], 1),  # never the root alone
+    ],
+)
+def test_an_audience_is_answered_where_most_of_it_is_served(probability, depth):
+    assert best_served(np.array([probability]), (0.5, 0.75, 1.0)).tolist() == [depth]
 
 
 def test_the_largest_lambda_that_darts_need_try():
