@@ -1,23 +1,178 @@
-"""``hiertrain reproduce``: experiments of the paper."""
+"""``hiertrain reproduce``: tables and figures of the paper, and experiments around them."""
 
 from __future__ import annotations
 
 import json
-from collections.abc import Callable
+import shlex
+from collections.abc import Callable, Sequence
 from pathlib import Path
 from typing import Any
 
 import click
+from click.core import ParameterSource
 
+from taxonomy import HiertaxError
 from trainer.commands.flags import command_reporter
-from trainer.commands.options import option, options
-from trainer.commands.parameters import FILE, IMAGE_OPTIONS, JSON, check_places
-from trainer.config import Config
+from trainer.commands.options import Sectioned, option, options
+from trainer.commands.parameters import FILE, IMAGE_OPTIONS, JSON, check_places, given
+from trainer.commands.train import take_from_file, take_from_recipe
+from trainer.config import METHODS, Config
+from trainer.recipes import RECIPES
+
+OWN = ("hierarchy", "data", "method", "method_options", "seed", "level_weights", "tensorboard")  # of runs, or of no use
+SETTINGS = tuple(name for name in Config.__dataclass_fields__ if name not in OWN)
 
 
-@click.group()
+@click.group(cls=Sectioned)
 def reproduce() -> None:
-    """Repeat an experiment of the paper on images that you have."""
+    """Repeat a table or figure of the paper on images that you have."""
+
+
+def _trained(seeds: int, methods: Sequence[str] = ()) -> Callable[[Callable[..., None]], Callable[..., None]]:
+    """Give a command the options of an experiment that trains."""
+    decorators = [
+        click.option(
+            "--hierarchy", multiple=True, type=FILE,
+            help="Hierarchy file of a dataset; several for several. [those of the paper's datasets in --data]",
+        ),
+        click.option(
+            "--data", multiple=True, envvar="HIERTAX_DATA", show_envvar=True,
+            help="Folder of the dataset of each --hierarchy, in their order, or one with all of them.",
+        ),
+        *([click.option("--method", multiple=True, type=click.Choice(methods), help="A row; several for several. [all]")] if methods else []),
+        click.option("--seeds", type=click.IntRange(1), default=seeds, show_default=True, help="How many seeds, from 0."),
+        click.option("--jobs", type=click.IntRange(1), default=1, show_default=True, help="Runs at a time, each in a process of its own, over all GPUs."),
+        click.option("--quick", is_flag=True, help="A scaled-down version on drawn birds, in minutes on a CPU."),
+        click.option("--out", type=click.Path(file_okay=False, path_type=Path), help="Folder of runs and results. [runs/NAME]"),
+        JSON,
+        click.option("--config", type=FILE, is_eager=True, expose_value=False, callback=take_from_file, help="Settings from a TOML file; options given beside it win."),
+        click.option("--recipe", type=click.Choice(RECIPES), is_eager=True, expose_value=False, callback=take_from_recipe, help="Settings that go together. [paper]"),
+        options(*SETTINGS),
+        click.pass_context,
+    ]  # fmt: skip
+
+    def decorate(command: Callable[..., None]) -> Callable[..., None]:
+        for decorator in reversed(decorators):
+            command = decorator(command)
+        return command
+
+    return decorate
+
+
+def _carry_out(ctx: click.Context, name: str, asked: dict[str, Any]) -> None:
+    """Carry out an experiment with the options of its command, and tell what it came to."""
+    hierarchies, data, quick, out = asked["hierarchy"], asked["data"], asked["quick"], asked["out"]
+    if quick and (hierarchies or ctx.get_parameter_source("data") is ParameterSource.COMMANDLINE):
+        raise click.UsageError("--quick draws its own images; leave out --hierarchy and --data.", ctx)
+    settings = {setting: asked[setting] for setting in SETTINGS if setting in _settled(ctx)}
+    from trainer.reproduce.start import Asked, failures, reproduce
+
+    reporter = command_reporter()
+    out = out or Path("runs") / (f"{name}-quick" if quick else name)
+    wanted = Asked(
+        hierarchies, () if quick else data, settings, asked["seeds"], asked.get("method", ()), out, asked["jobs"], quick
+    )
+    results, report, files = reproduce(name, wanted, _typed(ctx, name), reporter)
+    if asked["as_json"]:
+        click.echo((out / "results.json").read_text(encoding="utf-8"), nl=False)
+    else:
+        _show(report, results)
+    reporter.say(f"written: {', '.join(str(file) for file in files)}")
+    if results.missing:
+        told = failures(results.missing)
+        more = f"; {len(told) - 1} more are missing, see {out / name}.md" if len(told) > 1 else ""
+        raise HiertaxError(f"{told[0]}{more}")
+
+
+def _settled(ctx: click.Context) -> set[str]:
+    """Return the settings that the command line, a file or a recipe gives."""
+    return given(ctx, SETTINGS) | ((ctx.default_map or {}).keys() & set(SETTINGS))
+
+
+def _show(report: Any, results: Any) -> None:
+    from trainer.reproduce.tables import to_rich
+    from trainer.reproduce.writing import marked, verdict_table
+    from trainer.runtime.progress import print_table
+
+    tables = [*report.tables.values(), *([verdict_table(report.verdicts)] if report.verdicts else [])]
+    for table in tables:
+        print_table(to_rich(marked(table, quick=results.setup.quick)))
+    for note in report.notes:
+        click.echo(f"* {note}")
+
+
+def _typed(ctx: click.Context, name: str) -> str:
+    """Return the command line as it may be typed again, folders and files by their names alone."""
+    words = ["hiertrain", "reproduce", name]
+    for param in ctx.command.params:
+        if ctx.get_parameter_source(param.name or "") is not ParameterSource.COMMANDLINE or param.name in (
+            "out",
+            "jobs",
+        ):
+            continue
+        value = ctx.params.get(param.name or "", param)
+        values = value if isinstance(value, tuple) else (value,)
+        for each in values:
+            negated = each is False and getattr(param, "secondary_opts", [])
+            flag = param.secondary_opts[0] if negated else param.opts[0]
+            words += [flag] if isinstance(each, bool) else [flag, _name(each)]
+    return shlex.join(words)
+
+
+def _name(value: Any) -> str:
+    text = str(value)
+    return Path(text).name if "/" in text and Path(text).is_absolute() else text
+
+
+@reproduce.command("table2")
+@_trained(3, ("vanilla_single", "vanilla_multi", "ours_single", "ours", "ours_mc", "ours_nts", "ours_pmg"))
+def table2(ctx: click.Context, /, **asked: Any) -> None:
+    """Compare the methods at every level (Table 2).
+
+    Whole networks at 224 px, 3 seeds, the recipe of the paper, unless told otherwise. Runs are folders in OUT/runs:
+    what is there is taken or gone on with. Tables, figures and results.json are written to OUT.
+
+    \b
+    Example:
+      hiertrain reproduce table2 --quick
+      hiertrain reproduce table2 --data datasets --jobs 4
+      hiertrain reproduce table2 --hierarchy hierarchies/cub_wiki.json --data CUB_200_2011 --method ours --method ours_pmg
+    """
+    _carry_out(ctx, "table2", asked)
+
+
+@reproduce.command("table3")
+@_trained(3, (*METHODS, "ours_hc", "ours_dft"))
+def table3(ctx: click.Context, /, **asked: Any) -> None:
+    """Compare methods at the finest level alone (Table 3).
+
+    As table2, at 448 px, and beside methods of one label. ours_hc and ours_dft are Ours on trees that are found in
+    features of the training images. Rows: ft, nts, mc, pmg, ours, ours_pmg, ours_hc, ours_dft, or those that --method
+    names; what the paper quotes of others is shown beside.
+
+    \b
+    Example:
+      hiertrain reproduce table3 --quick
+      hiertrain reproduce table3 --data datasets --accumulate 4
+    """
+    _carry_out(ctx, "table3", asked)
+
+
+@reproduce.command("fig4")
+@_trained(3)
+def fig4(ctx: click.Context, /, **asked: Any) -> None:
+    """Sweep the weights of two levels that are learned together (Fig. 4).
+
+    Vanilla_single learns the two coarsest levels, the loss of the coarse weighted by alpha, of the fine by beta. One is
+    1, the other goes from 0 to 1: 11 runs for each seed. With --freeze-backbone heads alone are trained on features
+    that all runs share, in minutes.
+
+    \b
+    Example:
+      hiertrain reproduce fig4 --quick
+      hiertrain reproduce fig4 --data datasets --freeze-backbone --seeds 5
+    """
+    _carry_out(ctx, "fig4", asked)
 
 
 def _on_frozen_features(command: Callable[..., None]) -> Callable[..., None]:

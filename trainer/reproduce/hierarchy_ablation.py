@@ -78,8 +78,8 @@ def _train(
             for name, tree in _trees(task.hierarchy, features, seed):
                 paths = _paths(tree, task)
                 samples = samples_of(train, paths[train.labels])
-                logits = train_heads(replace(config, seed=seed), tree, samples, test.maximum, advance)
-                scores = score_logits(tree, paths[test.labels], logits)
+                trained = train_heads(replace(config, seed=seed), tree, samples, test.maximum, advance)
+                scores = score_logits(tree, paths[test.labels], trained.logits)
                 trials[name].append(Trial(scores, _agreement(tree, task)))
                 finest = scores.heads.levels[-1]
                 reporter.say(f"seed {seed}, {name}: {finest.level} {100 * finest.accuracy:.2f} %")

@@ -109,8 +109,8 @@ def _frozen(config: Config, seeds: int, reporter: Reporter) -> tuple[Trials, dic
         for seed in range(seeds):
             for method in HEAD_METHODS:
                 setting = replace(config, method=method, seed=seed)
-                logits = train_heads(setting, task.hierarchy, samples, test.maximum, advance)
-                scores = score_logits(task.hierarchy, truth, logits)
+                trained = train_heads(setting, task.hierarchy, samples, test.maximum, advance)
+                scores = score_logits(task.hierarchy, truth, trained.logits)
                 trials[method].append(Trial(scores))
                 reporter.say(f"seed {seed}, {method}: average {100 * scores.heads.average_accuracy:.2f} %")
     return trials, {"train": len(train.labels)}
