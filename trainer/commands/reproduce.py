@@ -13,7 +13,7 @@ from click.core import ParameterSource
 
 from taxonomy import HiertaxError
 from trainer.commands.flags import command_reporter
-from trainer.commands.options import Sectioned, option, options
+from trainer.commands.options import Decorator, Sectioned, option, options
 from trainer.commands.parameters import FILE, IMAGE_OPTIONS, JSON, check_places, given
 from trainer.commands.train import take_from_file, take_from_recipe
 from trainer.config import METHODS, Config
@@ -28,9 +28,10 @@ def reproduce() -> None:
     """Repeat a table or figure of the paper on images that you have."""
 
 
-def _trained(seeds: int, methods: Sequence[str] = ()) -> Callable[[Callable[..., None]], Callable[..., None]]:
+def _trained(seeds: int, methods: Sequence[str] = ()) -> Decorator:
     """Give a command the options of an experiment that trains."""
-    decorators = [
+    rows = click.option("--method", multiple=True, type=click.Choice(methods), help="A row; several for several. [all]")
+    decorators: list[Decorator] = [
         click.option(
             "--hierarchy", multiple=True, type=FILE,
             help="Hierarchy file of a dataset; several for several. [those of the paper's datasets in --data]",
@@ -39,14 +40,27 @@ def _trained(seeds: int, methods: Sequence[str] = ()) -> Callable[[Callable[...,
             "--data", multiple=True, envvar="HIERTAX_DATA", show_envvar=True,
             help="Folder of the dataset of each --hierarchy, in their order, or one with all of them.",
         ),
-        *([click.option("--method", multiple=True, type=click.Choice(methods), help="A row; several for several. [all]")] if methods else []),
-        click.option("--seeds", type=click.IntRange(1), default=seeds, show_default=True, help="How many seeds, from 0."),
-        click.option("--jobs", type=click.IntRange(1), default=1, show_default=True, help="Runs at a time, each in a process of its own, over all GPUs."),
+        *([rows] if methods else []),
+        click.option(
+            "--seeds", type=click.IntRange(1), default=seeds, show_default=True, help="How many seeds, from 0."
+        ),
+        click.option(
+            "--jobs", type=click.IntRange(1), default=1, show_default=True,
+            help="Runs at a time, each in a process of its own, over all GPUs.",
+        ),
         click.option("--quick", is_flag=True, help="A scaled-down version on drawn birds, in minutes on a CPU."),
-        click.option("--out", type=click.Path(file_okay=False, path_type=Path), help="Folder of runs and results. [runs/NAME]"),
+        click.option(
+            "--out", type=click.Path(file_okay=False, path_type=Path), help="Folder of runs and results. [runs/NAME]"
+        ),
         JSON,
-        click.option("--config", type=FILE, is_eager=True, expose_value=False, callback=take_from_file, help="Settings from a TOML file; options given beside it win."),
-        click.option("--recipe", type=click.Choice(RECIPES), is_eager=True, expose_value=False, callback=take_from_recipe, help="Settings that go together. [paper]"),
+        click.option(
+            "--config", type=FILE, is_eager=True, expose_value=False, callback=take_from_file,
+            help="Settings from a TOML file; options given beside it win.",
+        ),
+        click.option(
+            "--recipe", type=click.Choice(RECIPES), is_eager=True, expose_value=False, callback=take_from_recipe,
+            help="Settings that go together. [paper]",
+        ),
         options(*SETTINGS),
         click.pass_context,
     ]  # fmt: skip
@@ -136,7 +150,7 @@ def table2(ctx: click.Context, /, **asked: Any) -> None:
     Example:
       hiertrain reproduce table2 --quick
       hiertrain reproduce table2 --data datasets --jobs 4
-      hiertrain reproduce table2 --hierarchy hierarchies/cub_wiki.json --data CUB_200_2011 --method ours --method ours_pmg
+      hiertrain reproduce table2 --hierarchy hierarchies/cub_wiki.json --data CUB_200_2011 --method ours
     """
     _carry_out(ctx, "table2", asked)
 

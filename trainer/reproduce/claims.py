@@ -110,7 +110,8 @@ def over_images(pairs: Sequence[tuple[Path, Path]], level: str | None) -> Interv
     truth = found[0][1]
     if any(each[1].shape != truth.shape or (each[1] != truth).any() for each in found):
         return NOTHING
-    scored = [each[measure] for each in sample_scores(hierarchy, truth, [each[2] for each in found], RESAMPLES, seed=0)]
+    sampled = sample_scores(hierarchy, truth, [each[2] for each in found], RESAMPLES, seed=0)
+    scored = [each[measure] for each in sampled]
     changes = [
         (one.value - two.value, one.by_sample - two.by_sample)
         for one, two in zip(scored[::2], scored[1::2], strict=True)
@@ -133,7 +134,7 @@ def _finest(found: Sequence[Labelled]) -> tuple[list[Labelled], Hierarchy]:
 
 
 def outcome_of(by_seed: Interval, by_image: Interval) -> Outcome:
-    """Say what intervals of a difference say of the claim that it is above zero; of one that is NaN nothing is known."""
+    """Say what intervals of a difference say of the claim that it is above zero; of NaN nothing is known."""
     known = [each for each in (by_seed, by_image) if not math.isnan(each.low)]
     if known and all(each.low > 0 for each in known):
         return "holds"

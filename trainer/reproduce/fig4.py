@@ -160,10 +160,9 @@ def _figure(
         panels: Sequence[Axes] = made.figure.subplots(1, 2)
         for panel, letter, moved, level in zip(panels, "ab", ("beta", "alpha"), levels, strict=True):
             _draw_curve(panel, rows, moved, level, _named(paper, moved, level))
-            sign = {"alpha": "α", "beta": "β"}
-            kept = {"alpha": "β", "beta": "α"}[moved]
+            kept = {"alpha": "beta", "beta": "alpha"}[moved]
             panel.set_title(f"({letter}) {level}, {kept} = 1", loc="left", fontsize=10)
-            panel.set_xlabel(f"{sign[moved]}, weight of the {'finer' if moved == 'beta' else 'coarser'} level")
+            panel.set_xlabel(f"{moved}, weight of the {'finer' if moved == 'beta' else 'coarser'} level")
         panels[0].set_ylabel("test accuracy, %")
     return made.png
 

@@ -2,9 +2,10 @@
 
 from __future__ import annotations
 
+import math
 import shutil
 import time
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass, replace
 from functools import partial
 from pathlib import Path
@@ -31,7 +32,6 @@ TRIED: Final = 8  # images of the step that is timed
 KIND: Final = ("method", "method_options", "backbone", "image_size", "device", "precision", "freeze_backbone")
 FORWARD: Final = 1 / 3  # of a training step's time, that scoring as many images takes
 STATES: Final = {"sgd": 1, "adamw": 2}  # numbers that an optimiser keeps for each weight
-HEADS_PER_SECOND: Final = 10_000  # images on features, on a slow CPU; it hardly matters
 
 
 @dataclass(frozen=True)
@@ -45,10 +45,23 @@ class Counts:
 
 @dataclass(frozen=True)
 class Cost:
-    """Images a second in training, or seen where the backbone is frozen, and bytes of a run folder."""
+    """What a network takes.
+
+    Attributes
+    ----------
+    speed
+        Images a second in training; where the backbone is frozen, on their features.
+    size
+        Bytes of its run folder.
+    seen
+        Images a second that a frozen backbone sees.
+    measured
+        Whether that was found out just now.
+    """
 
     speed: float
     size: int
+    seen: float = math.inf
     measured: bool = False
 
 
@@ -85,6 +98,9 @@ def forecast(
         f"{len(pending)} to train{at_a_time}: about {in_words(seconds / min(jobs, len(pending)))}, {how} ({took:.0f} s "
         f"to find out); up to {size / 1e9:.1f} GB of disk, {free / 1e9:.0f} GB are free"
     )
+    speeds = {str(kind[0]): cost.speed for kind, cost in costs.items() if cost.measured and not cost.seen < math.inf}
+    if speeds:
+        reporter.say(f"images a second: {', '.join(f'{method} {speed:.1f}' for method, speed in speeds.items())}")
     if size > free:
         raise HiertaxError(f"{runs}: {size / 1e9:.1f} GB are needed and {free / 1e9:.1f} free; make room, or elsewhere")
 
@@ -125,38 +141,47 @@ def _seconds(cell: Cell, done: int, counts: Counts, cost: Cost, looked: set[str]
     epochs, train, test = cell.config.epochs - done, counts.train, counts.test
     if not cell.config.freeze_backbone:
         return (epochs * train + (epochs + 1) * test * FORWARD) / cost.speed
-    features = 0.0 if cell.source in looked else (train + test) / cost.speed
+    features = 0.0 if cell.source in looked else (train + test) / cost.seen
     looked.add(cell.source)
-    return features + epochs * train / HEADS_PER_SECOND
+    return features + epochs * train / cost.speed
 
 
 def _measure(config: Config, counts: Counts) -> Cost:
     """Time a network on made-up images, and count what a run folder of it takes."""
-    compute, count = choose(config), max(2, min(TRIED, config.batch_size, counts.train))
+    compute, depth = choose(config), counts.hierarchy.depth
     network = compute.place(network_of(config, counts.hierarchy))
+    count = max(2, min(TRIED, config.batch_size, counts.train))
     images = torch.zeros(count, 3, config.image_size, config.image_size, device=compute.device)
     images = images.contiguous(memory_format=torch.channels_last)
-    step = partial(_see if config.freeze_backbone else _learn, network, images, counts.hierarchy.depth, compute)
+    if not config.freeze_backbone:
+        weights = sum(each.numel() for each in network.parameters())
+        size = 4 * weights * (1 + STATES[config.optimizer] + (config.ema > 0))
+        return Cost(_rate(partial(_learn, network, images, depth, compute), count, compute), size, measured=True)
+    seen = _rate(partial(_see, network, images, compute), count, compute)
+    features = network.embed(images[:1]).detach().expand(config.batch_size, -1)
+    speed = _rate(partial(_learn, network, features, depth, compute), config.batch_size, compute)
+    return Cost(speed, 0, seen, measured=True)
+
+
+def _rate(step: Callable[[], None], count: int, compute: Compute) -> float:
+    """Return how many images a second a step does that is of so many."""
     step()  # the first is slower than those that follow
     begin = time.perf_counter()
     step()
     compute.synchronize()
-    speed = count / (time.perf_counter() - begin)
-    weights = sum(each.numel() for each in network.parameters())
-    size = 0 if config.freeze_backbone else 4 * weights * (1 + STATES[config.optimizer] + (config.ema > 0))
-    return Cost(speed, size, measured=True)
+    return count / (time.perf_counter() - begin)
 
 
-def _see(network: Network, images: torch.Tensor, _depth: int, compute: Compute) -> None:
+def _see(network: Network, images: torch.Tensor, compute: Compute) -> None:
     with torch.inference_mode(), compute.autocast():
         network.eval().embed(images)
 
 
-def _learn(network: Network, images: torch.Tensor, depth: int, compute: Compute) -> None:
-    targets = torch.zeros(len(images), depth, dtype=torch.int64, device=compute.device)
+def _learn(network: Network, inputs: torch.Tensor, depth: int, compute: Compute) -> None:
+    targets = torch.zeros(len(inputs), depth, dtype=torch.int64, device=compute.device)
     for step in network.train().training_steps():
         with compute.autocast():
-            loss, _ = step(images, targets, None, PLAIN)
+            loss, _ = step(inputs, targets, None, PLAIN)
         loss.backward()
     network.zero_grad(set_to_none=True)
 

@@ -66,7 +66,7 @@ def look(
 
 
 def training_features(config: Config, task: LabelledDataset, reporter: Reporter) -> tuple[Tensor, IntArray]:
-    """Return averages over the maps of a frozen backbone, ``[N, W]``, of training images of known classes, and these."""
+    """Return averages over the maps of a frozen backbone ``[N, W]``, of training images of known classes, and these."""
     network, compute = _backbone(config)
     split = with_known_class(task.dataset.train.limit_per_class(config.limit_per_class), task.dataset, reporter)
     seen = _see(split, "training", network, config, compute, reporter)

@@ -142,7 +142,7 @@ def _start(
 
 
 def _send(running: Any) -> None:
-    """Ask processes to save and end: they hear SIGTERM alone, so that Ctrl-C in a terminal reaches them once."""
+    """Ask processes to save and end; a second time, to end at once."""
     for each in running:
         if each.process.is_alive():
             each.process.terminate()
@@ -165,7 +165,7 @@ def _ended(ended: _Running) -> str | None:
 
 
 def _work(job: Job, runs: Path, count: int, gpu: str | None, silent: bool, answer: Connection) -> None:
-    signal.signal(signal.SIGINT, signal.SIG_IGN)
+    os.setpgrp()  # so that a signal to all of a terminal's processes reaches this one once, by the one that shares out
     signal.signal(signal.SIGTERM, signal.SIG_DFL)
     threading.Thread(target=_end_with_parent, daemon=True).start()
     multiprocessing.set_start_method(None, force=True)  # for processes that decode, as outside of this one
@@ -173,8 +173,8 @@ def _work(job: Job, runs: Path, count: int, gpu: str | None, silent: bool, answe
         os.environ["CUDA_VISIBLE_DEVICES"] = gpu
     try:
         _do(job, runs, count, _Lines(job, silent=silent, bars=count == 1))
-    except Interrupted as error:
-        raise SystemExit(error.exit_code) from None
+    except (Interrupted, KeyboardInterrupt):
+        raise SystemExit(128 + signal.SIGTERM) from None
     except HiertaxError as error:
         answer.send(str(error))
         raise SystemExit(error.exit_code) from None

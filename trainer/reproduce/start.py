@@ -1,4 +1,4 @@
-"""An experiment from what was asked for to what it came to: datasets found, settings settled, runs done, files written."""
+"""An experiment from what was asked for to what it came to."""
 
 from __future__ import annotations
 

@@ -11,6 +11,7 @@ from trainer.reproduce.cells import Cell
 from trainer.reproduce.claims import Claim, judge
 from trainer.reproduce.experiment import Report, Results, Setup
 from trainer.reproduce.published import ERRATA, printed
+from trainer.reproduce.records import Record
 from trainer.reproduce.rows import compared, comparison, numbers, summary_numbers
 from trainer.reproduce.trees import LEVELS, Wanted, make_trees
 from trainer.runtime.progress import Reporter
@@ -54,7 +55,7 @@ def report(results: Results) -> Report:
             continue
         records, paper = results.of(source), printed("table3", source.dataset)
         finest = records[0].levels[-1].level
-        quoted = {row: [] for row in QUOTED if (row, finest) in paper}
+        quoted: dict[str, list[Record]] = {row: [] for row in QUOTED if (row, finest) in paper}
         tables[source.key] = comparison(TITLE, source, {**rows, **quoted}, [finest], paper)
         for row, found in {**rows, **quoted}.items():
             all_numbers += numbers(source, row, found, compared(found, [finest], row, paper))

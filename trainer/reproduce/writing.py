@@ -32,17 +32,15 @@ def write_results(name: str, title: str, results: Results, report: Report, comma
         If a file cannot be written; none is ever half-written.
     """
     out, quick = results.setup.out, results.setup.quick
-    files = {out / "results.json": None}
     write_json(out / "results.json", as_json(name, title, results, report, command))
     page = to_page(title, results, report, command)
-    files |= {out / f"{name}.md": page.encode(), out / f"{name}.tex": _latex(name, report, quick=quick).encode()}
+    files = {out / f"{name}.md": page.encode(), out / f"{name}.tex": _latex(name, report, quick=quick).encode()}
     if report.numbers:
         files[out / f"{name}.csv"] = _csv(report.numbers, quick=quick)
     files |= {out / f"{called}.png": picture for called, picture in report.figures.items()}
     for file, content in files.items():
-        if content is not None:
-            write_atomic(file, content)
-    return list(files)
+        write_atomic(file, content)
+    return [out / "results.json", *files]
 
 
 def as_json(name: str, title: str, results: Results, report: Report, command: str) -> dict[str, Any]:
@@ -147,8 +145,8 @@ def protocol(results: Results, command: str) -> str:
         f"{name} {value}" for name, value in common_settings(results.records).items() if value is not None
     )
     lines = [
-        f"Made by `{command}`, version {commit() or 'not known'}; {len(results.records)} runs, {minutes:.1f} minutes of "
-        f"training on {'; '.join(sorted({record.computed_on for record in results.records}))}.",
+        f"Made by `{command}`, version {commit() or 'not known'}; {len(results.records)} runs, {minutes:.1f} minutes "
+        f"of training on {'; '.join(sorted({record.computed_on for record in results.records}))}.",
         "Mean ± standard deviation (n - 1) over seeds, in percent, of all test images after the last epoch; each head "
         "answers for itself, as in the paper. A difference is ours less the paper's, in points.",
     ]
