@@ -16,7 +16,7 @@ from trainer.commands.flags import command_reporter
 from trainer.commands.options import Decorator, Sectioned, option, options
 from trainer.commands.parameters import FILE, IMAGE_OPTIONS, JSON, check_places, given
 from trainer.commands.train import take_from_file, take_from_recipe
-from trainer.config import METHODS, Config
+from trainer.config import HEAD_METHODS, METHODS, Config
 from trainer.recipes import RECIPES
 
 OWN = ("hierarchy", "data", "method", "method_options", "seed", "level_weights", "tensorboard")  # of runs, or of no use
@@ -28,7 +28,7 @@ def reproduce() -> None:
     """Repeat a table or figure of the paper on images that you have."""
 
 
-def _trained(seeds: int, methods: Sequence[str] = ()) -> Decorator:
+def _trained(seeds: int, methods: Sequence[str] = (), *, frozen: bool = False) -> Decorator:
     """Give a command the options of an experiment that trains."""
     rows = click.option("--method", multiple=True, type=click.Choice(methods), help="A row; several for several. [all]")
     decorators: list[Decorator] = [
@@ -61,7 +61,7 @@ def _trained(seeds: int, methods: Sequence[str] = ()) -> Decorator:
             "--recipe", type=click.Choice(RECIPES), is_eager=True, expose_value=False, callback=take_from_recipe,
             help="Settings that go together. [paper]",
         ),
-        options(*SETTINGS),
+        *(option(name, **({"default": True} if frozen and name == "freeze_backbone" else {})) for name in SETTINGS),
         click.pass_context,
     ]  # fmt: skip
 
@@ -79,6 +79,7 @@ def _carry_out(ctx: click.Context, name: str, asked: dict[str, Any]) -> None:
     if quick and (hierarchies or ctx.get_parameter_source("data") is ParameterSource.COMMANDLINE):
         raise click.UsageError("--quick draws its own images; leave out --hierarchy and --data.", ctx)
     settings = {setting: asked[setting] for setting in SETTINGS if setting in _settled(ctx)}
+    settings |= {"freeze_backbone": asked["freeze_backbone"]}
     from trainer.reproduce.start import Asked, failures, reproduce
 
     reporter = command_reporter()
@@ -205,61 +206,36 @@ def _on_frozen_features(command: Callable[..., None]) -> Callable[..., None]:
 
 
 @reproduce.command("methods")
-@_on_frozen_features
-@click.option(
-    "--runs", type=click.Path(file_okay=False, path_type=Path),
-    help="Train whole networks instead, as runs METHOD-SEED in this folder; what is there already is used.",
-)  # fmt: skip
-@options("precision", "compile")
-def methods(hierarchy: Path, seeds: int, out: Path | None, as_json: bool, runs: Path | None, **settings: Any) -> None:
-    """Compare the four methods on one hierarchy.
+@_trained(3, HEAD_METHODS, frozen=True)
+def methods(ctx: click.Context, /, **asked: Any) -> None:
+    """Compare the four methods that differ by their heads alone.
 
-    All else is the same. Without --runs the backbone is frozen: on frozen features the methods hardly differ. Every
-    method is scored twice, each head answering for itself (as in the paper) and along one consistent path (as
-    `hiertrain predict` answers). Mean ± standard deviation over seeds, in percent.
+    All else is the same. The backbone is frozen unless --no-freeze-backbone is given, and on frozen features the
+    methods hardly differ. Every method is scored twice, each head answering for itself (as in the paper) and along one
+    consistent path (as `hiertrain predict` answers).
 
     \b
     Example:
       hiertrain reproduce methods --hierarchy hierarchies/cub_wiki.json --data CUB_200_2011
-      hiertrain reproduce methods --hierarchy hierarchies/cub_wiki.json --data CUB_200_2011 --runs runs/methods
+      hiertrain reproduce methods --hierarchy hierarchies/cub_wiki.json --data CUB_200_2011 --no-freeze-backbone
     """
-    check_places()
-    from trainer.reproduce import methods as experiment
-
-    _run_experiment(experiment, Config(hierarchy=str(hierarchy), **settings), seeds, out, as_json, runs=runs)
-
-
-def _run_experiment(experiment: Any, config: Config, seeds: int, out: Path | None, as_json: bool, **more: Any) -> None:
-    from taxonomy.files import write_json
-    from trainer.runtime.progress import print_table
-
-    result = experiment.run(config, seeds, command_reporter(), **more)
-    if as_json:
-        click.echo(json.dumps(result, indent=2, ensure_ascii=False))
-    else:
-        print_table(experiment.result_table(result))
-    if out is not None:
-        write_json(out, result)
+    _carry_out(ctx, "methods", asked)
 
 
 @reproduce.command("hierarchy-ablation")
-@_on_frozen_features
-def hierarchy_ablation(hierarchy: Path, seeds: int, out: Path | None, as_json: bool, **settings: Any) -> None:
+@_trained(3, frozen=True)
+def hierarchy_ablation(ctx: click.Context, /, **asked: Any) -> None:
     """Compare what hierarchies of different origin are worth.
 
-    Trains on the manual tree, on trees found in deep features of the training images (hc, dft), on random trees
-    of the same shape and on the finest labels alone (flat). Backbone frozen, all else the same. Accuracies are
-    mean ± standard deviation over seeds, in percent; (majority) is what always guessing the commonest label
-    scores; ARI compares a level with the manual one.
+    Trains Ours on the manual tree, on trees found in deep features of the training images (hc, dft), on random trees
+    of the same shape and on the finest labels alone (flat). All else is the same; the backbone is frozen unless
+    --no-freeze-backbone is given.
 
     \b
     Example:
       hiertrain reproduce hierarchy-ablation --hierarchy hierarchies/cub_wiki.json --data CUB_200_2011
     """
-    check_places()
-    from trainer.reproduce import hierarchy_ablation as experiment
-
-    _run_experiment(experiment, Config(hierarchy=str(hierarchy), freeze_backbone=True, **settings), seeds, out, as_json)
+    _carry_out(ctx, "hierarchy-ablation", asked)
 
 
 @reproduce.command("partial-labels")
@@ -279,6 +255,14 @@ def partial_labels(hierarchy: Path, seeds: int, out: Path | None, as_json: bool,
       hiertrain reproduce partial-labels --hierarchy hierarchies/cub_wiki.json --data CUB_200_2011
     """
     check_places()
-    from trainer.reproduce import partial_labels as experiment
+    from taxonomy.files import write_json
+    from trainer.reproduce.partial_labels import result_table, run
+    from trainer.runtime.progress import print_table
 
-    _run_experiment(experiment, Config(hierarchy=str(hierarchy), freeze_backbone=True, **settings), seeds, out, as_json)
+    result = run(Config(hierarchy=str(hierarchy), freeze_backbone=True, **settings), seeds, command_reporter())
+    if as_json:
+        click.echo(json.dumps(result, indent=2, ensure_ascii=False))
+    else:
+        print_table(result_table(result))
+    if out is not None:
+        write_json(out, result)

@@ -3,18 +3,21 @@
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from importlib import import_module
 from pathlib import Path
 from typing import Any, Final, cast
 
-from taxonomy import HiertaxError
+from taxonomy import Hierarchy, HiertaxError
 from taxonomy.datasets.find import LAYOUTS, recognised
 from taxonomy.sources import curated
 from trainer.config import Config
+from trainer.data.labelled import check_place
+from trainer.models.pretrained import check_library
 from trainer.reproduce.cells import PAPER_DATASETS, Source, sources_of
 from trainer.reproduce.experiment import Experiment, Report, Results, Setup
 from trainer.runtime.progress import Reporter
+from trainer.training.checks import check_weights
 
 SIZES: Final = {"table3": 448}  # pixels per side, where the paper's are not 224
 QUICK: Final[Mapping[str, Any]] = {  # settings of a scaled-down version: small networks from nothing, small pictures
@@ -79,11 +82,21 @@ def reproduce(name: str, asked: Asked, command: str, reporter: Reporter) -> tupl
 
 
 def set_up(name: str, asked: Asked, reporter: Reporter) -> Setup:
-    """Settle what an experiment is asked for."""
+    """Settle what an experiment is asked for, and refuse what is not there before torch is imported.
+
+    Raises
+    ------
+    HiertaxError
+        If a hierarchy, images or weights are missing, or settings exclude each other.
+    """
     size = SIZES.get(name, 224)
     settings = {"image_size": size, **(QUICK if asked.quick else {}), **asked.given}
     config = Config(**settings)
+    check_library(config.backbone)
+    check_weights(config)
     sources = _quick_sources(asked.out, reporter) if asked.quick else _sources(asked, reporter)
+    for source in sources:
+        check_place(replace(config, data=source.data), Hierarchy.load(source.hierarchy))
     return Setup(sources, config, asked.seeds, asked.methods, asked.out, asked.quick, size)
 
 

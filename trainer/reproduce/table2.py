@@ -2,15 +2,20 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping, Sequence
 from dataclasses import replace
-from typing import Final
+from math import nan
+from typing import Any, Final
 
 from trainer.config import Config, Method
 from trainer.reproduce.cells import Cell, Source
-from trainer.reproduce.claims import Claim, judge
+from trainer.reproduce.claims import Claim, Verdict, judge
 from trainer.reproduce.experiment import Report, Results, Setup
 from trainer.reproduce.published import ERRATA, printed
+from trainer.reproduce.records import Record
 from trainer.reproduce.rows import compared, comparison, numbers, summary_numbers
+from trainer.reproduce.spread import mean_and_sd, spread
+from trainer.reproduce.tables import Table
 from trainer.runtime.progress import Reporter
 
 TITLE: Final = "Table 2: the methods at every level"
@@ -21,7 +26,12 @@ METHODS: Final[tuple[Method, ...]] = (
 
 def cells(setup: Setup, _reporter: Reporter) -> list[Cell]:
     """Return a run of each method, on each dataset, with each seed; all of a seed before the next."""
-    chosen = [method for method in METHODS if not setup.methods or method in setup.methods]
+    return cells_of(setup, METHODS)
+
+
+def cells_of(setup: Setup, methods: Sequence[Method]) -> list[Cell]:
+    """Return a run of each of some methods, those that were chosen, on each dataset, with each seed."""
+    chosen = [method for method in methods if not setup.methods or method in setup.methods]
     return [
         Cell(source.key, method, of(setup, source, method=method, seed=seed))
         for seed in range(setup.seeds)
@@ -37,7 +47,14 @@ def of(setup: Setup, source: Source, **own: object) -> Config:
 
 def report(results: Results) -> Report:
     """Return the tables of all datasets, and what their runs say of the paper's claims."""
-    tables, all_numbers, verdicts = {}, [], []
+    return replace(report_as(TITLE, results), notes=ERRATA["table2"])
+
+
+def report_as(title: str, results: Results) -> Report:
+    """Return the tables of all datasets under a title, and what their runs say of the paper's claims."""
+    tables: dict[str, Table] = {}
+    all_numbers: list[dict[str, Any]] = []
+    verdicts: list[Verdict] = []
     for source in results.setup.sources:
         rows = results.rows(source)
         if not rows:
@@ -45,14 +62,32 @@ def report(results: Results) -> Report:
         records = results.of(source)
         levels = [level.level for level in records[0].levels]
         measures, paper = [*levels, "average"], printed("table2", source.dataset)
-        tables[source.key] = comparison(TITLE, source, rows, measures, paper)
+        tables[source.key] = comparison(title, source, rows, measures, paper)
+        tables[f"{source.key}-path"] = paths(source, rows, levels)
         for row, found in rows.items():
             all_numbers += numbers(source, row, found, compared(found, measures, row, paper))
             all_numbers += summary_numbers(source, row, found)
         values = {place: number.value for place, number in paper.items()}
         judged = [judge(claim, source.key, records, results.runs, values) for claim in claims(levels)]
         verdicts += [verdict for verdict in judged if verdict is not None]
-    return Report(tables, all_numbers, verdicts, notes=ERRATA["table2"])
+    return Report(tables, all_numbers, verdicts)
+
+
+def paths(source: Source, rows: Mapping[str, Sequence[Record]], levels: Sequence[str]) -> Table:
+    """Lay out how good one consistent path is, which the paper does not measure."""
+    lines = []
+    for row, records in rows.items():
+        by_level = [
+            spread([nan if each.levels[k].path_accuracy is None else each.levels[k].path_accuracy for each in records])
+            for k in range(len(levels))
+        ]
+        whole = [
+            spread([each.whole(name, "path") for each in records])
+            for name in ("average_accuracy", "full_path_accuracy")
+        ]
+        lines.append((row, str(len(records)), *map(mean_and_sd, [*by_level, *whole])))
+    title = f"Answers along one path, as people are given them: {source.title}"
+    return Table(title, ("", "seeds", *levels, "average", "all right"), tuple(lines))
 
 
 def claims(levels: list[str]) -> list[Claim]:
