@@ -14,7 +14,7 @@ from click.core import ParameterSource
 from taxonomy import HiertaxError
 from trainer.commands.flags import command_reporter
 from trainer.commands.options import Decorator, Sectioned, option, options
-from trainer.commands.parameters import FILE, IMAGE_OPTIONS, JSON, check_places, given
+from trainer.commands.parameters import FILE, IMAGE_OPTIONS, JSON, RUN, check_places, given
 from trainer.commands.train import take_from_file, take_from_recipe
 from trainer.config import HEAD_METHODS, METHODS, Config
 from trainer.recipes import RECIPES
@@ -80,12 +80,13 @@ def _carry_out(ctx: click.Context, name: str, asked: dict[str, Any]) -> None:
         raise click.UsageError("--quick draws its own images; leave out --hierarchy and --data.", ctx)
     settings = {setting: asked[setting] for setting in SETTINGS if setting in _settled(ctx)}
     settings |= {"freeze_backbone": asked["freeze_backbone"]}
-    from trainer.reproduce.start import Asked, failures, reproduce
+    from trainer.reproduce.start import QUICK_SEEDS, Asked, failures, reproduce
 
     reporter = command_reporter()
     out = out or Path("runs") / (f"{name}-quick" if quick else name)
+    seeds = QUICK_SEEDS.get(name, 2) if quick and not given(ctx, ["seeds"]) else asked["seeds"]
     wanted = Asked(
-        hierarchies, () if quick else data, settings, asked["seeds"], asked.get("method", ()), out, asked["jobs"], quick
+        hierarchies, () if quick else data, settings, seeds, asked.get("method", ()), out, asked["jobs"], quick
     )
     results, report, files = reproduce(name, wanted, _typed(ctx, name), reporter)
     if asked["as_json"]:
@@ -205,6 +206,38 @@ def _on_frozen_features(command: Callable[..., None]) -> Callable[..., None]:
     return command
 
 
+@reproduce.command("fig5")
+@_trained(1, ("vanilla_single", "vanilla_multi", "ours_single", "ours", "ours_mc"))
+def fig5(ctx: click.Context, /, **asked: Any) -> None:
+    """Show where the heads of methods look, level by level (Fig. 5).
+
+    Trains Vanilla_single and Ours, or the methods that --method names, draws maps of some test images, and measures how
+    large the maps of each level are and how far those of two levels overlap.
+
+    \b
+    Example:
+      hiertrain reproduce fig5 --quick
+      hiertrain reproduce fig5 --hierarchy hierarchies/cub_wiki.json --data CUB_200_2011
+    """
+    _carry_out(ctx, "fig5", asked)
+
+
+@reproduce.command("tsne")
+@_trained(1)
+def tsne(ctx: click.Context, /, **asked: Any) -> None:
+    """Lay out features that were learned under weights of two levels (the panels around Fig. 4).
+
+    Three trainings, in two ways: t-SNE of f, and a feature of two units drawn as it is. Beside the pictures it says in
+    numbers how well the features tell labels apart.
+
+    \b
+    Example:
+      hiertrain reproduce tsne --quick
+      hiertrain reproduce tsne --hierarchy hierarchies/cub_wiki.json --data CUB_200_2011 --seeds 3
+    """
+    _carry_out(ctx, "tsne", asked)
+
+
 @reproduce.command("methods")
 @_trained(3, HEAD_METHODS, frozen=True)
 def methods(ctx: click.Context, /, **asked: Any) -> None:
@@ -266,3 +299,120 @@ def partial_labels(hierarchy: Path, seeds: int, out: Path | None, as_json: bool,
         print_table(result_table(result))
     if out is not None:
         write_json(out, result)
+
+
+def _of_people(command: Callable[..., None]) -> Callable[..., None]:
+    """Give a command the options of a table of the human study."""
+    decorators = (
+        click.option("--responses", type=FILE, help="Responses of a study of your own, to be shown beside."),
+        click.option("--hierarchy", type=FILE, help="With --responses: the hierarchy that they are of."),
+        click.option("--plan", type=FILE, help="With --responses: the plan of the study."),
+        click.option("--out", type=click.Path(file_okay=False, path_type=Path), help="Folder to write to."),
+        JSON,
+        click.pass_context,
+    )
+    for decorate in reversed(decorators):
+        command = decorate(command)
+    return command
+
+
+def _show_people(
+    ctx: click.Context, name: str, responses: Path | None, hierarchy: Path | None, plan: Path | None, out: Path | None,
+    as_json: bool,
+) -> None:  # fmt: skip
+    if responses is not None and hierarchy is None:
+        raise click.UsageError("name the --hierarchy that the --responses are of.", ctx)
+    if responses is None and (hierarchy or plan):
+        raise click.UsageError("--hierarchy and --plan are for --responses; give these too.", ctx)
+    from trainer.reproduce import human
+    from trainer.reproduce.tables import to_rich
+    from trainer.reproduce.writing import write_tables
+    from trainer.runtime.progress import print_table
+
+    analysis = None if responses is None or hierarchy is None else human.analysed(responses, hierarchy, plan)
+    tables, command = human.tables(name, analysis), _typed(ctx, name)
+    told = human.as_json(name, tables, analysis, command)
+    if as_json:
+        click.echo(json.dumps(told, indent=2, ensure_ascii=False))
+    else:
+        for table in tables.values():
+            print_table(to_rich(table))
+        for note in human.NOTES:
+            click.echo(f"* {note}")
+    if out is not None:
+        files = write_tables(out, name, human.TITLES[name], tables, human.figures(analysis), human.NOTES, told)
+        command_reporter().say(f"written: {', '.join(map(str, files))}")
+
+
+@reproduce.command("table1")
+@_of_people
+def table1(ctx: click.Context, /, **asked: Any) -> None:
+    """Show which label people choose (Table 1), as published, and of a study of your own beside.
+
+    \b
+    Example:
+      hiertrain reproduce table1
+      hiertrain reproduce table1 --responses responses.jsonl --hierarchy hierarchies/cub_wiki.json --out table1
+    """
+    _show_people(ctx, "table1", **asked)
+
+
+@reproduce.command("fig2")
+@_of_people
+def fig2(ctx: click.Context, /, **asked: Any) -> None:
+    """Show who wants more than one label (Fig. 2), as published, and of a study of your own beside.
+
+    \b
+    Example:
+      hiertrain reproduce fig2
+      hiertrain reproduce fig2 --responses responses.jsonl --hierarchy hierarchies/cub_wiki.json --out fig2
+    """
+    _show_people(ctx, "fig2", **asked)
+
+
+@reproduce.command("curves")
+@click.argument("run", type=RUN)
+@click.option(
+    "--published",
+    "dataset",
+    required=True,
+    type=click.Choice(["cub", "aircraft", "cars"]),
+    help="Which of the authors' runs to draw it over.",
+)
+@click.option(
+    "--out",
+    type=click.Path(file_okay=False, path_type=Path),
+    default=Path("curves"),
+    show_default=True,
+    help="Folder to write to.",
+)
+@JSON
+@click.pass_context
+def curves(ctx: click.Context, /, run: Path, dataset: str, out: Path, as_json: bool) -> None:
+    """Draw a run's learning curve over that of the authors' own run.
+
+    The authors published a log of one run for each dataset with their code.
+
+    \b
+    Example:
+      hiertrain reproduce curves runs/cub_wiki-ours-0 --published cub
+    """
+    check_places()
+    from trainer.reproduce.curves import NOTES, curves_figure, curves_table, paired
+    from trainer.reproduce.tables import to_rich
+    from trainer.reproduce.writing import write_tables
+    from trainer.runtime.progress import print_table
+
+    found = paired(run, dataset)
+    table = curves_table(run, dataset, found)
+    told = {
+        "experiment": "curves", "run": run.name, "published": dataset, "command": _typed(ctx, "curves"),
+        "levels": {name: {"ours": ours, "authors": theirs} for name, ours, theirs in found}, "notes": list(NOTES),
+    }  # fmt: skip
+    picture = {"curves": curves_figure(run, dataset, found)}
+    files = write_tables(out, "curves", "A run over the authors' own", {"curves": table}, picture, (), told)
+    if as_json:
+        click.echo(json.dumps(told, indent=2, ensure_ascii=False))
+    else:
+        print_table(to_rich(table))
+    command_reporter().say(f"written: {', '.join(map(str, files))}")

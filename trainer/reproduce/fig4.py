@@ -43,7 +43,7 @@ def cells(setup: Setup, _reporter: Reporter) -> list[Cell]:
         Cell(
             source.key,
             row_of(*pair),
-            table2.of(setup, source, method="vanilla_single", seed=seed, level_weights=_weights(source, *pair)),
+            table2.of(setup, source, method="vanilla_single", seed=seed, level_weights=weights_of(source, *pair)),
         )
         for seed in range(setup.seeds)
         for source in setup.sources
@@ -51,7 +51,14 @@ def cells(setup: Setup, _reporter: Reporter) -> list[Cell]:
     ]
 
 
-def _weights(source: Source, alpha: float, beta: float) -> str:
+def weights_of(source: Source, alpha: float, beta: float) -> str:
+    """Return the weights of all levels of a dataset, of which the first two are learned.
+
+    Raises
+    ------
+    HiertaxError
+        If its hierarchy has one level only.
+    """
     depth = Hierarchy.load(source.hierarchy).depth
     if depth < 2:
         raise HiertaxError(f"{source.hierarchy}: has one level only; two are learned together")

@@ -18,6 +18,7 @@ from trainer.reproduce.cells import Cell, Source
 from trainer.reproduce.claims import Claim, Verdict, judge
 from trainer.reproduce.experiment import Report, Results, Setup
 from trainer.reproduce.records import HIERARCHY, Record
+from trainer.reproduce.rows import percent_points
 from trainer.reproduce.spread import mean_and_sd, spread
 from trainer.reproduce.tables import Table
 from trainer.reproduce.trees import FLAT, ORIGINS, Wanted, make_trees
@@ -129,8 +130,8 @@ def _table(source: Source, found: Mapping[str, list[dict[str, Any]]], rows: Mapp
     for name, levels in found.items():
         *coarse, leaf = levels
         line = [name, str(len(rows[name])), mean_and_sd(leaf)]
-        for level in coarse:
-            line += [f"{mean_and_sd(level)} ({100 * (level['majority'] or 0):.0f})", f"{level['ari']:.2f}"]
+        for each in coarse:
+            line += [f"{mean_and_sd(each)} ({100 * (each['majority'] or 0):.0f})", f"{each['ari']:.2f}"]
         lines.append((*line, *[""] * (len(header) - len(line))))
     notes = (
         "Accuracies of levels above the finest are of each tree's own levels; in brackets what always answering the "
@@ -140,8 +141,4 @@ def _table(source: Source, found: Mapping[str, list[dict[str, Any]]], rows: Mapp
 
 
 def _flat(level: Mapping[str, Any]) -> dict[str, Any]:
-    percent = {
-        "ours": None if level["mean"] is None else round(100 * level["mean"], 4),
-        "sd": None if level["sd"] is None else round(100 * level["sd"], 4),
-    }
-    return {"measure": level["level"], "labels": level["labels"], **percent, "ari": level["ari"]}
+    return {"measure": level["level"], "labels": level["labels"], **percent_points(level), "ari": level["ari"]}

@@ -105,6 +105,11 @@ class Record:
             found = self.levels[places[measure] if measure in places else names.index(measure)].accuracy
         return math.nan if found is None else found
 
+    def on_path(self, level: int) -> float:
+        """Return the accuracy of a level along one path; NaN where there is none."""
+        found = self.levels[level].path_accuracy
+        return math.nan if found is None else found
+
     def whole(self, name: str, rule: Rule) -> float:
         """Return a score of whole answers by a rule; NaN where there is none."""
         found = self.scores[rule][name]

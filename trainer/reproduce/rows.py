@@ -129,6 +129,11 @@ def _majority(records: Sequence[Record], measures: Sequence[str]) -> list[str]:
     return ["" if (share := by_level.get(each)) is None else f"{100 * share:.2f}" for each in measures]
 
 
+def percent_points(score: Mapping[str, Any]) -> dict[str, float | None]:
+    """Return mean and standard deviation of what `spread` returns in percent, as columns of a CSV file."""
+    return {"ours": _percent(score["mean"]), "sd": _percent(score["sd"])}
+
+
 def _percent(share: float | None) -> float | None:
     return None if share is None else round(100 * share, 4)
 

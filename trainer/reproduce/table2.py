@@ -4,7 +4,6 @@ from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
 from dataclasses import replace
-from math import nan
 from typing import Any, Final
 
 from trainer.config import Config, Method
@@ -77,10 +76,7 @@ def paths(source: Source, rows: Mapping[str, Sequence[Record]], levels: Sequence
     """Lay out how good one consistent path is, which the paper does not measure."""
     lines = []
     for row, records in rows.items():
-        by_level = [
-            spread([nan if each.levels[k].path_accuracy is None else each.levels[k].path_accuracy for each in records])
-            for k in range(len(levels))
-        ]
+        by_level = [spread([each.on_path(k) for each in records]) for k in range(len(levels))]
         whole = [
             spread([each.whole(name, "path") for each in records])
             for name in ("average_accuracy", "full_path_accuracy")

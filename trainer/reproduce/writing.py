@@ -43,6 +43,31 @@ def write_results(name: str, title: str, results: Results, report: Report, comma
     return [out / "results.json", *files]
 
 
+def write_tables(
+    out: Path, name: str, title: str, tables: Mapping[str, Table], figures: Mapping[str, bytes], notes: Sequence[str],
+    told: Mapping[str, Any],
+) -> list[Path]:  # fmt: skip
+    """Write tables and figures that no runs were made for to a folder; return the files."""
+    parts = [
+        f"# {title}\n",
+        *map(to_markdown, tables.values()),
+        *(f"![{called}]({called}.png)\n" for called in figures),
+    ]
+    parts += ["\n".join(f"* {in_markdown(note)}" for note in notes) + "\n"] if notes else []
+    latex = "\n".join(to_latex(table, f"{name}-{called}") for called, table in tables.items())
+    files = {out / f"{name}.md": "\n".join(parts).encode(), out / f"{name}.tex": latex.encode()}
+    files |= {out / f"{called}.csv": _csv(_as_rows(table), quick=False) for called, table in tables.items()}
+    files |= {out / f"{called}.png": content for called, content in figures.items()}
+    write_json(out / "results.json", told)
+    for file, content in files.items():
+        write_atomic(file, content)
+    return [out / "results.json", *files]
+
+
+def _as_rows(table: Table) -> list[dict[str, Any]]:
+    return [dict(zip(table.header, row, strict=True)) for row in table.rows]
+
+
 def as_json(name: str, title: str, results: Results, report: Report, command: str) -> dict[str, Any]:
     """Return all that is known of an experiment as JSON values, what is not known as None."""
     minutes = [record.minutes for record in results.records if record.minutes is not None]
