@@ -87,7 +87,8 @@ def test_the_manual_tree_scores_as_a_frozen_run_of_hiertrain(hiertrain, common, 
     assert found[0] > 0.5  # it has learnt something
 
 
-def test_random_trees_change_with_the_seed_and_found_ones_do_not(world, ablation):
+@pytest.mark.usefixtures("ablation")
+def test_random_trees_change_with_the_seed_and_found_ones_do_not(world):
     manual = Hierarchy.load(world / "h.json")
     features = make_features(np.random.default_rng(0).normal(size=(24, 5)), np.arange(24) % 6, NAMES)
     trees = {
