@@ -20,6 +20,7 @@ EXTRAS = {
     **dict.fromkeys(("torch", "torchvision", "safetensors", "filelock", "tomli_w"), "train"),
     "matplotlib": "plot",
     "statsmodels": "study",
+    **dict.fromkeys(("fastapi", "uvicorn", "starlette", "multipart"), "serve"),
     "tensorboard": "tensorboard",
     "timm": "timm",
     **dict.fromkeys(("openpyxl", "pyarrow"), "tables"),
