@@ -21,7 +21,7 @@ from trainer.training.checks import check_weights
 
 SIZES: Final = {"table3": 448}  # pixels per side, where the paper's are not 224
 QUICK: Final[Mapping[str, Any]] = {  # settings of a scaled-down version: small networks from nothing, small pictures
-    "backbone": "shufflenet_v2_x0_5", "weights": "none", "image_size": 64, "batch_size": 16, "epochs": 4,
+    "backbone": "shufflenet_v2_x0_5", "weights": "none", "image_size": 64, "batch_size": 36, "epochs": 3,
     "learning_rate": 0.02, "backbone_learning_rate": 0.02,
 }  # fmt: skip
 QUICK_SEEDS: Final = {"table3": 1, "fig5": 1}  # others: 2

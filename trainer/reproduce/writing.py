@@ -198,8 +198,8 @@ def verdict_table(verdicts: Sequence[Verdict]) -> Table:
     header = ("the paper says", "put to", "difference", "over seeds", "over images", "seeds", "here it", "in the paper")
     notes = (
         "Differences in points; intervals of 95 %: over seeds by a paired t test, over test images by the paired "
-        "bootstrap (of maps, by a normal distribution). A claim holds, or does not, where all known intervals lie on one side of zero; of one seed that "
-        "says something of these two networks alone.",
+        "bootstrap (of maps, by a normal distribution). A claim holds, or does not, where all known intervals lie on "
+        "one side of zero; of one seed that says something of these two networks alone.",
     )
     return Table("What the runs say of the paper's claims", header, tuple(rows), notes, (0, 1, 6), tuple(ends))
 
