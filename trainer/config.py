@@ -83,6 +83,9 @@ class Config:
     label_smoothing: Annotated[
         float, _float("Share of a target that all labels have alike, such as 0.1.", 0.0, 0.9)
     ] = 0.0
+    level_weights: (
+        Annotated[str, _text("Weights of the levels' losses, coarsest first, such as 1,0.5,1. [1 each]")] | None
+    ) = None
 
     epochs: Annotated[int, _int("Passes over the training images.", 1)] = 100
     batch_size: Annotated[int, _int("Images per step of the optimiser, over all processes.", 2)] = 64

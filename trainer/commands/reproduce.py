@@ -1,23 +1,194 @@
-"""``hiertrain reproduce``: experiments of the paper."""
+"""``hiertrain reproduce``: tables and figures of the paper, and experiments around them."""
 
 from __future__ import annotations
 
 import json
-from collections.abc import Callable
+import shlex
+from collections.abc import Callable, Sequence
 from pathlib import Path
 from typing import Any
 
 import click
+from click.core import ParameterSource
 
+from taxonomy import HiertaxError
 from trainer.commands.flags import command_reporter
-from trainer.commands.options import option, options
-from trainer.commands.parameters import FILE, IMAGE_OPTIONS, JSON, check_places
-from trainer.config import Config
+from trainer.commands.options import Decorator, Sectioned, option, options
+from trainer.commands.parameters import FILE, IMAGE_OPTIONS, JSON, RUN, check_places, given
+from trainer.commands.train import take_from_file, take_from_recipe
+from trainer.config import HEAD_METHODS, METHODS, Config
+from trainer.recipes import RECIPES
+
+OWN = ("hierarchy", "data", "method", "method_options", "seed", "level_weights", "tensorboard")  # of runs, or of no use
+SETTINGS = tuple(name for name in Config.__dataclass_fields__ if name not in OWN)
 
 
-@click.group()
+@click.group(cls=Sectioned)
 def reproduce() -> None:
-    """Repeat an experiment of the paper on images that you have."""
+    """Repeat a table or figure of the paper on images that you have."""
+
+
+def _trained(seeds: int, methods: Sequence[str] = (), *, frozen: bool = False) -> Decorator:
+    """Give a command the options of an experiment that trains."""
+    rows = click.option("--method", multiple=True, type=click.Choice(methods), help="A row; several for several. [all]")
+    decorators: list[Decorator] = [
+        click.option(
+            "--hierarchy", multiple=True, type=FILE,
+            help="Hierarchy file of a dataset; several for several. [those of the paper's datasets in --data]",
+        ),
+        click.option(
+            "--data", multiple=True, envvar="HIERTAX_DATA", show_envvar=True,
+            help="Folder of the dataset of each --hierarchy, in their order, or one with all of them.",
+        ),
+        *([rows] if methods else []),
+        click.option(
+            "--seeds", type=click.IntRange(1), default=seeds, show_default=True, help="How many seeds, from 0."
+        ),
+        click.option(
+            "--jobs", type=click.IntRange(1), default=1, show_default=True,
+            help="Runs at a time, each in a process of its own, over all GPUs.",
+        ),
+        click.option("--quick", is_flag=True, help="A scaled-down version on drawn birds, in minutes on a CPU."),
+        click.option(
+            "--out", type=click.Path(file_okay=False, path_type=Path), help="Folder of runs and results. [runs/NAME]"
+        ),
+        JSON,
+        click.option(
+            "--config", type=FILE, is_eager=True, expose_value=False, callback=take_from_file,
+            help="Settings from a TOML file; options given beside it win.",
+        ),
+        click.option(
+            "--recipe", type=click.Choice(RECIPES), is_eager=True, expose_value=False, callback=take_from_recipe,
+            help="Settings that go together. [paper]",
+        ),
+        *(option(name, **({"default": True} if frozen and name == "freeze_backbone" else {})) for name in SETTINGS),
+        click.pass_context,
+    ]  # fmt: skip
+
+    def decorate(command: Callable[..., None]) -> Callable[..., None]:
+        for decorator in reversed(decorators):
+            command = decorator(command)
+        return command
+
+    return decorate
+
+
+def _carry_out(ctx: click.Context, name: str, asked: dict[str, Any]) -> None:
+    """Carry out an experiment with the options of its command, and tell what it came to."""
+    hierarchies, data, quick, out = asked["hierarchy"], asked["data"], asked["quick"], asked["out"]
+    if quick and (hierarchies or ctx.get_parameter_source("data") is ParameterSource.COMMANDLINE):
+        raise click.UsageError("--quick draws its own images; leave out --hierarchy and --data.", ctx)
+    settings = {setting: asked[setting] for setting in SETTINGS if setting in _settled(ctx)}
+    settings |= {"freeze_backbone": asked["freeze_backbone"]}
+    from trainer.reproduce.start import QUICK_SEEDS, Asked, failures, reproduce
+
+    reporter = command_reporter()
+    out = out or Path("runs") / (f"{name}-quick" if quick else name)
+    seeds = QUICK_SEEDS.get(name, 2) if quick and not given(ctx, ["seeds"]) else asked["seeds"]
+    wanted = Asked(
+        hierarchies, () if quick else data, settings, seeds, asked.get("method", ()), out, asked["jobs"], quick
+    )
+    results, report, files = reproduce(name, wanted, _typed(ctx, name), reporter)
+    if asked["as_json"]:
+        click.echo((out / "results.json").read_text(encoding="utf-8"), nl=False)
+    else:
+        _show(report, results)
+    reporter.say(f"written: {', '.join(str(file) for file in files)}")
+    if results.missing:
+        told = failures(results.missing)
+        more = f"; {len(told) - 1} more are missing, see {out / name}.md" if len(told) > 1 else ""
+        raise HiertaxError(f"{told[0]}{more}")
+
+
+def _settled(ctx: click.Context) -> set[str]:
+    """Return the settings that the command line, a file or a recipe gives."""
+    return given(ctx, SETTINGS) | ((ctx.default_map or {}).keys() & set(SETTINGS))
+
+
+def _show(report: Any, results: Any) -> None:
+    from trainer.reproduce.tables import to_rich
+    from trainer.reproduce.writing import marked, verdict_table
+    from trainer.runtime.progress import print_table
+
+    tables = [*report.tables.values(), *([verdict_table(report.verdicts)] if report.verdicts else [])]
+    for table in tables:
+        print_table(to_rich(marked(table, quick=results.setup.quick)))
+    for note in report.notes:
+        click.echo(f"* {note}")
+
+
+def _typed(ctx: click.Context, name: str) -> str:
+    """Return the command line as it may be typed again, folders and files by their names alone."""
+    words = ["hiertrain", "reproduce", name]
+    for param in ctx.command.params:
+        if ctx.get_parameter_source(param.name or "") is not ParameterSource.COMMANDLINE or param.name in (
+            "out",
+            "jobs",
+        ):
+            continue
+        value = ctx.params.get(param.name or "", param)
+        values = value if isinstance(value, tuple) else (value,)
+        for each in values:
+            negated = each is False and getattr(param, "secondary_opts", [])
+            flag = param.secondary_opts[0] if negated else param.opts[0]
+            words += [flag] if isinstance(each, bool) else [flag, _name(each)]
+    return shlex.join(words)
+
+
+def _name(value: Any) -> str:
+    text = str(value)
+    return Path(text).name if "/" in text and Path(text).is_absolute() else text
+
+
+@reproduce.command("table2")
+@_trained(3, ("vanilla_single", "vanilla_multi", "ours_single", "ours", "ours_mc", "ours_nts", "ours_pmg"))
+def table2(ctx: click.Context, /, **asked: Any) -> None:
+    """Compare the methods at every level (Table 2).
+
+    Whole networks at 224 px, 3 seeds, the recipe of the paper, unless told otherwise. Runs are folders in OUT/runs:
+    what is there is taken or gone on with. Tables, figures and results.json are written to OUT.
+
+    \b
+    Example:
+      hiertrain reproduce table2 --quick
+      hiertrain reproduce table2 --data datasets --jobs 4
+      hiertrain reproduce table2 --hierarchy hierarchies/cub_wiki.json --data CUB_200_2011 --method ours
+    """
+    _carry_out(ctx, "table2", asked)
+
+
+@reproduce.command("table3")
+@_trained(3, (*METHODS, "ours_hc", "ours_dft"))
+def table3(ctx: click.Context, /, **asked: Any) -> None:
+    """Compare methods at the finest level alone (Table 3).
+
+    As table2, at 448 px, and beside methods of one label. ours_hc and ours_dft are Ours on trees that are found in
+    features of the training images. Rows: ft, nts, mc, pmg, ours, ours_pmg, ours_hc, ours_dft, or those that --method
+    names; what the paper quotes of others is shown beside.
+
+    \b
+    Example:
+      hiertrain reproduce table3 --quick
+      hiertrain reproduce table3 --data datasets --accumulate 4
+    """
+    _carry_out(ctx, "table3", asked)
+
+
+@reproduce.command("fig4")
+@_trained(3)
+def fig4(ctx: click.Context, /, **asked: Any) -> None:
+    """Sweep the weights of two levels that are learned together (Fig. 4).
+
+    Vanilla_single learns the two coarsest levels, the loss of the coarse weighted by alpha, of the fine by beta. One is
+    1, the other goes from 0 to 1: 11 runs for each seed. With --freeze-backbone heads alone are trained on features
+    that all runs share, in minutes.
+
+    \b
+    Example:
+      hiertrain reproduce fig4 --quick
+      hiertrain reproduce fig4 --data datasets --freeze-backbone --seeds 5
+    """
+    _carry_out(ctx, "fig4", asked)
 
 
 def _on_frozen_features(command: Callable[..., None]) -> Callable[..., None]:
@@ -35,62 +206,69 @@ def _on_frozen_features(command: Callable[..., None]) -> Callable[..., None]:
     return command
 
 
-@reproduce.command("methods")
-@_on_frozen_features
-@click.option(
-    "--runs", type=click.Path(file_okay=False, path_type=Path),
-    help="Train whole networks instead, as runs METHOD-SEED in this folder; what is there already is used.",
-)  # fmt: skip
-@options("precision", "compile")
-def methods(hierarchy: Path, seeds: int, out: Path | None, as_json: bool, runs: Path | None, **settings: Any) -> None:
-    """Compare the four methods on one hierarchy.
+@reproduce.command("fig5")
+@_trained(1, ("vanilla_single", "vanilla_multi", "ours_single", "ours", "ours_mc"))
+def fig5(ctx: click.Context, /, **asked: Any) -> None:
+    """Show where the heads of methods look, level by level (Fig. 5).
 
-    All else is the same. Without --runs the backbone is frozen: on frozen features the methods hardly differ. Every
-    method is scored twice, each head answering for itself (as in the paper) and along one consistent path (as
-    `hiertrain predict` answers). Mean ± standard deviation over seeds, in percent.
+    Trains Vanilla_single and Ours, or the methods that --method names, draws maps of some test images, and measures how
+    large the maps of each level are and how far those of two levels overlap.
+
+    \b
+    Example:
+      hiertrain reproduce fig5 --quick
+      hiertrain reproduce fig5 --hierarchy hierarchies/cub_wiki.json --data CUB_200_2011
+    """
+    _carry_out(ctx, "fig5", asked)
+
+
+@reproduce.command("tsne")
+@_trained(1)
+def tsne(ctx: click.Context, /, **asked: Any) -> None:
+    """Lay out features that were learned under weights of two levels (the panels around Fig. 4).
+
+    Three trainings, in two ways: t-SNE of f, and a feature of two units drawn as it is. Beside the pictures it says in
+    numbers how well the features tell labels apart.
+
+    \b
+    Example:
+      hiertrain reproduce tsne --quick
+      hiertrain reproduce tsne --hierarchy hierarchies/cub_wiki.json --data CUB_200_2011 --seeds 3
+    """
+    _carry_out(ctx, "tsne", asked)
+
+
+@reproduce.command("methods")
+@_trained(3, HEAD_METHODS, frozen=True)
+def methods(ctx: click.Context, /, **asked: Any) -> None:
+    """Compare the four methods that differ by their heads alone.
+
+    All else is the same. The backbone is frozen unless --no-freeze-backbone is given, and on frozen features the
+    methods hardly differ. Every method is scored twice, each head answering for itself (as in the paper) and along one
+    consistent path (as `hiertrain predict` answers).
 
     \b
     Example:
       hiertrain reproduce methods --hierarchy hierarchies/cub_wiki.json --data CUB_200_2011
-      hiertrain reproduce methods --hierarchy hierarchies/cub_wiki.json --data CUB_200_2011 --runs runs/methods
+      hiertrain reproduce methods --hierarchy hierarchies/cub_wiki.json --data CUB_200_2011 --no-freeze-backbone
     """
-    check_places()
-    from trainer.reproduce import methods as experiment
-
-    _run_experiment(experiment, Config(hierarchy=str(hierarchy), **settings), seeds, out, as_json, runs=runs)
-
-
-def _run_experiment(experiment: Any, config: Config, seeds: int, out: Path | None, as_json: bool, **more: Any) -> None:
-    from taxonomy.files import write_json
-    from trainer.runtime.progress import print_table
-
-    result = experiment.run(config, seeds, command_reporter(), **more)
-    if as_json:
-        click.echo(json.dumps(result, indent=2, ensure_ascii=False))
-    else:
-        print_table(experiment.result_table(result))
-    if out is not None:
-        write_json(out, result)
+    _carry_out(ctx, "methods", asked)
 
 
 @reproduce.command("hierarchy-ablation")
-@_on_frozen_features
-def hierarchy_ablation(hierarchy: Path, seeds: int, out: Path | None, as_json: bool, **settings: Any) -> None:
+@_trained(3, frozen=True)
+def hierarchy_ablation(ctx: click.Context, /, **asked: Any) -> None:
     """Compare what hierarchies of different origin are worth.
 
-    Trains on the manual tree, on trees found in deep features of the training images (hc, dft), on random trees
-    of the same shape and on the finest labels alone (flat). Backbone frozen, all else the same. Accuracies are
-    mean ± standard deviation over seeds, in percent; (majority) is what always guessing the commonest label
-    scores; ARI compares a level with the manual one.
+    Trains Ours on the manual tree, on trees found in deep features of the training images (hc, dft), on random trees
+    of the same shape and on the finest labels alone (flat). All else is the same; the backbone is frozen unless
+    --no-freeze-backbone is given.
 
     \b
     Example:
       hiertrain reproduce hierarchy-ablation --hierarchy hierarchies/cub_wiki.json --data CUB_200_2011
     """
-    check_places()
-    from trainer.reproduce import hierarchy_ablation as experiment
-
-    _run_experiment(experiment, Config(hierarchy=str(hierarchy), freeze_backbone=True, **settings), seeds, out, as_json)
+    _carry_out(ctx, "hierarchy-ablation", asked)
 
 
 @reproduce.command("partial-labels")
@@ -110,6 +288,131 @@ def partial_labels(hierarchy: Path, seeds: int, out: Path | None, as_json: bool,
       hiertrain reproduce partial-labels --hierarchy hierarchies/cub_wiki.json --data CUB_200_2011
     """
     check_places()
-    from trainer.reproduce import partial_labels as experiment
+    from taxonomy.files import write_json
+    from trainer.reproduce.partial_labels import result_table, run
+    from trainer.runtime.progress import print_table
 
-    _run_experiment(experiment, Config(hierarchy=str(hierarchy), freeze_backbone=True, **settings), seeds, out, as_json)
+    result = run(Config(hierarchy=str(hierarchy), freeze_backbone=True, **settings), seeds, command_reporter())
+    if as_json:
+        click.echo(json.dumps(result, indent=2, ensure_ascii=False))
+    else:
+        print_table(result_table(result))
+    if out is not None:
+        write_json(out, result)
+
+
+def _of_people(command: Callable[..., None]) -> Callable[..., None]:
+    """Give a command the options of a table of the human study."""
+    decorators = (
+        click.option("--responses", type=FILE, help="Responses of a study of your own, to be shown beside."),
+        click.option("--hierarchy", type=FILE, help="With --responses: the hierarchy that they are of."),
+        click.option("--plan", type=FILE, help="With --responses: the plan of the study."),
+        click.option("--out", type=click.Path(file_okay=False, path_type=Path), help="Folder to write to."),
+        JSON,
+        click.pass_context,
+    )
+    for decorate in reversed(decorators):
+        command = decorate(command)
+    return command
+
+
+def _show_people(
+    ctx: click.Context, name: str, responses: Path | None, hierarchy: Path | None, plan: Path | None, out: Path | None,
+    as_json: bool,
+) -> None:  # fmt: skip
+    if responses is not None and hierarchy is None:
+        raise click.UsageError("name the --hierarchy that the --responses are of.", ctx)
+    if responses is None and (hierarchy or plan):
+        raise click.UsageError("--hierarchy and --plan are for --responses; give these too.", ctx)
+    from trainer.reproduce import human
+    from trainer.reproduce.tables import to_rich
+    from trainer.reproduce.writing import write_tables
+    from trainer.runtime.progress import print_table
+
+    analysis = None if responses is None or hierarchy is None else human.analysed(responses, hierarchy, plan)
+    tables, command = human.tables(name, analysis), _typed(ctx, name)
+    told = human.as_json(name, tables, analysis, command)
+    if as_json:
+        click.echo(json.dumps(told, indent=2, ensure_ascii=False))
+    else:
+        for table in tables.values():
+            print_table(to_rich(table))
+        for note in human.NOTES:
+            click.echo(f"* {note}")
+    if out is not None:
+        files = write_tables(out, name, human.TITLES[name], tables, human.figures(analysis), human.NOTES, told)
+        command_reporter().say(f"written: {', '.join(map(str, files))}")
+
+
+@reproduce.command("table1")
+@_of_people
+def table1(ctx: click.Context, /, **asked: Any) -> None:
+    """Show which label people choose (Table 1), as published, and of a study of your own beside.
+
+    \b
+    Example:
+      hiertrain reproduce table1
+      hiertrain reproduce table1 --responses responses.jsonl --hierarchy hierarchies/cub_wiki.json --out table1
+    """
+    _show_people(ctx, "table1", **asked)
+
+
+@reproduce.command("fig2")
+@_of_people
+def fig2(ctx: click.Context, /, **asked: Any) -> None:
+    """Show who wants more than one label (Fig. 2), as published, and of a study of your own beside.
+
+    \b
+    Example:
+      hiertrain reproduce fig2
+      hiertrain reproduce fig2 --responses responses.jsonl --hierarchy hierarchies/cub_wiki.json --out fig2
+    """
+    _show_people(ctx, "fig2", **asked)
+
+
+@reproduce.command("curves")
+@click.argument("run", type=RUN)
+@click.option(
+    "--published",
+    "dataset",
+    required=True,
+    type=click.Choice(["cub", "aircraft", "cars"]),
+    help="Which of the authors' runs to draw it over.",
+)
+@click.option(
+    "--out",
+    type=click.Path(file_okay=False, path_type=Path),
+    default=Path("curves"),
+    show_default=True,
+    help="Folder to write to.",
+)
+@JSON
+@click.pass_context
+def curves(ctx: click.Context, /, run: Path, dataset: str, out: Path, as_json: bool) -> None:
+    """Draw a run's learning curve over that of the authors' own run.
+
+    The authors published a log of one run for each dataset with their code.
+
+    \b
+    Example:
+      hiertrain reproduce curves runs/cub_wiki-ours-0 --published cub
+    """
+    check_places()
+    from trainer.reproduce.curves import NOTES, curves_figure, curves_table, paired
+    from trainer.reproduce.tables import to_rich
+    from trainer.reproduce.writing import write_tables
+    from trainer.runtime.progress import print_table
+
+    found = paired(run, dataset)
+    table = curves_table(run, dataset, found)
+    told = {
+        "experiment": "curves", "run": run.name, "published": dataset, "command": _typed(ctx, "curves"),
+        "levels": {name: {"ours": ours, "authors": theirs} for name, ours, theirs in found}, "notes": list(NOTES),
+    }  # fmt: skip
+    picture = {"curves": curves_figure(run, dataset, found)}
+    files = write_tables(out, "curves", "A run over the authors' own", {"curves": table}, picture, (), told)
+    if as_json:
+        click.echo(json.dumps(told, indent=2, ensure_ascii=False))
+    else:
+        print_table(to_rich(table))
+    command_reporter().say(f"written: {', '.join(map(str, files))}")

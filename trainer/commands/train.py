@@ -15,13 +15,13 @@ from trainer.config import RESUMABLE, Config, read_settings
 from trainer.recipes import RECIPES, read_recipe
 
 
-def _take_from_file(ctx: click.Context, _param: click.Parameter, file: Path | None) -> None:
+def take_from_file(ctx: click.Context, _param: click.Parameter, file: Path | None) -> None:
     """Let a file set what the command line leaves open."""
     if file is not None:
         ctx.default_map = {**(ctx.default_map or {}), **read_settings(file)}
 
 
-def _take_from_recipe(ctx: click.Context, _param: click.Parameter, name: str | None) -> None:
+def take_from_recipe(ctx: click.Context, _param: click.Parameter, name: str | None) -> None:
     """Let a recipe set what neither the command line nor a file does."""
     if name is not None:
         ctx.default_map = {**read_recipe(name), **(ctx.default_map or {})}
@@ -30,11 +30,11 @@ def _take_from_recipe(ctx: click.Context, _param: click.Parameter, name: str | N
 @click.group(cls=Sectioned, invoke_without_command=True)
 @click.version_option(package_name="hiertax")
 @click.option(
-    "--config", type=FILE, is_eager=True, expose_value=False, callback=_take_from_file,
+    "--config", type=FILE, is_eager=True, expose_value=False, callback=take_from_file,
     help="Settings from a TOML file, such as the config.toml of a run; options given beside it win.",
 )  # fmt: skip
 @click.option(
-    "--recipe", type=click.Choice(RECIPES), is_eager=True, expose_value=False, callback=_take_from_recipe,
+    "--recipe", type=click.Choice(RECIPES), is_eager=True, expose_value=False, callback=take_from_recipe,
     help="Settings that go together, a file of the package; a file or options given beside it win. [paper]",
 )  # fmt: skip
 @option("hierarchy", type=FILE)

@@ -6,7 +6,7 @@ import warnings
 from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
-from typing import TYPE_CHECKING, Final
+from typing import TYPE_CHECKING, Final, NamedTuple
 
 import numpy as np
 import torch
@@ -169,6 +169,43 @@ def feature_plane(
     HiertaxError
         As that, and as `plane_of`.
     """
+    seen = features_of_test_images(
+        predictor, data=data, limit_per_class=limit_per_class, skip_bad_images=skip_bad_images, cache=cache,
+        workers=workers, reporter=reporter,
+    )  # fmt: skip
+    levels = predictor.hierarchy.levels
+    return FeaturePlane(
+        predictor.run, tuple(level.name for level in levels), tuple(tuple(level.labels) for level in levels),
+        seen.images, seen.truth,
+        plane_of(seen.features), silhouettes(seen.features, seen.truth), neighbour_accuracy(seen.features, seen.truth),
+    )  # fmt: skip
+
+
+class SeenFeatures(NamedTuple):
+    """What heads stand on, of the test images of a run: features ``[N, D]``, labels ``[N, K]``, and their paths."""
+
+    features: NDArray[np.float32]
+    truth: NDArray[np.int64]
+    images: tuple[str, ...]
+
+
+def features_of_test_images(
+    predictor: Predictor, *, data: str | Path | None = None, limit_per_class: int | None = None,
+    skip_bad_images: bool | None = None, cache: str = "auto", workers: int | None = None,
+    reporter: Reporter | bool | None = None,
+) -> SeenFeatures:  # fmt: skip
+    """Return the features of a run's test images.
+
+    Parameters
+    ----------
+    data, limit_per_class, skip_bad_images, cache, workers, reporter
+        As of `trainer.explanation.test_set.explain_test_set`.
+
+    Raises
+    ------
+    HiertaxError
+        As that; and if there are more images than t-SNE can show.
+    """
     teller = reporter_of(reporter)
     config, task = run_dataset(
         predictor, teller, data=data, skip_bad_images=skip_bad_images, cache=cache, workers=workers
@@ -182,13 +219,8 @@ def feature_plane(
         for pixels in inputs.batches(rows, predictor.compute.device):
             parts.append(heads_features(predictor, pixels))
             advance(len(pixels))
-    features, truth = torch.cat(parts).numpy(), task.paths[chosen.labels[kept]]
-    levels = predictor.hierarchy.levels
-    return FeaturePlane(
-        predictor.run, tuple(level.name for level in levels), tuple(tuple(level.labels) for level in levels),
-        tuple(str(chosen.paths[i]) for i in kept), truth,
-        plane_of(features), silhouettes(features, truth), neighbour_accuracy(features, truth),
-    )  # fmt: skip
+    names = tuple(str(chosen.paths[i]) for i in kept)
+    return SeenFeatures(torch.cat(parts).numpy(), task.paths[chosen.labels[kept]], names)
 
 
 def save_plane(plane: FeaturePlane, out: Path) -> None:

@@ -39,10 +39,19 @@ def split_widths(width: int, parts: int) -> list[int]:
 
 
 class Neck(nn.Sequential):
-    """Pooled features ``[B, in]`` to f ``[B, width]``: batch norm, linear, batch norm, ELU."""
+    """Pooled features ``[B, in]`` to f ``[B, width]``: batch norm, linear, batch norm, ELU.
 
-    def __init__(self, in_features: int, width: int) -> None:
-        super().__init__(nn.BatchNorm1d(in_features), nn.Linear(in_features, width), nn.BatchNorm1d(width), nn.ELU())
+    Parameters
+    ----------
+    bottleneck
+        Where given, a linear layer follows to so many units, ``[B, bottleneck]``, and these are what heads read.
+    """
+
+    def __init__(self, in_features: int, width: int, bottleneck: int | None = None) -> None:
+        narrow = [] if bottleneck is None else [nn.Linear(width, bottleneck)]
+        super().__init__(
+            nn.BatchNorm1d(in_features), nn.Linear(in_features, width), nn.BatchNorm1d(width), nn.ELU(), *narrow
+        )
 
 
 class SharedHeads(nn.Module):

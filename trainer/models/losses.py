@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Sequence
+from math import inf
 from typing import Final, NamedTuple
 
 import numpy as np
@@ -10,7 +11,7 @@ import torch
 from torch import Tensor
 from torch.nn.functional import cross_entropy
 
-from taxonomy import Hierarchy
+from taxonomy import Hierarchy, HiertaxError
 
 UNKNOWN = -1
 
@@ -31,11 +32,15 @@ class Objective(NamedTuple):
     priors
         float32 ``[C_k]`` for each level: what is added to its logits, by which commoner labels need less of their own
         (Menon et al. 2021); None for nothing.
+    weights
+        What the loss of each level counts, ``[K]``; None for 1 each. One of weight 0 is not computed, so that its head
+        sends no gradient.
     """
 
     ancestors: Ancestors | None = None
     smoothing: float = 0.0
     priors: tuple[Tensor, ...] | None = None
+    weights: tuple[float, ...] | None = None
 
 
 PLAIN: Final = Objective()
@@ -45,7 +50,7 @@ def multi_level_loss(
     logits: list[Tensor], targets: Tensor, share: Tensor | None = None, objective: Objective = PLAIN,
     *, finest_only: bool = False,
 ) -> Tensor:  # fmt: skip
-    """Return the sum over levels of the loss, mean over the images, weights 1 (the paper, section 4; docs/methods.md).
+    """Return the sum over levels of the loss, mean over the images (the paper, section 4; docs/methods.md).
 
     The loss of an image at a level is the cross-entropy. Where its label is unknown there it is zero; or, where the
     objective has ancestors, how unlikely the head finds the taxon above that is known. A level of which nothing is
@@ -63,17 +68,20 @@ def multi_level_loss(
     objective
         What is asked beside.
     finest_only
-        Whether to leave out all levels but the finest.
+        Whether to leave out all levels but the finest, which then has no weight.
     """
-    levels = range(len(logits))[-1 if finest_only else 0 :]
+    weights = (1.0,) * len(logits) if objective.weights is None or finest_only else objective.weights
+    levels = [k for k in range(len(logits))[-1 if finest_only else 0 :] if weights[k]]
     if objective.priors is not None:
         logits = [level + prior for level, prior in zip(logits, objective.priors, strict=True)]
     if share is None:
-        sums = [_loss(logits, targets, k, objective, "sum") for k in levels]
+        sums = [weights[k] * _loss(logits, targets, k, objective, "sum") for k in levels]
         return (torch.stack(sums) / len(targets)).sum()
     own = [_loss(logits, targets, k, objective, "none") for k in levels]
     partners = [_loss(logits, targets.flip(0), k, objective, "none") for k in levels]
-    mixed = [share * one + (1 - share) * other for one, other in zip(own, partners, strict=True)]
+    mixed = [
+        weights[k] * (share * one + (1 - share) * other) for k, one, other in zip(levels, own, partners, strict=True)
+    ]
     return torch.stack(mixed).mean(dim=1).sum()
 
 
@@ -114,6 +122,25 @@ def marginal_loss(logits: Tensor, targets: Tensor, ancestors: Tensor) -> Tensor:
     inside = settled | (ancestors.index_select(0, at) == targets.gather(1, at[:, None]))  # [B, C]
     scores = logits.float().masked_fill(settled, 0.0)  # so that no rounding of a gradient comes from there
     return scores.logsumexp(1) - scores.masked_fill(~inside, -torch.inf).logsumexp(1)
+
+
+def read_level_weights(text: str, depth: int) -> tuple[float, ...]:
+    """Read the weights of the levels' losses, such as ``1,0.5,1``.
+
+    Raises
+    ------
+    HiertaxError
+        If they are not as many numbers of 0 or more as there are levels, one of them above 0.
+    """
+    try:
+        weights = tuple(float(each) for each in text.split(","))
+    except ValueError:
+        weights = ()
+    if len(weights) != depth or not all(0 <= each < inf for each in weights) or not any(weights):
+        raise HiertaxError(
+            f"`level_weights` {text}: give {depth} numbers of 0 or more, by commas, one for each level, one above 0"
+        )
+    return weights
 
 
 def ancestors_of(hierarchy: Hierarchy, device: torch.device) -> Ancestors:

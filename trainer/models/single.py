@@ -55,8 +55,15 @@ class SingleNetwork(Network):
         return self.classifier.finest_head()
 
 
-def build_classifier(heads: MakeHeads, in_features: int, sizes: Sequence[int], options: NeckOptions) -> Classifier:
+def build_classifier(
+    heads: MakeHeads, in_features: int, sizes: Sequence[int], options: NeckOptions, *, bottleneck: int | None = None
+) -> Classifier:
     """Build neck and heads over pooled features ``[B, in_features]``.
+
+    Parameters
+    ----------
+    bottleneck
+        As of `Neck`.
 
     Raises
     ------
@@ -66,7 +73,7 @@ def build_classifier(heads: MakeHeads, in_features: int, sizes: Sequence[int], o
     width = options.width or (MANY_LABELS_WIDTH if len(sizes) > 1 else ONE_LABEL_WIDTH)
     if width < len(sizes):
         raise HiertaxError(f"`method_options` width {width}: too few units for {len(sizes)} levels; give more")
-    return Classifier(Neck(in_features, width), heads(width, sizes))
+    return Classifier(Neck(in_features, width, bottleneck), heads(bottleneck or width, sizes))
 
 
 def build_finest_classifier(in_features: int, levels: Levels, options: NeckOptions) -> Classifier:

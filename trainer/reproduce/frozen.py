@@ -21,7 +21,7 @@ from trainer.inference.features import check_image_size, features_of
 from trainer.inference.forward import predict_logits
 from trainer.models.backbones import build_backbone
 from trainer.models.backbones.pooling import global_average_pool, global_max_pool
-from trainer.models.methods import network_of
+from trainer.models.methods import Network, network_of
 from trainer.runtime.device import Compute, choose
 from trainer.runtime.progress import Reporter
 from trainer.training.epoch import check_loss, diverged, plan_epoch, seed_from, train_epoch
@@ -56,17 +56,29 @@ def look(
     classes_only
         Whether to leave out images whose class is not known, which is said.
     """
-    torch.manual_seed(config.seed)
-    backbone = build_backbone(config.backbone, config.weights, image_size=config.image_size)
-    check_image_size(BothPoolings(backbone), config)
-    compute = choose(config)
-    network = compute.place(BothPoolings(backbone))
+    network, compute = _backbone(config)
     training, scored = task.dataset.train.limit_per_class(config.limit_per_class), task.dataset.test
     if classes_only:
         training, scored = (with_known_class(split, task.dataset, reporter) for split in (training, scored))
     splits = ((training, "training"), (scored, "test"))
     train, test = (_see(split, what, network, config, compute, reporter) for split, what in splits)
     return train, test
+
+
+def training_features(config: Config, task: LabelledDataset, reporter: Reporter) -> tuple[Tensor, IntArray]:
+    """Return averages over the maps of a frozen backbone ``[N, W]``, of training images of known classes, and these."""
+    network, compute = _backbone(config)
+    split = with_known_class(task.dataset.train.limit_per_class(config.limit_per_class), task.dataset, reporter)
+    seen = _see(split, "training", network, config, compute, reporter)
+    return seen.average, seen.labels
+
+
+def _backbone(config: Config) -> tuple[BothPoolings, Compute]:
+    torch.manual_seed(config.seed)
+    backbone = build_backbone(config.backbone, config.weights, image_size=config.image_size)
+    check_image_size(BothPoolings(backbone), config)
+    compute = choose(config)
+    return compute.place(BothPoolings(backbone)), compute
 
 
 def _see(
@@ -78,14 +90,22 @@ def _see(
     return FrozenFeatures(average.clone(), maximum.clone(), split.labels[kept])
 
 
+@dataclass(frozen=True, eq=False)
+class TrainedHeads:
+    """A network over a frozen backbone, and its logits of the test images: K tensors ``[M, C_k]``, coarsest first."""
+
+    network: Network
+    logits: list[Tensor]
+
+
 def train_heads(
     config: Config,
     tree: Hierarchy,
     train: Samples,
     test: Tensor,
     advance: Callable[[int], None],
-) -> list[Tensor]:
-    """Train neck and heads as `hiertrain --freeze-backbone` does; return the logits of the test images.
+) -> TrainedHeads:
+    """Train neck and heads as `hiertrain --freeze-backbone` does.
 
     Parameters
     ----------
@@ -97,10 +117,6 @@ def train_heads(
         Max-pooled features ``[M, W]``.
     advance
         Called with the number of images after each step.
-
-    Returns
-    -------
-    K tensors ``[M, C_k]``, coarsest level first.
 
     Raises
     ------
@@ -121,7 +137,7 @@ def train_heads(
     logits = predict_logits(network, ArrayInputs(test), batch_size=config.batch_size, compute=compute)
     if not all(level.isfinite().all() for level in logits):
         raise HiertaxError(diverged(config.epochs - 1, "the logits are no numbers", "nothing is saved"))
-    return logits
+    return TrainedHeads(network, logits)
 
 
 def samples_of(seen: FrozenFeatures, targets: IntArray) -> Samples:

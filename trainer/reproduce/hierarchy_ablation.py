@@ -1,155 +1,144 @@
 """What the origin of the hierarchy is worth (the paper, section 6.2 and the end of its Table 3).
 
 The same network is trained on a manual hierarchy, on two found in features (docs/clustering.md), on a random one
-of the same shape and on the finest labels alone. The backbone is frozen, so one pass over the images serves all.
+of the same shape and on the finest labels alone: on a frozen backbone, so that one pass over the images serves all, or
+whole.
 """
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping
-from dataclasses import dataclass, replace
-from pathlib import Path
+from collections.abc import Mapping, Sequence
+from dataclasses import replace
 from statistics import mean
-from typing import Any
-
-from rich.box import SIMPLE
-from rich.table import Table
-from sklearn.metrics import adjusted_rand_score
+from typing import Any, Final
 
 from taxonomy import Hierarchy, HiertaxError
-from taxonomy.clustering.build import METHODS, Method, Settings, cluster, to_hierarchy
-from taxonomy.clustering.features import Features, make_features
-from taxonomy.hierarchy import IntArray
-from trainer.config import Config
-from trainer.data.labelled import LabelledDataset
-from trainer.evaluation.scores import Scores, score_logits
-from trainer.reproduce.frozen import FrozenFeatures, look, samples_of, train_heads
+from trainer.reproduce import table2
+from trainer.reproduce.cells import Cell, Source
+from trainer.reproduce.claims import Claim, Verdict, judge
+from trainer.reproduce.experiment import Report, Results, Setup
+from trainer.reproduce.records import HIERARCHY, Record
+from trainer.reproduce.rows import percent_points
 from trainer.reproduce.spread import mean_and_sd, spread
+from trainer.reproduce.tables import Table
+from trainer.reproduce.trees import FLAT, ORIGINS, Wanted, make_trees
 from trainer.runtime.progress import Reporter
 
-TREES = ("manual", *METHODS, "flat")
+TITLE: Final = "What the origin of the hierarchy is worth"
+MANUAL: Final = "manual"
+TREES: Final = (MANUAL, *ORIGINS)
 
 
-@dataclass(frozen=True)
-class Trial:
-    """What one training on a tree gave: the scores, and how much its upper levels agree with the manual ones (ARI)."""
-
-    scores: Scores
-    ari: list[float]
-
-
-def run(config: Config, seeds: int, reporter: Reporter) -> dict[str, Any]:
-    """Train on every tree with the seeds 0, 1, ... and return the scores as JSON values.
-
-    The trees are built from training images only; those found in features and the random ones have as many groups
-    per level as the manual one. Each seed has its own random tree.
+def cells(setup: Setup, reporter: Reporter) -> list[Cell]:
+    """Return a run on each tree, on each dataset, with each seed; trees are made first, a random one for each seed.
 
     Raises
     ------
     HiertaxError
-        If anything asked for is missing or does not fit.
+        If a hierarchy has one level only.
     """
-    manual_file = Hierarchy.load(config.hierarchy_file)
-    if manual_file.depth < 2:
-        raise HiertaxError(f"{config.hierarchy}: has one level only; the ablation varies what is above the finest")
-    task = LabelledDataset.prepare(config, manual_file, reporter)
-    train, test = look(config, task, reporter, classes_only=True)
-    features = make_features(train.average.cpu().numpy(), train.labels, task.dataset.classes)
-    trials = _train(config, seeds, task, train, test, features, reporter)
-    about = {"hierarchy": task.hierarchy.name, "train": len(train.labels), "test": len(test.labels), "seeds": seeds}
-    settings = {name: getattr(config, name) for name in ("backbone", "image_size", "epochs", "batch_size")}
-    results = {name: _summary(task.hierarchy, name, found) for name, found in trials.items()}
-    return {
-        **about,
-        "weights": Path(config.weights).name,
-        **settings,
-        "features_sha256": features.sha256,
-        "trees": results,
-    }
+    files = {source.key: _files(setup, source, reporter) for source in setup.sources}
+    found = []
+    for seed in range(setup.seeds):
+        for source in setup.sources:
+            for name in TREES:
+                config = table2.of(setup, source, seed=seed)
+                if name != MANUAL:
+                    config = replace(config, hierarchy=str(files[source.key][_wanted(name, seed)]))
+                found.append(Cell(source.key, name, config))
+    return found
 
 
-def _train(
-    config: Config, seeds: int, task: LabelledDataset, train: FrozenFeatures, test: FrozenFeatures, features: Features,
-    reporter: Reporter,
-) -> dict[str, list[Trial]]:  # fmt: skip
-    trials: dict[str, list[Trial]] = {name: [] for name in TREES}
-    with reporter.images("training", seeds * len(TREES) * config.epochs * len(train.labels)) as advance:
-        for seed in range(seeds):
-            for name, tree in _trees(task.hierarchy, features, seed):
-                paths = _paths(tree, task)
-                samples = samples_of(train, paths[train.labels])
-                logits = train_heads(replace(config, seed=seed), tree, samples, test.maximum, advance)
-                scores = score_logits(tree, paths[test.labels], logits)
-                trials[name].append(Trial(scores, _agreement(tree, task)))
-                finest = scores.heads.levels[-1]
-                reporter.say(f"seed {seed}, {name}: {finest.level} {100 * finest.accuracy:.2f} %")
-    return trials
+def _wanted(name: str, seed: int) -> Wanted:
+    return Wanted(name, seed if name == "random" else 0)
 
 
-def _trees(manual: Hierarchy, features: Features, seed: int) -> Iterator[tuple[str, Hierarchy]]:
-    """Yield the trees to learn; those found in features do not depend on the seed."""
-    yield "manual", manual
-    for method in METHODS:
-        yield method, _found(manual, features, method, seed if method == "random" else 0)
-    finest = manual.levels[-1]
-    yield (
-        "flat",
-        Hierarchy.from_lineages(
-            [[label] for label in finest.labels], [finest.name], classes=manual.classes, name="flat", root=manual.root
-        ),
-    )
+def _files(setup: Setup, source: Source, reporter: Reporter) -> Mapping[Wanted, Any]:
+    if Hierarchy.load(source.hierarchy).depth < 2:
+        raise HiertaxError(f"{source.hierarchy}: has one level only; the ablation varies what is above the finest")
+    wanted = dict.fromkeys(_wanted(name, seed) for name in ORIGINS for seed in range(setup.seeds))
+    return make_trees(wanted, source, setup.config, setup.out, reporter)
 
 
-def _found(manual: Hierarchy, features: Features, method: Method, seed: int) -> Hierarchy:
-    settings = Settings(method=method, levels=manual.depth, sizes="like", seed=seed)
-    found = cluster(features, settings, manual)
-    return to_hierarchy(features, settings, found, like=manual, command="hiertrain reproduce hierarchy-ablation")
+def report(results: Results) -> Report:
+    """Return the tables of all datasets, and what their runs say of the paper's claims."""
+    tables: dict[str, Table] = {}
+    numbers: list[dict[str, Any]] = []
+    verdicts: list[Verdict] = []
+    for source in results.setup.sources:
+        rows = results.rows(source)
+        if not rows:
+            continue
+        found = {name: _levels(results, source, records) for name, records in rows.items()}
+        tables[source.key] = _table(source, found, rows)
+        numbers += [
+            {"dataset": source.key, "row": name, "seeds": len(rows[name])} | _flat(level)
+            for name, levels in found.items()
+            for level in levels
+        ]
+        judged = [judge(claim, source.key, results.of(source), results.runs, {}) for claim in CLAIMS]
+        verdicts += [verdict for verdict in judged if verdict is not None]
+    return Report(tables, numbers, verdicts)
 
 
-def _paths(tree: Hierarchy, task: LabelledDataset) -> IntArray:
-    """Return the label of every class of the dataset at every level of a tree, ``[C, K]``, joined by name."""
-    return tree.paths[[tree.class_index[name] for name in task.dataset.classes]]
+_BEST: Final = "Manual hierarchies perform best"
+CLAIMS: Final = (
+    *(Claim(MANUAL, name, "finest", _BEST) for name in ("hc", "dft", "random")),
+    *(
+        Claim(name, FLAT, "finest", "The finest level benefits from levels above it, whatever the hierarchy")
+        for name in (MANUAL, "hc", "dft", "random")
+    ),
+)
 
 
-def _agreement(tree: Hierarchy, task: LabelledDataset) -> list[float]:
-    """Return the adjusted Rand index of each level above the finest and the manual one that it stands for."""
-    own, manual = _paths(tree, task), task.hierarchy.paths
-    return [float(adjusted_rand_score(a, b)) for a, b in zip(manual.T[:-1], own.T[:-1], strict=False)]
-
-
-def _summary(manual: Hierarchy, name: str, trials: list[Trial]) -> dict[str, Any]:
+def _levels(results: Results, source: Source, records: Sequence[Record]) -> list[dict[str, Any]]:
     """Return each level's accuracies over seeds; a level is called as the manual one it stands for."""
-    of_level = list(zip(*(trial.scores.heads.levels for trial in trials), strict=True))
+    manual = Hierarchy.load(source.hierarchy)
+    ari = [_agreement(Hierarchy.load(results.runs / each.name / HIERARCHY), manual) for each in records]
+    of_level = list(zip(*(each.levels for each in records), strict=True))
     names = [level.name for level in manual.levels[manual.depth - len(of_level) :]]
-    levels = [
+    own = records[0].row == MANUAL
+    return [
         {
-            "level": level if k == len(names) - 1 or name == "manual" else f"like {level}",
+            "level": level if k == len(names) - 1 or own else f"like {level}",
             "labels": of_level[k][0].labels,
-            **spread([scores.accuracy for scores in of_level[k]]),
-            "majority": mean(scores.majority for scores in of_level[k]),
-            "ari": mean(trial.ari[k] for trial in trials) if k < len(names) - 1 else None,
+            **spread([float("nan") if each.accuracy is None else each.accuracy for each in of_level[k]]),
+            "majority": of_level[k][0].majority,
+            "ari": mean(each[k] for each in ari) if k < len(names) - 1 else None,
         }
         for k, level in enumerate(names)
     ]
-    return {"levels": levels}
 
 
-def result_table(result: Mapping[str, Any]) -> Table:
-    """Lay the result out for a person, in percent; a found level stands under the manual one whose size it has."""
-    table = Table(box=SIMPLE)
-    table.add_column("tree")
-    trees: Mapping[str, Any] = result["trees"]
-    finest, *above = trees["manual"]["levels"][::-1]
-    table.add_column(finest["level"], justify="right")
-    for level in above[::-1]:
-        table.add_column(f"{level['level']} (majority)", justify="right")
-        table.add_column("ARI", justify="right")
-    for name, found in trees.items():
-        *coarse, leaf = found["levels"]
-        cells = [cell for level in coarse for cell in (_cell(level, majority=True), f"{level['ari']:.2f}")]
-        table.add_row(name, _cell(leaf), *cells)
-    return table
+def _agreement(tree: Hierarchy, manual: Hierarchy) -> list[float]:
+    """Return the adjusted Rand index of each level above the finest and the manual one that it stands for."""
+    from sklearn.metrics import adjusted_rand_score
+
+    alike = manual.restrict(tree.classes) if set(tree.classes) != set(manual.classes) else manual
+    own = tree.paths[[tree.class_index[name] for name in alike.classes]]
+    return [float(adjusted_rand_score(a, b)) for a, b in zip(alike.paths.T[:-1], own.T[:-1], strict=False)]
 
 
-def _cell(level: Mapping[str, Any], *, majority: bool = False) -> str:
-    return mean_and_sd(level) + (f" ({100 * level['majority']:.0f})" if majority else "")
+def _table(source: Source, found: Mapping[str, list[dict[str, Any]]], rows: Mapping[str, Sequence[Record]]) -> Table:
+    """Lay it out; a found level stands under the manual one whose size it has."""
+    manual = Hierarchy.load(source.hierarchy)
+    above = [level.name for level in manual.levels[:-1]]
+    header = ["tree", "seeds", manual.levels[-1].name]
+    for level in above:
+        header += [f"{level} (majority)", "ARI"]
+    lines = []
+    for name, levels in found.items():
+        *coarse, leaf = levels
+        line = [name, str(len(rows[name])), mean_and_sd(leaf)]
+        for each in coarse:
+            line += [f"{mean_and_sd(each)} ({100 * (each['majority'] or 0):.0f})", f"{each['ari']:.2f}"]
+        lines.append((*line, *[""] * (len(header) - len(line))))
+    notes = (
+        "Accuracies of levels above the finest are of each tree's own levels; in brackets what always answering the "
+        "commonest label scores; ARI: how far a level agrees with the manual one, 1 where wholly.",
+    )
+    return Table(f"{TITLE}: {source.title}", tuple(header), tuple(lines), notes)
+
+
+def _flat(level: Mapping[str, Any]) -> dict[str, Any]:
+    return {"measure": level["level"], "labels": level["labels"], **percent_points(level), "ari": level["ari"]}

@@ -122,8 +122,8 @@ def _train(
                 config, seed=seed, epochs=_epochs(config, train, case)[0],
                 partial_labels="marginal" if case.way == "marginal" else "mask",
             )  # fmt: skip
-            logits = train_heads(setting, task.hierarchy, samples_of(*samples), test.maximum, advance)
-            scores = score_logits(task.hierarchy, truth, logits)
+            trained = train_heads(setting, task.hierarchy, samples_of(*samples), test.maximum, advance)
+            scores = score_logits(task.hierarchy, truth, trained.logits)
             head, path = (100 * scores.of(rule).levels[-1].accuracy for rule in SCORED)
             trials[case].append(scores)
             reporter.say(

@@ -17,7 +17,7 @@ from torch.nn.parallel import DistributedDataParallel
 
 from taxonomy import Hierarchy
 from trainer.config import Config
-from trainer.models.losses import PLAIN, Objective, ancestors_of, label_priors
+from trainer.models.losses import PLAIN, Objective, ancestors_of, label_priors, read_level_weights
 from trainer.models.network import Network, Steps, TrainingStep
 from trainer.models.stored import AVERAGE, WEIGHTS, strip_prefix
 from trainer.runs.checkpoint import KNOWN, OPTIMIZER, SUMS
@@ -83,7 +83,8 @@ class Learner:
         self.average, self.decay = deepcopy(network) if config.ema else None, config.ema
         self.model: Any = Steps(network)
         if group.size > 1:
-            unused = config.heads_first > 0 or not network.uses_all_parameters
+            left_out = 0 in (objective.weights or ())
+            unused = config.heads_first > 0 or not network.uses_all_parameters or left_out
             self.model = DistributedDataParallel(self.model, find_unused_parameters=unused)
             # Running statistics are averaged over the processes when an epoch ends (`pool`), not sent in every step.
             self.model.broadcast_buffers = False
@@ -202,11 +203,17 @@ def objective_for(config: Config, hierarchy: Hierarchy, targets: Tensor) -> Obje
     ----------
     targets
         int64 ``[N, K]`` of the training images, on the device; -1 where unknown.
+
+    Raises
+    ------
+    HiertaxError
+        As `read_level_weights`.
     """
     ancestors = ancestors_of(hierarchy, targets.device) if config.partial_labels == "marginal" else None
     weight = config.logit_adjustment
     priors = label_priors(hierarchy.sizes, targets, weight) if weight else None
-    return Objective(ancestors, config.label_smoothing, priors)
+    weights = None if config.level_weights is None else read_level_weights(config.level_weights, hierarchy.depth)
+    return Objective(ancestors, config.label_smoothing, priors, weights)
 
 
 def _floats(network: nn.Module) -> list[Tensor]:

@@ -99,7 +99,7 @@ def _train(
                 hierarchy = Hierarchy.load(config.hierarchy)
             task = LabelledDataset.prepare(config, hierarchy, own, group)
         with _alone(run, group), _heavy(config, group, own):
-            task, training = _from_scratch(_resolved(config), task, group, own)
+            task, training = _from_scratch(resolved(config), task, group, own)
             if group.is_main:
                 run.create(training.config, task.hierarchy)
                 task.save(run.path)
@@ -173,7 +173,7 @@ def _resume(
     header = Header.read(last_checkpoint(run.path))
     if hierarchy is not None:
         _refuse_another(Path(hierarchy), header)
-    config = _resolved(replace(header.config, **changes))
+    config = resolved(replace(header.config, **changes))
     _check(config, group, resumed=True)
     check_schedule(config, header, reporter)
     with reporter.watch.part("listing"):
@@ -215,7 +215,7 @@ def train_or_resume(config: Config, path: Path, reporter: Reporter | None = None
     run = Run(path)
     if not run.has_checkpoint:
         return _train(config, run, reporter_of(reporter), stop_on_signals=stop_on_signals)
-    asked, own = _resolved(config).to_json(), Header.read(last_checkpoint(path)).config.to_json()
+    asked, own = resolved(config).to_json(), Header.read(last_checkpoint(path)).config.to_json()
     if other := [name for name, value in asked.items() if value != own[name] and name not in RUNTIME_FIELDS]:
         raise HiertaxError(f"{path}: a run with another `{other[0]}` is here; choose another folder")
     changes = {name: getattr(config, name) for name in RUNTIME_FIELDS}
@@ -264,7 +264,7 @@ def _check(config: Config, group: ProcessGroup, *, resumed: bool = False) -> Non
         check_weights(config)
 
 
-def _resolved(config: Config) -> Config:
+def resolved(config: Config) -> Config:
     """Return the config with its files' full paths, so that the run can be resumed from anywhere."""
     weights = config.weights if config.weights in WITHOUT_FILE else str(Path(config.weights).resolve())
     hierarchy, split = (

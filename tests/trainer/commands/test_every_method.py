@@ -1,4 +1,4 @@
-"""Every method through the commands: stopped and resumed to the bit, scored, predicted with, reported on, extracted."""
+"""Every method through the commands: stopped and resumed to the bit, scored, calibrated, predicted with, and so on."""
 
 import json
 
@@ -25,7 +25,8 @@ def narrow_stages():
 def resumed(request, hiertrain, patches, tmp_path_factory):
     """A method's run that was stopped within its first epoch and gone on with; beside it one that was not."""
     root = tmp_path_factory.mktemp(request.param)
-    options = patches.options("--method", request.param, "--learning-rate", 0.01, "--mixup", 0.2, epochs=1)
+    more = ("--learning-rate", 0.01, "--mixup", 0.2, "--val-fraction", 0.2, "--batch-size", 6)
+    options = patches.options("--method", request.param, *more, epochs=1)
     assert hiertrain(*options, "--out", root / "whole").code == 0
     with signals(Learner, "finish_step", at=2):
         assert hiertrain(*options, "--out", root / "run").code == 130
@@ -81,3 +82,27 @@ def test_its_features_and_the_rows_of_its_finest_head_are_taken(resumed, hiertra
     with np.load(out) as found:
         assert found["features"].shape == (24, 1024)
         assert len(found["weights"]) == 4
+
+
+def test_it_is_calibrated(resumed, hiertrain):
+    _, root = resumed
+    told = json.loads(hiertrain("calibrate", root / "run", "--json").out)
+    assert len(told["temperatures"]) == 2
+
+
+def test_it_shows_where_it_looked_if_it_looks_at_an_image_once(resumed, hiertrain, patches):
+    method, root = resumed
+    asked = ("explain", root / "run", patches.data / "test" / "red" / "0.png", "--out", root / "maps.png")
+    if method.endswith(("nts", "pmg")):
+        assert hiertrain(*asked).error().endswith("maps are shown of methods that look at an image once")
+        assert not (root / "maps.png").exists()
+    else:
+        assert hiertrain(*asked).code == 0
+        assert (root / "maps.png").read_bytes().startswith(b"\x89PNG")
+
+
+def test_it_is_exported_with_weights_that_answer(resumed, hiertrain):
+    _, root = resumed
+    outcome = hiertrain("export", root / "run", "--to", "safetensors", "--out", root / "weights.safetensors")
+    assert outcome.code == 0, outcome
+    assert (root / "weights.safetensors").stat().st_size > 1000

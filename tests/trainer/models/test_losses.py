@@ -12,10 +12,18 @@ from hypothesis import given
 from hypothesis import strategies as st
 from torch.nn.functional import cross_entropy
 
-from taxonomy import Hierarchy
+from taxonomy import Hierarchy, HiertaxError
 from trainer.data.augment import Recipe, draw_params
 from trainer.inference.forward import count_right, predict_logits
-from trainer.models.losses import Objective, ancestors_of, count_hits, loss_and_hits, marginal_loss, multi_level_loss
+from trainer.models.losses import (
+    Objective,
+    ancestors_of,
+    count_hits,
+    loss_and_hits,
+    marginal_loss,
+    multi_level_loss,
+    read_level_weights,
+)
 from trainer.training.epoch import plan_epoch, train_epoch
 
 SIZES = (3, 7)
@@ -298,3 +306,29 @@ def test_a_step_on_unknown_labels_compiles_as_one_graph():
     torch.testing.assert_close(loss, expected)
     assert torch.equal(hits, right)
     torch.compiler.reset()
+
+
+# Weights of levels
+
+
+def test_levels_count_by_their_weights_and_one_of_weight_zero_sends_no_gradient():
+    logits = [torch.randn(4, size, requires_grad=True) for size in (2, 3)]
+    targets = torch.tensor([[0, 2], [1, 0], [1, 1], [0, -1]])
+    coarse, fine = (multi_level_loss(logits, targets, objective=Objective(weights=w)) for w in ((1.0, 0.0), (0.0, 1.0)))
+    both = multi_level_loss(logits, targets, objective=Objective(weights=(0.5, 2.0)))
+    torch.testing.assert_close(both, 0.5 * coarse + 2 * fine)
+    share = torch.full((4,), 0.7)
+    mixed = multi_level_loss(logits, targets, share, Objective(weights=(1.0, 0.0)))
+    for loss in (coarse, mixed):
+        loss.backward(retain_graph=True)
+    assert logits[1].grad is None
+    torch.testing.assert_close(
+        multi_level_loss(logits, targets, objective=Objective(weights=(1.0, 1.0))), coarse + fine
+    )
+
+
+@pytest.mark.parametrize("text", ["1", "1,2,3", "1,x", "-1,1", "0,0", "1,inf", "nan,1", ""])
+def test_weights_that_are_none_are_refused(text):
+    with pytest.raises(HiertaxError, match="give 2 numbers of 0 or more, by commas"):
+        read_level_weights(text, 2)
+    assert read_level_weights("0.5, 1", 2) == (0.5, 1.0)

@@ -239,3 +239,9 @@ def test_an_option_that_the_method_has_not_is_refused(options, said):
     with pytest.raises(HiertaxError) as caught:
         build_network("ours", "resnet10", SMALL, options=options)
     assert str(caught.value) == said
+
+
+def test_heads_of_vanilla_single_may_read_two_units():
+    network = tiny.build("vanilla_single", options="bottleneck=2")
+    assert network.finest_head().in_features == 2
+    assert [z.shape for z in network.eval()(torch.randn(2, 3, 32, 32))] == [(2, 2), (2, 4)]

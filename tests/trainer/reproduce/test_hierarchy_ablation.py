@@ -1,8 +1,7 @@
-"""The ablation of hierarchies: same features, same training, trees of the same shape."""
+"""The ablation of hierarchies, and the four methods: same features, same training, trees of the same shape."""
 
 import csv
 import json
-from pathlib import Path
 
 import numpy as np
 import pytest
@@ -10,23 +9,15 @@ import torch
 from PIL import Image
 from safetensors.torch import save_file
 
-from taxonomy import Hierarchy, HiertaxError
+from taxonomy import Hierarchy
 from taxonomy.clustering.features import make_features
-from trainer.commands import main
-from trainer.config import Config
 from trainer.models.backbones import build_backbone
-from trainer.reproduce import hierarchy_ablation, methods
-from trainer.runtime.progress import Reporter
+from trainer.reproduce.trees import Wanted, flat, found
 
-SMALL = ("--backbone", "resnet10", "--image-size", "32", "--batch-size", "8")
+SMALL = ("--backbone", "resnet10", "--image-size", "32", "--batch-size", "8", "--device", "cpu")
 NAMES = ("f", "b", "d", "a", "c", "e")  # in no particular order
 EPOCHS = 12
-
-
-def hiertrain(*arguments) -> int:
-    with pytest.raises(SystemExit) as end:
-        main([*map(str, arguments), "--device", "cpu"])
-    return int(end.value.code or 0)
+TREES = ["manual", "hc", "dft", "random", "flat"]
 
 
 @pytest.fixture(scope="module")
@@ -49,111 +40,109 @@ def world(tmp_path_factory):
     return root
 
 
-def common(world) -> tuple:
+@pytest.fixture(scope="module")
+def common(world):
     where = ("--hierarchy", world / "h.json", "--data", world / "data", "--weights", world / "w.safetensors")
     return (*where, *SMALL, "--epochs", EPOCHS)
 
 
-def ablate(world, *more) -> int:
-    return hiertrain("reproduce", "hierarchy-ablation", *common(world), *more)
-
-
 @pytest.fixture(scope="module")
-def result(world):
-    assert ablate(world, "--seeds", 2, "--out", world / "out" / "result.json") == 0
-    return json.loads((world / "out" / "result.json").read_text())
+def ablation(hiertrain, common, world):
+    outcome = hiertrain("reproduce", "hierarchy-ablation", *common, "--seeds", 2, "--out", world / "ablation")
+    assert outcome.code == 0, outcome
+    return json.loads((world / "ablation" / "results.json").read_text()), outcome
 
 
-def test_every_tree_has_the_manual_sizes_and_scores_of_every_seed(result):
-    assert list(result["trees"]) == ["manual", "hc", "dft", "random", "flat"]
-    assert (result["train"], result["test"], result["seeds"], result["epochs"]) == (48, 24, 2, EPOCHS)
-    for name, tree in result["trees"].items():
-        levels = tree["levels"]
-        assert [level["labels"] for level in levels] == ([6] if name == "flat" else [3, 6])
-        assert levels[-1]["level"] == "shade"
-        for level in levels:
-            assert level["mean"] == pytest.approx(np.mean(level["values"]))
-            assert level["sd"] == pytest.approx(np.std(level["values"], ddof=1))
-    assert result["trees"]["manual"]["levels"][0]["ari"] == 1
-    assert result["trees"]["hc"]["levels"][0]["level"] == "like colour"
+def level_scores(result, row, seed):
+    (run,) = (run for run in result["runs"] if (run["row"], run["seed"]) == (row, seed))
+    return [level["accuracy"] for level in run["levels"]]
 
 
-@pytest.mark.parametrize("seed", [0, 1])
-def test_the_manual_tree_scores_as_a_frozen_run_of_hiertrain(world, result, seed):
-    run = world / f"run-{seed}"
-    assert hiertrain(*common(world), "--out", run, "--seed", seed, "--freeze-backbone") == 0
+def logged(run):
     last = list(csv.DictReader((run / "log.csv").read_text().splitlines()))[-1]
-    found = [level["values"][seed] for level in result["trees"]["manual"]["levels"]]
-    assert found == pytest.approx([float(last["test_colour"]), float(last["test_shade"])], abs=1e-6)
+    return [float(last["test_colour"]), float(last["test_shade"])]
+
+
+def test_every_tree_has_the_manual_sizes_and_scores_of_every_seed(ablation):
+    result, _ = ablation
+    assert list(dict.fromkeys(run["row"] for run in result["runs"])) == TREES
+    assert {(run["train"], run["test"], run["epochs"]) for run in result["runs"]} == {(48, 24, EPOCHS)}
+    for name in TREES:
+        rows = [row for row in result["numbers"] if row["row"] == name]
+        assert [row["labels"] for row in rows] == ([6] if name == "flat" else [3, 6])
+        assert rows[-1]["measure"] == "shade"
+        values = [100 * level_scores(result, name, seed)[-1] for seed in (0, 1)]
+        assert rows[-1]["ours"] == pytest.approx(np.mean(values), abs=1e-4)
+        assert rows[-1]["sd"] == pytest.approx(np.std(values, ddof=1), abs=1e-4)
+    by_row = {row["row"]: row for row in result["numbers"] if row["ari"] is not None}
+    assert by_row["manual"]["ari"] == 1
+    assert by_row["hc"]["measure"] == "like colour"
+
+
+def test_the_manual_tree_scores_as_a_frozen_run_of_hiertrain(hiertrain, common, world, ablation):
+    run = world / "run-1"
+    assert hiertrain(*common, "--out", run, "--seed", 1, "--freeze-backbone").code == 0
+    found = level_scores(ablation[0], "manual", 1)
+    assert found == pytest.approx(logged(run), abs=1e-6)
     assert found[0] > 0.5  # it has learnt something
 
 
+@pytest.mark.usefixtures("ablation")
 def test_random_trees_change_with_the_seed_and_found_ones_do_not(world):
     manual = Hierarchy.load(world / "h.json")
     features = make_features(np.random.default_rng(0).normal(size=(24, 5)), np.arange(24) % 6, NAMES)
-    one, two = (dict(hierarchy_ablation._trees(manual, features, seed)) for seed in (0, 1))
-    assert [name for name in one if one[name] != two[name]] == ["random"]
-    assert all(set(tree.classes) == set(NAMES) for tree in one.values())
+    trees = {
+        (origin, seed): found(features, manual, Wanted(origin, seed))
+        for origin in ("hc", "dft", "random")
+        for seed in (0, 1)
+    }
+    assert trees["random", 0] != trees["random", 1]
+    assert all(set(tree.classes) == set(NAMES) for tree in (*trees.values(), flat(manual)))
+    kept = {path.name for path in (world / "ablation" / "hierarchies").iterdir()}
+    assert kept == {"h_hc.json", "h_dft.json", "h_flat.json", "h_random_0.json", "h_random_1.json"}
 
 
-def test_it_prints_a_table_or_json(world, capsys):
-    assert ablate(world, "--seeds", 1) == 0
-    said = capsys.readouterr()
-    assert [line.split()[0] for line in said.out.splitlines() if line.strip()][2:] == [
-        "manual", "hc", "dft", "random", "flat",
-    ]  # fmt: skip
-    assert "±" not in said.out
-    assert "seed 0, flat: shade" in said.err
-    assert ablate(world, "--seeds", 1, "--json", "--limit-per-class", 4) == 0
-    told = json.loads(capsys.readouterr().out)
-    assert told["train"] == 24
-    assert told["trees"]["flat"]["levels"][0]["sd"] is None
+def test_trees_are_compared_at_the_finest_level_with_intervals(ablation):
+    result, outcome = ablation
+    verdicts = {(v["better"], v["worse"]): v for v in result["verdicts"]}
+    assert verdicts.keys() >= {("manual", "hc"), ("manual", "flat"), ("random", "flat")}
+    one = verdicts["manual", "flat"]
+    assert one["seeds"] == 2
+    assert one["by_image"][0] <= one["difference"] <= one["by_image"][1]
+    lines = outcome.out.splitlines()
+    assert [line.split()[1] for line in lines if line.startswith("│")][:5] == TREES
 
 
-def test_an_interrupt_is_one_line_and_leaves_nothing(world, tmp_path, monkeypatch, capsys):
-    def interrupt(*_):
-        raise KeyboardInterrupt
-
-    monkeypatch.setattr(hierarchy_ablation, "_agreement", interrupt)
-    assert ablate(world, "--out", tmp_path / "result.json") == 130
-    assert capsys.readouterr().err.splitlines()[-1] == "error: interrupted"
-    assert list(tmp_path.iterdir()) == []
+def test_a_hierarchy_of_one_level_is_refused(hiertrain, common, tmp_path):
+    one = Hierarchy.from_lineages([[name] for name in NAMES], ["shade"], name="flat", root="patch")
+    one.save(tmp_path / "flat.json")
+    asked = (*common[2:], "--hierarchy", tmp_path / "flat.json", "--out", tmp_path / "out")
+    assert "has one level only" in hiertrain("reproduce", "hierarchy-ablation", *asked).error()
+    assert not (tmp_path / "out").exists()
 
 
-def test_a_hierarchy_of_one_level_is_refused(world, tmp_path, capsys):
-    flat = Hierarchy.from_lineages([[name] for name in NAMES], ["shade"], name="flat", root="patch")
-    flat.save(tmp_path / "flat.json")
-    assert ablate(world, "--hierarchy", tmp_path / "flat.json") == 1
-    error = capsys.readouterr().err
-    assert error.count("\n") == 1
-    assert "has one level only" in error
-
-
-def test_missing_images_and_hierarchy_are_one_line(world, tmp_path, capsys):
-    assert ablate(world, "--data", tmp_path) == 1
-    assert "no images" in capsys.readouterr().err
-    assert hiertrain("reproduce", "hierarchy-ablation") == 2
-    assert "--hierarchy" in capsys.readouterr().err
-    assert not Path(tmp_path / "result.json").exists()
-
-
-def test_the_methods_score_as_frozen_runs_of_hiertrain(world, capsys):
-    assert hiertrain("reproduce", "methods", *common(world), "--seeds", 1, "--out", world / "methods.json") == 0
-    told = capsys.readouterr().out
-    assert all(method in told for method in ("ours", "ours_single", "vanilla_single", "vanilla_multi", "one path"))
-    result = json.loads((world / "methods.json").read_text())
-    assert result["majority"] == pytest.approx({"colour": 1 / 3, "shade": 1 / 6})
-    for method, rules in result["methods"].items():
+def test_the_methods_score_as_frozen_runs_of_hiertrain(hiertrain, common, world):
+    asked = ("reproduce", "methods", *common, "--seeds", 1, "--out", world / "methods")
+    assert hiertrain(*asked).code == 0
+    result = json.loads((world / "methods" / "results.json").read_text())
+    for method in ("ours", "vanilla_multi"):
         run = world / method
-        assert hiertrain(*common(world), "--out", run, "--method", method, "--freeze-backbone") == 0
-        last = list(csv.DictReader((run / "log.csv").read_text().splitlines()))[-1]
-        found = [rules["independent"]["levels"][level]["values"][0] for level in ("colour", "shade")]
-        assert found == pytest.approx([float(last["test_colour"]), float(last["test_shade"])], abs=1e-6)
-        assert rules["path"]["tree_inconsistency"]["mean"] == 0
+        assert hiertrain(*common, "--out", run, "--method", method, "--freeze-backbone").code == 0
+        assert level_scores(result, method, 0) == pytest.approx(logged(run), abs=1e-6)
+    assert {run["scores"]["path"]["tree_inconsistency"] for run in result["runs"]} == {0}
+    assert [level["majority"] for level in result["runs"][0]["levels"]] == pytest.approx([1 / 3, 1 / 6])
+    again = hiertrain(*asked)
+    assert "4 runs, 4 of them done" in again.err
+    assert "to train" not in again.err
+    refused = hiertrain(*asked, "--learning-rate", 0.5)
+    assert refused.error().endswith("give the same, or another --out")
 
 
-def test_heads_that_learn_no_numbers_are_refused(world):
-    settings = {"backbone": SMALL[1], "weights": "none", "image_size": 32, "batch_size": 8, "epochs": 2}
-    config = Config(str(world / "h.json"), str(world / "data"), **settings, learning_rate=1e30, device="cpu")
-    with pytest.raises(HiertaxError, match=r"^epoch \d: the lo.* no number.*nothing is saved; lower `learning_rate`"):
-        methods.run(config, 1, Reporter(silent=True))
+def test_heads_that_learn_no_numbers_are_a_run_that_is_missing(hiertrain, common, tmp_path):
+    asked = ("reproduce", "methods", *common, "--seeds", 1, "--method", "ours", "--learning-rate", 1e30)
+    line = hiertrain(*asked, "--out", tmp_path / "out").error()
+    assert "h-ours-0: epoch" in line
+    assert "no number" in line
+    told = json.loads((tmp_path / "out" / "results.json").read_text())
+    assert list(told["missing"]) == ["h-ours-0"]
+    assert told["runs"] == []
