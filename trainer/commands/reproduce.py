@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import json
-import shlex
 from collections.abc import Callable, Sequence
 from pathlib import Path
 from typing import Any
@@ -14,8 +13,10 @@ from click.core import ParameterSource
 from taxonomy import HiertaxError
 from trainer.commands.flags import command_reporter
 from trainer.commands.options import Decorator, Sectioned, option, options
-from trainer.commands.parameters import FILE, IMAGE_OPTIONS, JSON, RUN, check_places, given
+from trainer.commands.parameters import FILE, IMAGE_OPTIONS, JSON, check_places, given
+from trainer.commands.published import curves, fig2, table1
 from trainer.commands.train import take_from_file, take_from_recipe
+from trainer.commands.typed import typed
 from trainer.config import HEAD_METHODS, METHODS, Config
 from trainer.recipes import RECIPES
 
@@ -88,7 +89,7 @@ def _carry_out(ctx: click.Context, name: str, asked: dict[str, Any]) -> None:
     wanted = Asked(
         hierarchies, () if quick else data, settings, seeds, asked.get("method", ()), out, asked["jobs"], quick
     )
-    results, report, files = reproduce(name, wanted, _typed(ctx, name), reporter)
+    results, report, files = reproduce(name, wanted, typed(ctx, name), reporter)
     if asked["as_json"]:
         click.echo((out / "results.json").read_text(encoding="utf-8"), nl=False)
     else:
@@ -115,29 +116,6 @@ def _show(report: Any, results: Any) -> None:
         print_table(to_rich(marked(table, quick=results.setup.quick)))
     for note in report.notes:
         click.echo(f"* {note}")
-
-
-def _typed(ctx: click.Context, name: str) -> str:
-    """Return the command line as it may be typed again, folders and files by their names alone."""
-    words = ["hiertrain", "reproduce", name]
-    for param in ctx.command.params:
-        if ctx.get_parameter_source(param.name or "") is not ParameterSource.COMMANDLINE or param.name in (
-            "out",
-            "jobs",
-        ):
-            continue
-        value = ctx.params.get(param.name or "", param)
-        values = value if isinstance(value, tuple) else (value,)
-        for each in values:
-            negated = each is False and getattr(param, "secondary_opts", [])
-            flag = param.secondary_opts[0] if negated else param.opts[0]
-            words += [flag] if isinstance(each, bool) else [flag, _name(each)]
-    return shlex.join(words)
-
-
-def _name(value: Any) -> str:
-    text = str(value)
-    return Path(text).name if "/" in text and Path(text).is_absolute() else text
 
 
 @reproduce.command("table2")
@@ -301,118 +279,5 @@ def partial_labels(hierarchy: Path, seeds: int, out: Path | None, as_json: bool,
         write_json(out, result)
 
 
-def _of_people(command: Callable[..., None]) -> Callable[..., None]:
-    """Give a command the options of a table of the human study."""
-    decorators = (
-        click.option("--responses", type=FILE, help="Responses of a study of your own, to be shown beside."),
-        click.option("--hierarchy", type=FILE, help="With --responses: the hierarchy that they are of."),
-        click.option("--plan", type=FILE, help="With --responses: the plan of the study."),
-        click.option("--out", type=click.Path(file_okay=False, path_type=Path), help="Folder to write to."),
-        JSON,
-        click.pass_context,
-    )
-    for decorate in reversed(decorators):
-        command = decorate(command)
-    return command
-
-
-def _show_people(
-    ctx: click.Context, name: str, responses: Path | None, hierarchy: Path | None, plan: Path | None, out: Path | None,
-    as_json: bool,
-) -> None:  # fmt: skip
-    if responses is not None and hierarchy is None:
-        raise click.UsageError("name the --hierarchy that the --responses are of.", ctx)
-    if responses is None and (hierarchy or plan):
-        raise click.UsageError("--hierarchy and --plan are for --responses; give these too.", ctx)
-    from trainer.reproduce import human
-    from trainer.reproduce.tables import to_rich
-    from trainer.reproduce.writing import write_tables
-    from trainer.runtime.progress import print_table
-
-    analysis = None if responses is None or hierarchy is None else human.analysed(responses, hierarchy, plan)
-    tables, command = human.tables(name, analysis), _typed(ctx, name)
-    told = human.as_json(name, tables, analysis, command)
-    if as_json:
-        click.echo(json.dumps(told, indent=2, ensure_ascii=False))
-    else:
-        for table in tables.values():
-            print_table(to_rich(table))
-        for note in human.NOTES:
-            click.echo(f"* {note}")
-    if out is not None:
-        files = write_tables(out, name, human.TITLES[name], tables, human.figures(analysis), human.NOTES, told)
-        command_reporter().say(f"written: {', '.join(map(str, files))}")
-
-
-@reproduce.command("table1")
-@_of_people
-def table1(ctx: click.Context, /, **asked: Any) -> None:
-    """Show which label people choose (Table 1), as published, and of a study of your own beside.
-
-    \b
-    Example:
-      hiertrain reproduce table1
-      hiertrain reproduce table1 --responses responses.jsonl --hierarchy hierarchies/cub_wiki.json --out table1
-    """
-    _show_people(ctx, "table1", **asked)
-
-
-@reproduce.command("fig2")
-@_of_people
-def fig2(ctx: click.Context, /, **asked: Any) -> None:
-    """Show who wants more than one label (Fig. 2), as published, and of a study of your own beside.
-
-    \b
-    Example:
-      hiertrain reproduce fig2
-      hiertrain reproduce fig2 --responses responses.jsonl --hierarchy hierarchies/cub_wiki.json --out fig2
-    """
-    _show_people(ctx, "fig2", **asked)
-
-
-@reproduce.command("curves")
-@click.argument("run", type=RUN)
-@click.option(
-    "--published",
-    "dataset",
-    required=True,
-    type=click.Choice(["cub", "aircraft", "cars"]),
-    help="Which of the authors' runs to draw it over.",
-)
-@click.option(
-    "--out",
-    type=click.Path(file_okay=False, path_type=Path),
-    default=Path("curves"),
-    show_default=True,
-    help="Folder to write to.",
-)
-@JSON
-@click.pass_context
-def curves(ctx: click.Context, /, run: Path, dataset: str, out: Path, as_json: bool) -> None:
-    """Draw a run's learning curve over that of the authors' own run.
-
-    The authors published a log of one run for each dataset with their code.
-
-    \b
-    Example:
-      hiertrain reproduce curves runs/cub_wiki-ours-0 --published cub
-    """
-    check_places()
-    from trainer.reproduce.curves import NOTES, curves_figure, curves_table, paired
-    from trainer.reproduce.tables import to_rich
-    from trainer.reproduce.writing import write_tables
-    from trainer.runtime.progress import print_table
-
-    found = paired(run, dataset)
-    table = curves_table(run, dataset, found)
-    told = {
-        "experiment": "curves", "run": run.name, "published": dataset, "command": _typed(ctx, "curves"),
-        "levels": {name: {"ours": ours, "authors": theirs} for name, ours, theirs in found}, "notes": list(NOTES),
-    }  # fmt: skip
-    picture = {"curves": curves_figure(run, dataset, found)}
-    files = write_tables(out, "curves", "A run over the authors' own", {"curves": table}, picture, (), told)
-    if as_json:
-        click.echo(json.dumps(told, indent=2, ensure_ascii=False))
-    else:
-        print_table(to_rich(table))
-    command_reporter().say(f"written: {', '.join(map(str, files))}")
+for command in (table1, fig2, curves):
+    reproduce.add_command(command)
