@@ -18,7 +18,7 @@ from trainer.models.backbones.interface import Backbone
 from trainer.models.heads import Classifier, Levels, Neck, SharedHeads
 from trainer.models.losses import loss_and_hits
 from trainer.models.methods import build_network, method_of
-from trainer.models.single import NeckOptions, SingleNetwork
+from trainer.models.single import SingleNetwork
 from trainer.runtime.device import Compute
 from trainer.training.learner import Learner
 
@@ -105,9 +105,8 @@ def of_stages(method, *, seed=0, sizes=SIZES, width=WIDTH):
 def network(method="ours", *, dropout=0.0, seed=0, sizes=SIZES):
     """Return a method's network over a backbone of one convolution, with its own neck and heads made narrow."""
     torch.manual_seed(seed)
-    return method_of(method).build(
-        Levels(sizes), lambda: OneConvolution(dropout), NeckOptions(width=WIDTH), frozen=False
-    )
+    made = method_of(method)
+    return made.build(Levels(sizes), lambda: OneConvolution(dropout), made.Options(width=WIDTH), frozen=False)
 
 
 class TwoSteps(SingleNetwork):

@@ -30,7 +30,7 @@ _OPTIONS = (
         "or where more information is not worth its errors.",
     ),
     click.option(
-        "--decode", type=click.Choice(DECODES), default="path", show_default=True,
+        "--decode", type=click.Choice(DECODES), show_default="path",
         help="Where labels come from; all but independent heads answer with a path of the tree.",
     ),
     click.option("--within", multiple=True, metavar="TAXON", help="All images are of this taxon, or one of these."),

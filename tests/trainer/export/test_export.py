@@ -23,7 +23,7 @@ from trainer.serve.app import application
 
 HOW = [
     ("ours_single", "resnet10"), ("vanilla_single", "resnet10"), ("vanilla_multi", "resnet10"), ("ft", "resnet10"),
-    ("ours", "timm/vit_tiny_patch16_224"), ("mc", "resnet10"), ("ours_nts", "resnet10"), ("ours_pmg", "resnet10"),
+    ("ours", "timm/vit_tiny_patch16_224"), ("mc", "resnet10"), ("ours_pmg", "resnet10"),
 ]  # fmt: skip
 
 
@@ -97,6 +97,16 @@ def test_every_method_is_exported(method, backbone, model, tmp_path):
         assert np.allclose(one, two, atol=1e-3)
 
 
+@pytest.mark.slow
+def test_a_method_whose_parts_depend_on_the_image_says_that_it_is_no_graph(model, tmp_path):
+    config = replace(model.config, method="ours_nts", image_size=32, weights="none", freeze_backbone=False)
+    network = network_of(config, model.hierarchy).eval().requires_grad_(False)
+    own = replace(model, config=config, network=network)
+    with pytest.raises(HiertaxError, match="ours_nts on .* cannot be captured .*; export safetensors in its place"):
+        own.export(tmp_path / "a.onnx")
+    assert own.export(tmp_path / "a.safetensors").exists()
+
+
 @pytest.mark.parametrize("precision", ["fp16", "bf16", "int8"])
 def test_smaller_weights_answer_nearly_the_same(model, onnx, patches, tmp_path, precision):
     small = model.export(tmp_path / "small.onnx", precision=precision)
@@ -118,9 +128,9 @@ def test_labels_go_with_their_logits_in_whatever_order_a_hierarchy_has_them(mode
         levels[1],
         labels=tuple(levels[1].labels[i] for i in order),
         parents=levels[1].parents[order],
-        classes=tuple(levels[1].classes[i] for i in order),
     )
-    hierarchy = replace(model.hierarchy, levels=(levels[0], colours))
+    classes = tuple(model.hierarchy.classes[i] for i in order)
+    hierarchy = replace(model.hierarchy, levels=(levels[0], colours), classes=classes)
     network = deepcopy(model.network)
     last = [module for module in network.modules() if isinstance(module, torch.nn.Linear) and module.out_features == 4]
     assert len(last) == 1

@@ -15,7 +15,7 @@ from trainer.inference.answering.stopping import FloatArray
 from trainer.inference.decoding import leaf_scores
 
 COLDEST, HOTTEST = 0.05, 20.0  # temperatures between which the best one is looked for
-HEAVIEST = 1 / COLDEST
+LIGHTEST, HEAVIEST = 1 / HOTTEST, 1 / COLDEST
 
 
 class Fitted(NamedTuple):
@@ -43,7 +43,8 @@ def fit_path_weights(hierarchy: Hierarchy, logits: Sequence[Tensor], truth: IntA
     """Return the weights of the heads' logits with which paths have the least cross-entropy.
 
     Heads that agree have seen the same image, so that their plain product is surer than any of them. Of an image whose
-    leaf is unknown the likelihood is that of the finest taxon that is known. Weights are 0 to `HEAVIEST`.
+    leaf is unknown the likelihood is that of the finest taxon that is known. Weights are 0 to `HEAVIEST`; that of the finest
+    head is `LIGHTEST` or more, for without it chance would choose among the leaves of one parent.
 
     Parameters
     ----------
@@ -70,7 +71,8 @@ def fit_path_weights(hierarchy: Hierarchy, logits: Sequence[Tensor], truth: IntA
 
     with torch.enable_grad():
         start = np.full(hierarchy.depth, 1 / hierarchy.depth)
-        found = minimize(loss, start, jac=True, method="L-BFGS-B", bounds=[(0.0, HEAVIEST)] * hierarchy.depth)
+        bounds = [(0.0, HEAVIEST)] * (hierarchy.depth - 1) + [(LIGHTEST, HEAVIEST)]
+        found = minimize(loss, start, jac=True, method="L-BFGS-B", bounds=bounds)
     return tuple(float(weight) for weight in found.x)
 
 
