@@ -102,7 +102,7 @@ def test_a_method_whose_parts_depend_on_the_image_says_that_it_is_no_graph(model
     config = replace(model.config, method="ours_nts", image_size=32, weights="none", freeze_backbone=False)
     network = network_of(config, model.hierarchy).eval().requires_grad_(False)
     own = replace(model, config=config, network=network)
-    with pytest.raises(HiertaxError, match="ours_nts on .* cannot be captured .*; export safetensors in its place"):
+    with pytest.raises(HiertaxError, match=r"ours_nts on .* cannot be captured .*; export safetensors in its place"):
         own.export(tmp_path / "a.onnx")
     assert own.export(tmp_path / "a.safetensors").exists()
 

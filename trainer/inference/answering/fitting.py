@@ -43,8 +43,8 @@ def fit_path_weights(hierarchy: Hierarchy, logits: Sequence[Tensor], truth: IntA
     """Return the weights of the heads' logits with which paths have the least cross-entropy.
 
     Heads that agree have seen the same image, so that their plain product is surer than any of them. Of an image whose
-    leaf is unknown the likelihood is that of the finest taxon that is known. Weights are 0 to `HEAVIEST`; that of the finest
-    head is `LIGHTEST` or more, for without it chance would choose among the leaves of one parent.
+    leaf is unknown the likelihood is that of the finest taxon that is known. Weights are 0 to `HEAVIEST`; that of the
+    finest head is `LIGHTEST` or more, for without it chance would choose among the leaves of one parent.
 
     Parameters
     ----------
