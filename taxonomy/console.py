@@ -20,7 +20,7 @@ EXTRAS = {
     **dict.fromkeys(("torch", "torchvision", "safetensors", "filelock", "tomli_w"), "train"),
     "matplotlib": "plot",
     "statsmodels": "study",
-    **dict.fromkeys(("fastapi", "uvicorn", "starlette", "multipart"), "serve"),
+    **dict.fromkeys(("fastapi", "uvicorn", "starlette"), "serve"),
     "tensorboard": "tensorboard",
     "timm": "timm",
     **dict.fromkeys(("openpyxl", "pyarrow"), "tables"),
