@@ -7,7 +7,7 @@ from __future__ import annotations
 
 import shlex
 import sys
-from collections.abc import Sequence
+from collections.abc import Callable, Collection, Sequence
 from typing import Any, NoReturn
 
 import click
@@ -67,17 +67,35 @@ class Console(click.Group):
         sys.exit(code if isinstance(code, int) else 0)
 
 
-def invocation(program: str, ctx: click.Context) -> str:
-    """Return the command line that was given to `program`, without ``--out``, as it may be typed again."""
-    words = [program, ctx.info_name or ""]
+def invocation(
+    program: str, ctx: click.Context, *, without: Collection[str] = ("out",), shown: Callable[[Any], str] = str
+) -> str:
+    """Return the command line that was given to `program`, as it may be typed again.
+
+    Parameters
+    ----------
+    without
+        The parameters that say nothing of what comes out, by name.
+    shown
+        How a value is told. That of an option whose callback takes it all is in ``ctx.meta`` by the option's name.
+    """
+    words = [*program.split(), ctx.info_name or ""]
     for param in ctx.command.params:
-        value = ctx.params.get(param.name or "")
-        if ctx.get_parameter_source(param.name or "") is not ParameterSource.COMMANDLINE or param.name == "out":
-            continue
-        flag = [] if isinstance(param, click.Argument) else [param.opts[0]]
-        values = value if isinstance(value, tuple) else () if value is True else (value,)
-        words += [*flag, *map(str, values)]
+        name = param.name or ""
+        if ctx.get_parameter_source(name) is ParameterSource.COMMANDLINE and name not in without:
+            words += _typed(param, ctx.params.get(name, ctx.meta.get(name)), shown)
     return shlex.join(words)
+
+
+def _typed(param: click.Parameter, value: Any, shown: Callable[[Any], str]) -> list[str]:
+    if isinstance(value, bool):
+        return [(param.opts if value else param.secondary_opts)[0]]
+    values = [shown(each) for each in (value if isinstance(value, tuple) else (value,))]
+    if isinstance(param, click.Argument):
+        return values
+    if param.multiple:
+        return [word for each in values for word in (param.opts[0], each)]
+    return [param.opts[0], *values]
 
 
 def visible(text: str, most: int | None = None) -> str:

@@ -2,17 +2,20 @@
 
 import json
 import os
+import shlex
 import signal
 import subprocess
 import sys
 from pathlib import Path
 
+import click
 import pytest
 from click.testing import CliRunner
 from trees import WORKED
 
 from taxonomy import Hierarchy
 from taxonomy.cli import main
+from taxonomy.console import invocation
 
 ROOT = Path(__file__).parents[2]
 HIERTAX = [sys.executable, "-c", "import sys; sys.argv[0] = 'hiertax'; from taxonomy.cli import main; main()"]
@@ -252,3 +255,25 @@ def test_fine_is_exit_code_0():
 @pytest.mark.parametrize("name", main.commands)
 def test_every_command_shows_an_example(name):
     assert f"hiertax {name}" in hiertax(name, "--help").stdout.partition("Example:")[2]
+
+
+@pytest.mark.parametrize(
+    "given",
+    ["a.json", "a.json b.json --no-frozen", "a.json --within Aves --within 'Mus musculus' --frozen --recipe strong"],
+)
+def test_a_command_line_is_told_as_it_was_given(given):
+    def taken(ctx, param, value):
+        ctx.meta[param.name] = value
+
+    @click.command("try")
+    @click.argument("files", nargs=-1)
+    @click.option("--within", multiple=True)
+    @click.option("--frozen/--no-frozen")
+    @click.option("--recipe", expose_value=False, callback=taken)
+    @click.option("--out")
+    @click.pass_context
+    def command(ctx, **_):
+        click.echo(invocation("hiertrain reproduce", ctx))
+
+    words = [*shlex.split(given), "--out", "there"]
+    assert CliRunner().invoke(command, words).output == f"hiertrain reproduce try {given}\n"

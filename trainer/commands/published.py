@@ -43,7 +43,7 @@ def _show_people(
     from trainer.runtime.progress import print_table
 
     analysis = None if responses is None or hierarchy is None else human.analysed(responses, hierarchy, plan)
-    tables, command = human.tables(name, analysis), typed(ctx, name)
+    tables, command = human.tables(name, analysis), typed(ctx)
     told = human.as_json(name, tables, analysis, command)
     if as_json:
         click.echo(json.dumps(told, indent=2, ensure_ascii=False))
@@ -119,7 +119,7 @@ def curves(ctx: click.Context, /, run: Path, dataset: str, out: Path, as_json: b
     found = paired(run, dataset)
     table = curves_table(run, dataset, found)
     told = {
-        "experiment": "curves", "run": run.name, "published": dataset, "command": typed(ctx, "curves"),
+        "experiment": "curves", "run": run.name, "published": dataset, "command": typed(ctx),
         "levels": {name: {"ours": ours, "authors": theirs} for name, ours, theirs in found}, "notes": list(NOTES),
     }  # fmt: skip
     picture = {"curves": curves_figure(run, dataset, found)}

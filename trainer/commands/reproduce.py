@@ -89,7 +89,7 @@ def _carry_out(ctx: click.Context, name: str, asked: dict[str, Any]) -> None:
     wanted = Asked(
         hierarchies, () if quick else data, settings, seeds, asked.get("method", ()), out, asked["jobs"], quick
     )
-    results, report, files = reproduce(name, wanted, typed(ctx, name), reporter)
+    results, report, files = reproduce(name, wanted, typed(ctx), reporter)
     if asked["as_json"]:
         click.echo((out / "results.json").read_text(encoding="utf-8"), nl=False)
     else:

@@ -15,15 +15,17 @@ from trainer.config import RESUMABLE, Config, read_settings
 from trainer.recipes import RECIPES, read_recipe
 
 
-def take_from_file(ctx: click.Context, _param: click.Parameter, file: Path | None) -> None:
+def take_from_file(ctx: click.Context, param: click.Parameter, file: Path | None) -> None:
     """Let a file set what the command line leaves open."""
     if file is not None:
+        ctx.meta[param.name or ""] = file  # for `invocation`
         ctx.default_map = {**(ctx.default_map or {}), **read_settings(file)}
 
 
-def take_from_recipe(ctx: click.Context, _param: click.Parameter, name: str | None) -> None:
+def take_from_recipe(ctx: click.Context, param: click.Parameter, name: str | None) -> None:
     """Let a recipe set what neither the command line nor a file does."""
     if name is not None:
+        ctx.meta[param.name or ""] = name  # for `invocation`
         ctx.default_map = {**read_recipe(name), **(ctx.default_map or {})}
 
 
