@@ -144,12 +144,16 @@ def plane_of(features: NDArray[np.float32], seed: int = 0) -> Floats:
     from sklearn.decomposition import PCA
     from sklearn.manifold import TSNE
 
-    if not 4 <= len(features) <= MOST:
-        raise HiertaxError(f"t-SNE: {len(features):,} images; from 4 to {MOST:,} can be shown, see `limit_per_class`")
+    _check_count(len(features))
     few = PCA(min(FIRST, *features.shape), random_state=seed).fit_transform(features)
     perplexity = min(PERPLEXITY, (len(features) - 1) / 3)
     made = TSNE(2, perplexity=perplexity, init="pca", learning_rate="auto", max_iter=1000, random_state=seed)
     return np.asarray(made.fit_transform(few), dtype=np.float64)
+
+
+def _check_count(images: int) -> None:
+    if not 4 <= images <= MOST:
+        raise HiertaxError(f"t-SNE: {images:,} images; from 4 to {MOST:,} can be shown, see `limit_per_class`")
 
 
 def feature_plane(
@@ -212,7 +216,7 @@ def features_of_test_images(
     )
     chosen = task.dataset.test.limit_per_class(limit_per_class)
     if len(chosen) > MOST:
-        plane_of(np.empty((len(chosen), 1), dtype=np.float32))  # which refuses them, before anything is computed
+        _check_count(len(chosen))  # before anything is computed
     inputs, kept = open_split(chosen, task.dataset.scored, config, predictor.compute, teller)
     rows, parts = torch.arange(len(kept)).split(config.batch_size), []
     with teller.images("features", len(kept)) as advance:
