@@ -14,7 +14,7 @@ from torch import Tensor
 from torch.nn.functional import interpolate
 
 from taxonomy import HiertaxError
-from trainer.models.heads import DisentangledHeads
+from trainer.models.heads import GradientStop
 from trainer.models.network import Network
 from trainer.runtime.device import Compute
 
@@ -66,9 +66,9 @@ class GradCam:
         self._maps: list[Tensor] = []
         for trunk in self.network.trunks():
             trunk.register_forward_hook(self._keep)
-        for heads in self.network.modules():
-            if isinstance(heads, DisentangledHeads):
-                heads.stops_gradient = gamma == "as-trained"
+        for part in self.network.modules():
+            if isinstance(part, GradientStop) and gamma == "off":
+                part.stops = False
 
     def __call__(self, images: Tensor, classes: Tensor | None = None) -> LevelMaps:
         """Return the maps of normalised images.
