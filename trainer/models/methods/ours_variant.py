@@ -12,7 +12,7 @@ from torch import Tensor, nn
 from taxonomy import HiertaxError
 from trainer.models.backbones.interface import Backbone
 from trainer.models.heads import Classifier, Levels
-from trainer.models.losses import Objective, loss_and_hits
+from trainer.models.losses import PLAIN, Objective, loss_and_hits
 from trainer.models.network import Network, TrainingStep
 from trainer.models.single import NeckOptions, SingleNetwork, build_classifier
 from trainer.models.variants import Name, variant_of
@@ -49,7 +49,7 @@ class VariantNetwork(SingleNetwork):
         return (self._step,)
 
     def _step(
-        self, inputs: Tensor, targets: Tensor, share: Tensor | None, objective: Objective
+        self, inputs: Tensor, targets: Tensor, share: Tensor | None, objective: Objective = PLAIN
     ) -> tuple[Tensor, Tensor]:
         """Return the loss and the right answers of every level, ``[K]``."""
         own = objective._replace(finest=self.finest, joint=self.joint)

@@ -34,7 +34,7 @@ class GatedHeads(nn.Module):
     def __init__(self, width: int, sizes: Sequence[int], sharpness: float) -> None:
         super().__init__()
         parts = torch.tensor(split_widths(width, len(sizes)))
-        own = torch.arange(len(sizes)).repeat_interleave(parts)
+        own = torch.arange(len(sizes)).repeat_interleave(parts, output_size=width)
         self.gate = nn.Parameter(sharpness * nn.functional.one_hot(own, len(sizes)).T.float().contiguous())  # [K, D]
         self.gamma = GradientStop()
         self.heads = nn.ModuleList(nn.Linear(width, size) for size in sizes)
