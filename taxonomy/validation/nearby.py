@@ -11,6 +11,7 @@ import numpy as np
 from numpy.lib.stride_tricks import sliding_window_view
 from numpy.typing import NDArray
 
+from taxonomy.distinct import hashes_differ
 from taxonomy.threads import on_all_cores
 from taxonomy.validation.spelled import Names
 
@@ -152,14 +153,17 @@ def _without_a_letter(
     near_shorter = near_shorter - len(rest)
     whole = _hash(rest_shorter[near_shorter], shorter.chars[start : stop - 1, near_shorter])
     part, which, others = group.chars[start:stop, near], group.which[near], shorter.which[near_shorter]
-    value = rest[near]  # the hash of all that stands before the letter left out
+    without = _hash(rest[near], part[1:])
     for p, letter in enumerate(part):
-        without, index = _hash(value, part[p + 1 :]), which
-        value = _hash(value, part[p : p + 1])
         digits = (letter >= ord("0")) & (letter <= ord("9"))
         if digits.any():
-            without, index = without[~digits], which[~digits]
-        yield from _equal(np.concatenate([without, whole]), np.concatenate([index, others]))
+            hashes, index = without[~digits], which[~digits]
+        else:
+            hashes, index = without, which
+        yield from _equal(np.concatenate([hashes, whole]), np.concatenate([index, others]))
+        if p + 1 < len(part):  # without the next letter this one stands in its place
+            power = np.uint64(pow(int(_BASE), len(part) - 2 - p, 1 << 64))
+            without += np.subtract(letter, part[p + 1], dtype=np.uint64) * power
 
 
 def _swapped(group: _Group, start: int) -> Iterator[tuple[int, int]]:
@@ -167,13 +171,17 @@ def _swapped(group: _Group, start: int) -> Iterator[tuple[int, int]]:
     value = _hash(np.zeros(len(group.which), dtype=np.uint64), group.chars[:start])
     for p in range(start, len(group.chars), 2):
         value *= _BASE
-        pair = group.chars[p : p + 2] + _BASE
-        value += pair.prod(axis=0)  # sum and product of two tell which two, not in which order
+        both = group.chars[p] + _BASE
+        if p + 1 < len(group.chars):
+            both *= group.chars[p + 1] + _BASE  # sum and product of two tell which two, not in which order
+        value += both
     yield from _equal(value, group.which)
 
 
 def _equal(hashes: HashArray, index: IntArray) -> Iterator[tuple[int, int]]:
     """Yield the neighbours within every group of equal hashes, no more than some."""
+    if hashes_differ(hashes):
+        return
     among = _repeated(hashes)
     same = np.flatnonzero(hashes[among[1:]] == hashes[among[:-1]])[: 10 * MOST]
     yield from zip(index[among[same]].tolist(), index[among[same + 1]].tolist(), strict=True)
