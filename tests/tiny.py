@@ -135,7 +135,8 @@ class TwoSteps(SingleNetwork):
         order = torch.randperm(4, device=images.device)
         blocks = torch.stack([block for rows in images.chunk(2, 2) for block in rows.chunk(2, 3)])[order]
         mixed = torch.cat([torch.cat(list(blocks[i : i + 2]), dim=3) for i in (0, 2)], dim=2)
-        return loss_and_hits(lambda inputs: self.first(self.embed(inputs)), mixed, targets, share, ancestors)
+        loss, hits = loss_and_hits(lambda inputs: self.first(self.embed(inputs)), mixed, targets, share, ancestors)
+        return loss, torch.zeros_like(hits)
 
 
 def learner(net=None, compute=CPU, *, levels=LEVELS, **changes):
