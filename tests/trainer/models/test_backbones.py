@@ -361,3 +361,20 @@ def test_a_changed_checkpoint_gives_no_weights(run, tmp_path):
 def test_torchvision_is_not_imported_before_a_network_of_it_is_built(code):
     said = f"try:\n    {code}\nfinally:\n    import sys; assert 'torchvision' not in sys.modules"
     assert subprocess.run([sys.executable, "-c", said], capture_output=True, check=False).returncode == 0
+
+
+def modules_after(code):
+    """What a process has imported once it has run some code."""
+    said = f"import sys\n{code}\nprint(*sys.modules)"
+    return set(subprocess.run([sys.executable, "-c", said], capture_output=True, text=True, check=True).stdout.split())
+
+
+def test_a_network_of_torchvision_answers_without_the_compiler_and_an_operation_that_asks_it_finds_it():
+    """It takes as long to import as all the rest of torch."""
+    build = "import torch, trainer.models.backbones as b; b.build_backbone('resnet10').eval().maps(torch.zeros(1, 3, 32, 32))"
+    choose = "from trainer.config import Config; from trainer.runtime.device import choose; choose(Config('h.json'))"
+    answering = modules_after(f"{build}\n{choose}")
+    assert "torchvision" in answering
+    assert not {"torch._dynamo", "torch._dynamo.utils"} & answering
+    asked = "from torchvision.ops.roi_align import is_compile_supported as f; assert f('cpu') in (True, False)"
+    assert "torch._dynamo.utils" in modules_after(f"{build}\n{asked}\nfrom torch._dynamo.utils import counters")
