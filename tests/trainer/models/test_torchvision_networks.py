@@ -27,8 +27,13 @@ def device_of(name):
 @pytest.fixture
 def regnets_without_values(monkeypatch):
     """Let torchvision reckon the widths of a RegNet, for which it takes tensors, where tensors have values."""
-    reckon = BlockParams.from_init_params
-    monkeypatch.setattr(BlockParams, "from_init_params", torch.device("cpu")(reckon))
+    original = BlockParams.from_init_params
+
+    def reckoned(**settings):
+        with torch.device("cpu"):
+            return original(**settings)
+
+    monkeypatch.setattr(BlockParams, "from_init_params", reckoned)
 
 
 @pytest.mark.usefixtures("regnets_without_values")
