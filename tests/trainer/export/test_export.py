@@ -24,6 +24,7 @@ from trainer.serve.app import application
 HOW = [
     ("ours_single", "resnet10"), ("vanilla_single", "resnet10"), ("vanilla_multi", "resnet10"), ("ft", "resnet10"),
     ("ours", "timm/vit_tiny_patch16_224"), ("mc", "resnet10"), ("ours_pmg", "resnet10"),
+    ("ours_nts", "resnet10"),
 ]  # fmt: skip
 
 
@@ -97,14 +98,16 @@ def test_every_method_is_exported(method, backbone, model, tmp_path):
         assert np.allclose(one, two, atol=1e-3)
 
 
-@pytest.mark.slow
-def test_a_method_whose_parts_depend_on_the_image_says_that_it_is_no_graph(model, tmp_path):
-    config = replace(model.config, method="ours_nts", image_size=32, weights="none", freeze_backbone=False)
+@pytest.mark.parametrize("count", [1, 5])
+def test_parts_are_chosen_in_the_file_as_in_the_run(count, model, tmp_path):
+    """Some are far apart and some not: which are taken depends on the image, and any number of images is a batch."""
+    torch.manual_seed(0)
+    config = replace(model.config, method="nts", image_size=96, weights="none", freeze_backbone=False)
     network = network_of(config, model.hierarchy).eval().requires_grad_(False)
     own = replace(model, config=config, network=network)
-    with pytest.raises(HiertaxError, match=r"ours_nts on .* cannot be captured .*; export safetensors in its place"):
-        own.export(tmp_path / "a.onnx")
-    assert own.export(tmp_path / "a.safetensors").exists()
+    images = np.random.default_rng(0).integers(0, 256, (count, 96, 96, 3), dtype=np.uint8)
+    found = trainer.load(own.export(tmp_path / "a.onnx")).logits(images)
+    np.testing.assert_allclose(found[-1], own.logits(images)[-1], rtol=1e-3, atol=1e-6)
 
 
 @pytest.mark.parametrize("precision", ["fp16", "bf16", "int8"])
@@ -267,5 +270,9 @@ def test_what_a_file_does_not_hold_is_said(onnx, patches):
         trainer.load(onnx).features(patches.data / "test")
     with pytest.raises(HiertaxError, match="neither a log nor maps"):
         trainer.load(onnx).report(onnx.with_suffix(".html"))
+    with pytest.raises(HiertaxError, match="no feature maps; ask the run itself"):
+        trainer.load(onnx).explain(patches.data / "test" / "red" / "0.png")
+    with pytest.raises(HiertaxError, match="an exported file already"):
+        trainer.load(onnx).export(onnx.with_name("again.onnx"))
     with pytest.raises(HiertaxError, match="device"):
         ExportedModel.open(onnx, "cuda")
