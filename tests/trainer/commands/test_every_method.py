@@ -114,16 +114,9 @@ def test_its_server_shows_where_it_looked(resumed):
     assert [(one.level, one.shades.shape) for one in reply.maps] == [("tone", (32, 32)), ("colour", (32, 32))]
 
 
-@pytest.mark.parametrize("kind", ["onnx", "safetensors"])
-def test_it_is_exported_and_the_file_answers_as_the_run(resumed, hiertrain, patches, kind):
+def test_it_is_exported_with_weights_that_answer(resumed, hiertrain):
+    """As a graph too, which takes longer and is tested beside the other things about exported files."""
     _, root = resumed
-    file = root / f"run.{kind}"
-    outcome = hiertrain("export", root / "run", "--to", kind, "--out", file)
+    outcome = hiertrain("export", root / "run", "--to", "safetensors", "--out", root / "weights.safetensors")
     assert outcome.code == 0, outcome
-    if kind == "onnx":
-        test = patches.data / "test"
-        told = [json.loads(hiertrain("predict", which, test, "--json").out) for which in (root / "run", file)]
-        names = [[[link["label"] for link in answer["chain"]] for answer in answers] for answers in told]
-        assert names[0] == names[1]
-        chances = [[link["probability"] for answer in answers for link in answer["chain"]] for answers in told]
-        np.testing.assert_allclose(*chances, atol=1e-4)
+    assert (root / "weights.safetensors").stat().st_size > 1000

@@ -11,6 +11,7 @@ from pathlib import Path
 import httpx
 import numpy as np
 import pytest
+import tiny
 import torch
 from huggingface_hub import ModelCard
 from web import serving
@@ -18,14 +19,10 @@ from web import serving
 import trainer
 from taxonomy import HiertaxError
 from trainer.api.exported import ExportedModel
+from trainer.config import METHODS
+from trainer.export.network import captured
 from trainer.models.methods import network_of
 from trainer.serve.app import application
-
-HOW = [
-    ("ours_single", "resnet10"), ("vanilla_single", "resnet10"), ("vanilla_multi", "resnet10"), ("ft", "resnet10"),
-    ("ours", "timm/vit_tiny_patch16_224"), ("mc", "resnet10"), ("ours_pmg", "resnet10"),
-    ("ours_nts", "resnet10"),
-]  # fmt: skip
 
 
 @pytest.fixture(scope="module")
@@ -83,31 +80,42 @@ def test_the_program_of_the_docs_gives_the_same_names(model, onnx, patches):
     assert [line.rpartition(" ")[0] for line in told.stdout.splitlines()] == expected
 
 
+def with_network(model, network, size=32):
+    """The run with another network in its place, and some images of its size."""
+    config = replace(model.config, image_size=size, freeze_backbone=False)
+    own = replace(model, config=config, network=network.eval().requires_grad_(False))
+    return own, np.random.default_rng(0).integers(0, 256, (3, size, size, 3), dtype=np.uint8)
+
+
+def of_method(model, method):
+    """The run by another method, over a tiny network; where it chooses parts of images, of many."""
+    return with_network(model, tiny.of_stages(method, sizes=model.hierarchy.sizes), 96 if "nts" in method else 32)
+
+
+@pytest.mark.parametrize("method", METHODS)
+def test_every_method_is_captured_as_a_graph(method, model):
+    own, images = of_method(model, method)
+    found = captured(own).module()(torch.from_numpy(images).permute(0, 3, 1, 2))
+    for one, two in zip(own.logits(images), found, strict=True):
+        np.testing.assert_allclose(two, one, atol=1e-5)
+
+
 @pytest.mark.slow
-@pytest.mark.parametrize(("method", "backbone"), HOW)
-def test_every_method_is_exported(method, backbone, model, tmp_path):
-    torch.manual_seed(0)
-    config = replace(
-        model.config, method=method, backbone=backbone, image_size=32, weights="none", freeze_backbone=False
-    )
-    network = network_of(config, model.hierarchy).eval().requires_grad_(False)
-    own = replace(model, config=config, network=network)
-    other = trainer.load(own.export(tmp_path / "a.onnx"))
-    images = np.random.default_rng(0).integers(0, 256, (3, 32, 32, 3), dtype=np.uint8)
-    for one, two in zip(own.logits(images), other.logits(images), strict=True):
-        assert np.allclose(one, two, atol=1e-3)
+@pytest.mark.parametrize("method", ["vanilla_multi", "ft", "ours_nts", "pmg"])
+def test_what_methods_consist_of_is_exported(method, model, tmp_path):
+    own, images = of_method(model, method)
+    for one, two in zip(own.logits(images), trainer.load(own.export(tmp_path / "a.onnx")).logits(images), strict=True):
+        np.testing.assert_allclose(two, one, atol=1e-5)
 
 
-@pytest.mark.parametrize("count", [1, 5])
-def test_parts_are_chosen_in_the_file_as_in_the_run(count, model, tmp_path):
-    """Some are far apart and some not: which are taken depends on the image, and any number of images is a batch."""
+@pytest.mark.slow
+@pytest.mark.parametrize("backbone", ["resnet10", "timm/vit_tiny_patch16_224"])
+def test_networks_of_either_library_are_exported(backbone, model, tmp_path):
     torch.manual_seed(0)
-    config = replace(model.config, method="nts", image_size=96, weights="none", freeze_backbone=False)
-    network = network_of(config, model.hierarchy).eval().requires_grad_(False)
-    own = replace(model, config=config, network=network)
-    images = np.random.default_rng(0).integers(0, 256, (count, 96, 96, 3), dtype=np.uint8)
-    found = trainer.load(own.export(tmp_path / "a.onnx")).logits(images)
-    np.testing.assert_allclose(found[-1], own.logits(images)[-1], rtol=1e-3, atol=1e-6)
+    config = replace(model.config, backbone=backbone, weights="none", freeze_backbone=False)
+    own, images = with_network(model, network_of(config, model.hierarchy))
+    for one, two in zip(own.logits(images), trainer.load(own.export(tmp_path / "a.onnx")).logits(images), strict=True):
+        np.testing.assert_allclose(two, one, atol=1e-3)
 
 
 @pytest.mark.parametrize("precision", ["fp16", "bf16", "int8"])
