@@ -15,7 +15,7 @@ from torch import Tensor
 from torch.nn.functional import grid_sample, interpolate
 
 from taxonomy import HiertaxError
-from trainer.models.heads import DisentangledHeads
+from trainer.models.heads import GradientStop
 from trainer.models.network import Look, Network
 from trainer.runtime.device import Compute
 
@@ -71,9 +71,9 @@ class GradCam:
         if gamma not in GAMMAS:
             raise HiertaxError(f"gamma {gamma!r}: choose one of {', '.join(GAMMAS)}")
         self.network, self.compute = twin(network).eval(), compute
-        for heads in self.network.modules():
-            if isinstance(heads, DisentangledHeads):
-                heads.stops_gradient = gamma == "as-trained"
+        for part in self.network.modules():
+            if isinstance(part, GradientStop) and gamma == "off":
+                part.stops = False
 
     def __call__(self, images: Tensor, classes: Tensor | None = None) -> LevelMaps:
         """Return the maps of normalised images.

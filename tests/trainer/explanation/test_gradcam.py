@@ -213,7 +213,7 @@ def test_explaining_leaves_the_network_as_it_is(images):
     GradCam(network, CPU, "off")(images)
     assert all(torch.equal(one, other) for one, other in zip(before, network(images), strict=True))
     assert not any(module._forward_hooks for module in network.modules())
-    assert network.classifier.heads.stops_gradient
+    assert network.classifier.heads.gamma.stops
     assert all(parameter.grad is None for parameter in network.parameters())
 
 
