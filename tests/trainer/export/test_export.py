@@ -18,6 +18,8 @@ from web import serving
 import trainer
 from taxonomy import HiertaxError
 from trainer.api.exported import ExportedModel
+from trainer.export.about import wishes_told
+from trainer.inference.answering.wishes import Wishes
 from trainer.models.methods import network_of
 from trainer.serve.app import application
 
@@ -166,6 +168,14 @@ def test_the_command_says_how_a_file_answers_until_it_is_asked_otherwise(hiertra
     assert told.out == hiertrain("predict", run, image, "--confidence", "0.999", "--without", "red").out
     assert "answers as it was exported: confidence 0.999, 3 of 4 classes" in told.err
     assert hiertrain("predict", file, image, "--confidence", "0").out == hiertrain("predict", run, image).out
+
+
+def test_an_audience_goes_with_the_file(model, patches, tmp_path):
+    own = model.wishing(Wishes(audience="amateur"))
+    images, other = patches.data / "test", trainer.load(own.export(tmp_path / "amateur.onnx"))
+    assert np.array_equal(other.predict(images).labels, own.predict(images).labels)
+    assert not np.array_equal(other.predict(images).labels, model.predict(images).labels)
+    assert wishes_told(other.answering) == "for an audience (67 % served, 100 % served)"
 
 
 def test_the_loss_of_accuracy_is_printed(hiertrain, run, patches, tmp_path):
