@@ -101,10 +101,11 @@ def test_the_page_stops_by_the_rule_of_the_server_and_never_shows_more_than_it_i
     rng = np.random.default_rng(0)
     probability = np.sort(rng.integers(0, 101, (300, 4)) / 100, axis=1)[:, ::-1]
     confidence = [*rng.integers(0, 101, 150) / 100, *probability[150:, 2]]
+    served = np.sort(rng.integers(1, 11, (300, 4)) / 10, axis=1)  # so coarse that many levels serve equally many
     chains = [[{"probability": p} for p in row] for row in probability.tolist()]
-    script = """async ([chains, confidence]) => {
-        const { depthAt } = await import("/static/page.js");
-        return chains.map((chain, i) => depthAt(chain, confidence[i]));
+    script = """async ([chains, confidence, served]) => {
+        const { depthAt, depthFor } = await import("/static/page.js");
+        return chains.map((chain, i) => [depthAt(chain, confidence[i]), depthFor(chain, served[i])]);
     }"""
     shown = {0.0: "0 %", 0.001: "<1 %", 0.29: "29 %", 0.7999: "79 %", 0.8: "80 %", 0.9999: ">99 %", 1.0: "100 %"}
     percent = (
@@ -112,26 +113,11 @@ def test_the_page_stops_by_the_rule_of_the_server_and_never_shows_more_than_it_i
     )
     with browsing() as page:
         page.goto(url)
-        found = page.evaluate(script, [chains, list(map(float, confidence))])
+        found = page.evaluate(script, [chains, list(map(float, confidence)), served.tolist()])
         assert page.evaluate(percent, list(shown)) == [text.replace(" ", "\u00a0") for text in shown.values()]
-    assert found == [int(certain_depth(probability[i : i + 1], c)[0]) for i, c in enumerate(confidence)]
-
-
-def test_the_page_stops_for_an_audience_by_the_rule_of_the_server(url):
-    rng = np.random.default_rng(1)
-    probability = np.sort(rng.integers(0, 11, (300, 3)) / 10, axis=1)[:, ::-1]  # coarse, so that many are equal
-    served = np.sort(rng.integers(0, 11, (300, 3)) / 10, axis=1)
-    served[:, -1] = 1
-    chains = [[{"probability": p} for p in row] for row in probability.tolist()]
-    script = """async ([chains, served]) => {
-        const { depthFor } = await import("/static/page.js");
-        return chains.map((chain, i) => depthFor(chain, served[i]));
-    }"""
-    with browsing() as page:
-        page.goto(url)
-        found = page.evaluate(script, [chains, served.tolist()])
-        assert page.evaluate(script, [[[]], [[1]]]) == [0]
-    assert found == [int(best_served(probability[i : i + 1], served[i])[0]) for i in range(300)]
+    sure = [int(certain_depth(probability[i : i + 1], c)[0]) for i, c in enumerate(confidence)]
+    asked = [int(best_served(probability[i : i + 1], served[i])[0]) for i in range(300)]
+    assert found == [list(pair) for pair in zip(sure, asked, strict=True)]
 
 
 def test_switched_from_expert_to_amateur_by_the_keyboard_an_answer_stops_higher_and_says_what_it_takes(url, photos):
@@ -142,7 +128,6 @@ def test_switched_from_expert_to_amateur_by_the_keyboard_an_answer_stops_higher_
         drop(page, photos[0])
         card = page.locator("#cards > li")
         page.get_by_label("How deep to answer").focus()
-        page.keyboard.press("e")  # which would choose by its first letter, were it not "for the audience expert"
         for _ in range(2):
             page.keyboard.press("ArrowDown")
         expect(page.locator("#whose")).to_contain_text("Answers for expert (group 5 of Chang et al. 2021")
@@ -163,8 +148,8 @@ def test_switched_from_expert_to_amateur_by_the_keyboard_an_answer_stops_higher_
 
 
 def test_a_model_that_was_given_wishes_is_shown_with_them_first(model, photos):
-    given = model.wishing(Wishes(without="Orange", confidence=0.999))
-    with serving(application(given)) as url, browsing() as page:
+    given, strict = model.wishing(Wishes(without="Orange", confidence=0.999)), model.wishing(Wishes(unknown=1.0))
+    with serving(application(given)) as url, serving(application(strict)) as other, browsing() as page:
         page.goto(url)
         expect(page.locator("header")).to_contain_text("the model answers as it was given: 3 of 4 classes")
         drop(page, photos[1])
@@ -177,12 +162,7 @@ def test_a_model_that_was_given_wishes_is_shown_with_them_first(model, photos):
         labels = [link["label"] for link in chain_of(url, photos[1], 0)]
         assert said(page.locator("#cards > li")) == labels
         assert "orange" not in labels
-
-
-def test_what_a_model_calls_unknown_is_shown_as_unknown(model, photos):
-    given = model.wishing(Wishes(unknown=1.0))
-    with serving(application(given)) as url, browsing() as page:
-        page.goto(url)
+        page.goto(other)
         drop(page, photos[0])
         expect(page.locator("#cards .answer")).to_have_text("Unknown")
         expect(page.locator("#said")).to_have_text("1 unknown")
