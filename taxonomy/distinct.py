@@ -2,36 +2,26 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
 from functools import cache
+from itertools import pairwise
 from typing import Any, Final
 
 import numpy as np
 from numpy.typing import NDArray
 
+from taxonomy.threads import on_all_cores
+
 CHUNK: Final = 1 << 19  # bytes at a time, so that what is intermediate stays in the processor's cache
-FEW: Final = 20_000  # names, of which a set is made as quickly
 _BASE: Final = 0x9E3779B97F4A7C15  # odd, so that it has an inverse modulo 2**64
-
-
-def all_different(names: Sequence[str]) -> bool:
-    """Tell whether no name occurs twice."""
-    if len(names) > FEW:
-        text = "\n".join(names).encode("utf-8", "surrogatepass")
-        if text.count(b"\n") == len(names) - 1 and surely_different(text):
-            return True
-    return len(set(names)) == len(names)
-
-
-def surely_different(text: bytes) -> bool:
-    """Tell whether all lines of a text are surely different: then their hashes are."""
-    hashes = line_hashes(text)
-    return hashes is not None and hashes_differ(hashes)
 
 
 def hashes_differ(hashes: NDArray[np.uint64]) -> bool:
     """Tell whether no hash occurs twice."""
-    ordered = np.sort(hashes)
+    return ordered_differ(np.sort(hashes))
+
+
+def ordered_differ(ordered: NDArray[np.uint64]) -> bool:
+    """Tell the same of hashes that ascend."""
     return not bool((ordered[1:] == ordered[:-1]).any())
 
 
@@ -49,15 +39,17 @@ def line_hashes(text: bytes) -> NDArray[np.uint64] | None:
     if int((ends - starts).max()) >= CHUNK:
         return None
     cuts = np.searchsorted(starts, np.arange(0, len(code), CHUNK)).tolist()
-    hashes = np.empty(len(starts), dtype=np.uint64)
     power, inverse = _powers(2 * CHUNK)
-    for one, two in zip(cuts, [*cuts[1:], len(starts)], strict=True):
-        if one < two:
-            first = starts[one:two] - starts[one]
-            part = code[starts[one] : ends[two - 1] + 1]
-            hashes[one:two] = np.add.reduceat(part * power[: len(part)], first)
-            hashes[one:two] *= inverse[first]
-    return hashes
+
+    def hashed(lines: tuple[int, int]) -> NDArray[np.uint64]:
+        first = starts[slice(*lines)] - starts[lines[0]]
+        part = code[starts[lines[0]] : ends[lines[1] - 1] + 1]
+        value: NDArray[np.uint64] = np.add.reduceat(part * power[: len(part)], first)
+        value *= inverse[first]
+        return value
+
+    spans = [(one, two) for one, two in pairwise([*cuts, len(starts)]) if one < two]
+    return np.concatenate([*(on_all_cores if len(spans) > 1 else map)(hashed, spans)])
 
 
 @cache

@@ -7,16 +7,16 @@ what a schema cannot say (one parent per taxon, no empty node, ...) is checked b
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator, Mapping
-from typing import Annotated, Any, Final, Literal
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from typing import Annotated, Any, Final, Literal, NamedTuple
 
 import msgspec
 import numpy as np
 from msgspec import UNSET, Meta, Struct, UnsetType
 
-from taxonomy.distinct import all_different
 from taxonomy.errors import HierarchyError
 from taxonomy.rules import Finding
+from taxonomy.spelled import Names
 
 FORMAT: Final = "hiertax-hierarchy"
 VERSION: Final = 1
@@ -142,23 +142,42 @@ def check_placement(document: Document) -> Iterator[Finding]:
             yield Finding("misplaced-classes", f"levels[{i}].classes", "only the finest level carries dataset classes")
 
 
-def check_structure(document: Document, place: Place = json_place) -> Iterator[Finding]:
+class Naming(NamedTuple):
+    """The names of a document in the forms that rules compare: the labels of each level, and the classes."""
+
+    labels: Sequence[Names]
+    classes: Names
+
+    @classmethod
+    def of(cls, document: Document) -> Naming:
+        """Return the names of a document; classes that are the last labels are looked at once."""
+        labels = [Names(level.labels) for level in document.levels]
+        classes = document.levels[-1].classes if document.levels else UNSET
+        if classes is UNSET:
+            return cls(labels, Names([]))
+        return cls(labels, labels[-1] if classes == document.levels[-1].labels else Names(classes))
+
+
+def check_structure(document: Document, place: Place = json_place, names: Naming | None = None) -> Iterator[Finding]:
     """Yield every breach of the rules that make the levels one tree (docs/validation.md).
 
     Parameters
     ----------
     place
         Names the place of an entry, where the document was not read from JSON.
+    names
+        Its names, where they are looked at for more than this.
     """
     if not document.levels or not all(level.labels for level in document.levels):
         yield Finding("no-labels", "levels", "a hierarchy needs a level and every level a label")
         return
+    names = names or Naming.of(document)
     yield from _level_names(document, place)
     for i, level in enumerate(document.levels):
-        yield from _label_names(document, i, place)
+        yield from _label_names(document, i, names.labels[i], place)
         if i > 0:
             yield from _parents(level, i, document.levels[i - 1].labels, place)
-    yield from _classes(document, place)
+    yield from _classes(document, names, place)
 
 
 def lineage(document: Document, level: int, label: int) -> tuple[str, ...]:
@@ -179,15 +198,15 @@ def lineage(document: Document, level: int, label: int) -> tuple[str, ...]:
 
 def _level_names(document: Document, place: Place) -> Iterator[Finding]:
     names = [level.name for level in document.levels]
-    for _, i in _repeats(names):
+    for _, i in Names(names).repeats():
         yield Finding("duplicate-level", place(i, "name", None), f"two levels are called {shown(names[i])}")
 
 
-def _label_names(document: Document, i: int, place: Place) -> Iterator[Finding]:
+def _label_names(document: Document, i: int, names: Names, place: Place) -> Iterator[Finding]:
     level = document.levels[i]
-    for j in _blank(level.labels):
+    for j in names.blank():
         yield Finding("blank-label", place(i, "labels", j), f"a {level.name} has no name")
-    for first, j in _repeats(level.labels):
+    for first, j in names.repeats():
         yield _repeated_label(document, i, first, j, place)
 
 
@@ -222,28 +241,14 @@ def _parents(level: LevelDocument, i: int, above: list[str], place: Place) -> It
             yield Finding("empty-node", place(i - 1, "labels", j), f"{shown(above[j])} has no {level.name} under it")
 
 
-def _classes(document: Document, place: Place) -> Iterator[Finding]:
+def _classes(document: Document, names: Naming, place: Place) -> Iterator[Finding]:
     level, i = document.levels[-1], len(document.levels) - 1
     classes = [] if level.classes is UNSET else level.classes
     if len(classes) != len(level.labels):
         message = f"{len(classes)} classes for {len(level.labels)} labels of {shown(level.name)}"
         yield Finding("classes-length", place(i, "classes", None), message)
-    for j in _blank(classes):
+    for j in names.classes.blank():
         yield Finding("blank-class", place(i, "classes", j), "a class has no name")
-    for first, j in _repeats(classes) if classes != level.labels else ():  # labels were compared already
+    for first, j in names.classes.repeats() if names.classes is not names.labels[-1] else ():  # else they were told
         lines = tuple(lineage(document, i, k) for k in (first, j) if k < len(level.labels))
         yield Finding("duplicate-class", place(i, "classes", j), f"class {shown(classes[j])} is listed twice", lines)
-
-
-def _blank(names: list[str]) -> list[int]:
-    return [] if all(map(str.strip, names)) else [j for j, name in enumerate(names) if not name.strip()]
-
-
-def _repeats(names: list[str]) -> Iterator[tuple[int, int]]:
-    """Yield the first and the later index of every name that stood earlier in the list."""
-    if all_different(names):
-        return
-    first: dict[str, int] = {}
-    for i, name in enumerate(names):
-        if (earlier := first.setdefault(name, i)) != i:
-            yield earlier, i

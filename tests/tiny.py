@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from contextlib import contextmanager
 from dataclasses import replace
 from functools import partial
 
@@ -91,14 +92,21 @@ def build(method, sizes=SIZES, backbone="resnet10", **how):
     return build_network(method, backbone, sizes, paths=paths(sizes), **how)
 
 
+@contextmanager
+def narrow_stages():
+    """Make what methods of several stages compute at each of them narrow."""
+    with pytest.MonkeyPatch.context() as narrow:
+        narrow.setattr("trainer.models.progressive.REDUCED", CHANNELS)
+        narrow.setattr("trainer.models.progressive.WIDTH", 4 * CHANNELS)
+        yield
+
+
 def of_stages(method, *, seed=0, sizes=SIZES, width=WIDTH):
     """Return any method's network over a backbone of three convolutions, with all its own layers made narrow."""
     torch.manual_seed(seed)
     made = method_of(method)
     options = made.Options(**({"width": width} if hasattr(made.Options, "width") else {}))
-    with pytest.MonkeyPatch.context() as narrow:
-        narrow.setattr("trainer.models.progressive.REDUCED", CHANNELS)
-        narrow.setattr("trainer.models.progressive.WIDTH", 4 * CHANNELS)
+    with narrow_stages():
         return made.build(Levels(sizes, paths(sizes)), ThreeConvolutions, options, frozen=False)
 
 
@@ -135,7 +143,8 @@ class TwoSteps(SingleNetwork):
         order = torch.randperm(4, device=images.device)
         blocks = torch.stack([block for rows in images.chunk(2, 2) for block in rows.chunk(2, 3)])[order]
         mixed = torch.cat([torch.cat(list(blocks[i : i + 2]), dim=3) for i in (0, 2)], dim=2)
-        return loss_and_hits(lambda inputs: self.first(self.embed(inputs)), mixed, targets, share, ancestors)
+        loss, hits = loss_and_hits(lambda inputs: self.first(self.embed(inputs)), mixed, targets, share, ancestors)
+        return loss, torch.zeros_like(hits)
 
 
 def learner(net=None, compute=CPU, *, levels=LEVELS, **changes):

@@ -11,7 +11,7 @@ from pathlib import Path
 
 import msgspec
 
-from taxonomy.document import shown
+from taxonomy.document import FORMAT, shown
 from taxonomy.errors import HierarchyError, HiertaxError
 from taxonomy.formats import (
     dot,
@@ -217,6 +217,9 @@ def guess(path: Path, content: bytes) -> str | None:
 
 
 def _of_json(content: bytes) -> str | None:
+    """Tell the format of JSON, without parsing it, by its keys; None for a hierarchy file, which says what it is."""
+    if f'"{FORMAT}"'.encode() in content:
+        return None
     if node_link.looks_like(content):
         return "node-link"
     if nested_json.looks_like(content):

@@ -13,7 +13,7 @@ from typing import Any
 
 import msgspec
 
-from taxonomy.document import FORMAT, shown
+from taxonomy.document import shown
 from taxonomy.errors import HierarchyError
 from taxonomy.hierarchy import Hierarchy
 from taxonomy.leveling import ImportOptions, from_tree
@@ -48,8 +48,8 @@ def write(hierarchy: Hierarchy) -> str:
 
 
 def looks_like(content: bytes) -> bool:
-    """Tell, without parsing it, whether JSON is rather nested than a hierarchy file or a graph."""
-    return b'"children"' in content and f'"{FORMAT}"'.encode() not in content
+    """Tell whether JSON that is neither a hierarchy file nor a graph is nested."""
+    return b'"children"' in content
 
 
 def read(text: str, reading: ImportOptions) -> Hierarchy:

@@ -11,7 +11,6 @@ from collections.abc import Hashable
 from dataclasses import replace
 from typing import TYPE_CHECKING, Any
 
-from taxonomy.document import FORMAT
 from taxonomy.errors import HierarchyError
 from taxonomy.formats.graph import from_graph
 from taxonomy.hierarchy import Hierarchy
@@ -110,5 +109,5 @@ def _unknown_ends(data: Any) -> list[Hashable]:
 
 
 def looks_like(content: bytes) -> bool:
-    """Tell, without parsing it, whether JSON is rather a node-link graph than a hierarchy file."""
-    return b'"nodes"' in content and f'"{FORMAT}"'.encode() not in content
+    """Tell whether JSON that is no hierarchy file is a node-link graph."""
+    return b'"nodes"' in content

@@ -13,7 +13,7 @@ from pathlib import Path
 from typing import Any
 
 from taxonomy.console import visible
-from taxonomy.document import Document, Place, check_structure, json_place
+from taxonomy.document import Document, Naming, Place, check_structure, json_place
 from taxonomy.rules import RULES, Finding, Severity
 from taxonomy.validation import drafts
 
@@ -121,12 +121,13 @@ def check(
     """
     from taxonomy.validation.names import naming
 
+    names = Naming.of(document)
     broken = any(RULES[rule].severity == "error" for rule in earlier)
     if UNLEVEL.isdisjoint(earlier):
-        for finding in check_structure(document, place):
+        for finding in check_structure(document, place, names):
             broken = True
             yield finding
-    yield from naming(document, place)
+    yield from naming(document, place, names)
     if not broken:
         yield from _of_sound(document, place, root)
 

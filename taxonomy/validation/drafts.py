@@ -56,8 +56,9 @@ def read(path: Path) -> Draft:
     except (OSError, ValueError) as error:
         reason = getattr(error, "strerror", None) or error
         return Draft(findings=[Finding("unreadable", "file", f"cannot be read: {reason}")])
-    kind = formats.guess(path, content) if _too_large(content, _FOREIGN) is None else None
-    if kind is not None and kind not in _TABLES:
+    known = path.suffix.lower() == ".json"  # of which the format is told without decoding all of it
+    kind = formats.guess(path, content) if known or _too_large(content, _FOREIGN) is None else None
+    if kind is not None and kind not in _TABLES and not (known and _too_large(content, _FOREIGN)):
         return read_foreign(content, kind)
     return _READERS.get(path.suffix.lower(), _sniffed)(content)
 

@@ -11,7 +11,7 @@ from msgspec import UNSET
 from taxonomy.document import Document, Place, lineage, shown
 from taxonomy.ranks import PLACEHOLDERS, rank_of
 from taxonomy.rules import Finding
-from taxonomy.validation.spelled import Names
+from taxonomy.spelled import Names
 
 SPELLINGS = PLACEHOLDERS | {word.replace(" ", "_") for word in PLACEHOLDERS}
 Spot = tuple[int, int]  # level, label

@@ -8,13 +8,13 @@ from functools import cache, lru_cache
 
 from msgspec import UNSET
 
-from taxonomy.document import Document, Place, lineage, shown
+from taxonomy.document import Document, Naming, Place, lineage, shown
 from taxonomy.errata import all_errata
 from taxonomy.ranks import out_of_order, rank_of
 from taxonomy.rules import Finding
+from taxonomy.spelled import Names, surely_unlike
 from taxonomy.validation.misplaced import misplaced
 from taxonomy.validation.nearby import one_letter_apart
-from taxonomy.validation.spelled import Names, surely_unlike
 
 SUFFIXES = {
     "order": ("iformes", "ales"),
@@ -30,14 +30,14 @@ LOOK_ALIKES = str.maketrans(
 JOINERS = "\u200c\u200d"  # spelling needs them in Persian and in the scripts of India
 
 
-def naming(document: Document, place: Place) -> Iterator[Finding]:
+def naming(document: Document, place: Place, known: Naming) -> Iterator[Finding]:
     """Yield what is wrong with the names of levels, labels and classes."""
     levels = [level.name for level in document.levels]
     yield from _characters(Names([document.root]), lambda _: "root")
     yield from _characters(Names(levels), lambda i: place(i, "name", None))
     if pair := out_of_order(levels):
         yield Finding("rank-order", place(levels.index(pair[1]), "name", None), f"{pair[1]} stands below {pair[0]}")
-    labels = [Names(level.labels) for level in document.levels]
+    labels = known.labels
     unlike = surely_unlike(labels)
     apart = unlike or len(set().union(*(names.folded for names in labels))) == sum(map(len, labels))
     for i, names in enumerate(labels):
@@ -45,7 +45,8 @@ def naming(document: Document, place: Place) -> Iterator[Finding]:
         if i and not apart:  # else no name stands twice, on whichever levels
             yield from _named_as_parent(document, i, names.folded, labels[i - 1].folded, place)
     yield from misplaced(document, labels, place, apart=apart)
-    yield from _classes(document, place)
+    if known.classes is not labels[-1]:
+        yield from _classes(document, known.classes, place)
 
 
 def _level(document: Document, i: int, names: Names, place: Place, *, unlike: bool) -> Iterator[Finding]:
@@ -57,15 +58,11 @@ def _level(document: Document, i: int, names: Names, place: Place, *, unlike: bo
     yield from _suffixes(document, i, place)
 
 
-def _classes(document: Document, place: Place) -> Iterator[Finding]:
+def _classes(document: Document, names: Names, place: Place) -> Iterator[Finding]:
     last = len(document.levels) - 1
-    classes = document.levels[last].classes
-    if classes is UNSET or classes == document.levels[last].labels:
-        return
-    names = Names(classes)
     yield from _characters(names, lambda j: place(last, "classes", j))
     for rule, one, two, how in _variants(names, spelling=False, unlike=False):
-        message = f"class {shown(classes[two])} differs from {shown(classes[one])} {how}"
+        message = f"class {shown(names.given[two])} differs from {shown(names.given[one])} {how}"
         yield Finding(rule, place(last, "classes", two), message)
 
 

@@ -11,8 +11,9 @@ import numpy as np
 from numpy.lib.stride_tricks import sliding_window_view
 from numpy.typing import NDArray
 
+from taxonomy.distinct import ordered_differ
+from taxonomy.spelled import Names
 from taxonomy.threads import on_all_cores
-from taxonomy.validation.spelled import Names
 
 SHORTEST, LONGEST = 6, 64  # characters: shorter names differ by a letter by nature, longer ones are sentences
 WORD = 4  # letters that a word must have for one of them to be a slip
@@ -95,7 +96,7 @@ class _Group(NamedTuple):
 def _groups(names: Names, indices: Sequence[int]) -> dict[int, _Group]:
     """Return the names of each length that is neither too short nor too long, by length; indices ascend in each."""
     code, starts, lengths = _characters(names)
-    index = np.asarray(indices, dtype=np.int64)
+    index = np.arange(len(indices)) if indices == range(len(indices)) else np.asarray(indices, dtype=np.int64)
     length_of = np.minimum(lengths[index], LONGEST + 1).astype(np.uint8)
     index = index[np.argsort(length_of, kind="stable")]
     groups = enumerate(np.split(index, np.cumsum(np.bincount(length_of))[:-1]))
@@ -147,19 +148,19 @@ def _without_a_letter(
     ahead = np.uint64(pow(int(_BASE), length - stop, 1 << 64))
     rest = (before[start] - before[stop]) * ahead + before[length]  # the hash of all but this part
     rest_shorter = (before_shorter[start] - before_shorter[stop - 1]) * ahead + before_shorter[length - 1]
-    shared = np.sort(_repeated(np.concatenate([rest, rest_shorter])))
-    near, near_shorter = np.split(shared, [np.searchsorted(shared, len(rest))])
-    near_shorter = near_shorter - len(rest)
+    shared = np.zeros(len(rest) + len(rest_shorter), dtype=np.bool_)
+    shared[_repeated(np.concatenate([rest, rest_shorter]))] = True
+    near, near_shorter = np.flatnonzero(shared[: len(rest)]), np.flatnonzero(shared[len(rest) :])
     whole = _hash(rest_shorter[near_shorter], shorter.chars[start : stop - 1, near_shorter])
     part, which, others = group.chars[start:stop, near], group.which[near], shorter.which[near_shorter]
-    value = rest[near]  # the hash of all that stands before the letter left out
+    without = _hash(rest[near], part[1:])
     for p, letter in enumerate(part):
-        without, index = _hash(value, part[p + 1 :]), which
-        value = _hash(value, part[p : p + 1])
         digits = (letter >= ord("0")) & (letter <= ord("9"))
-        if digits.any():
-            without, index = without[~digits], which[~digits]
-        yield from _equal(np.concatenate([without, whole]), np.concatenate([index, others]))
+        letters = slice(None) if not digits.any() else ~digits
+        yield from _equal([without[letters], whole], [which[letters], others])
+        if p + 1 < len(part):  # without the next letter this one stands in its place
+            power = np.uint64(pow(int(_BASE), len(part) - 2 - p, 1 << 64))
+            without += np.subtract(letter, part[p + 1], dtype=np.uint64) * power
 
 
 def _swapped(group: _Group, start: int) -> Iterator[tuple[int, int]]:
@@ -167,13 +168,20 @@ def _swapped(group: _Group, start: int) -> Iterator[tuple[int, int]]:
     value = _hash(np.zeros(len(group.which), dtype=np.uint64), group.chars[:start])
     for p in range(start, len(group.chars), 2):
         value *= _BASE
-        pair = group.chars[p : p + 2] + _BASE
-        value += pair.prod(axis=0)  # sum and product of two tell which two, not in which order
-    yield from _equal(value, group.which)
+        both = group.chars[p] + _BASE
+        if p + 1 < len(group.chars):
+            both *= group.chars[p + 1] + _BASE  # sum and product of two tell which two, not in which order
+        value += both
+    yield from _equal([value], [group.which])
 
 
-def _equal(hashes: HashArray, index: IntArray) -> Iterator[tuple[int, int]]:
+def _equal(parts: Sequence[HashArray], indices: Sequence[IntArray]) -> Iterator[tuple[int, int]]:
     """Yield the neighbours within every group of equal hashes, no more than some."""
+    ordered = np.concatenate(parts)
+    ordered.sort()
+    if ordered_differ(ordered):  # mostly so, and told without their places
+        return
+    hashes, index = np.concatenate(parts), np.concatenate(indices)
     among = _repeated(hashes)
     same = np.flatnonzero(hashes[among[1:]] == hashes[among[:-1]])[: 10 * MOST]
     yield from zip(index[among[same]].tolist(), index[among[same + 1]].tolist(), strict=True)

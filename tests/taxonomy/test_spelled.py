@@ -3,8 +3,9 @@
 from hypothesis import given
 from hypothesis import strategies as st
 
+from taxonomy import spelled
+from taxonomy.spelled import Names, surely_unlike
 from taxonomy.validation.nearby import one_letter_apart
-from taxonomy.validation.spelled import Names, surely_unlike
 
 PLAIN = st.lists(st.text("abAB -_'.", min_size=1, max_size=5), min_size=1, max_size=12)
 ANY = st.lists(st.text("aB -'é\u00d7\n\t", max_size=5), min_size=1, max_size=12)
@@ -30,6 +31,17 @@ def test_plain_names_are_folded_and_bared_as_any_others(names):
 def test_names_are_found_among_known_ones_in_one_case(names, known):
     expected = [j for j, key in enumerate(Names(names).folded) if key in known]
     assert Names(names).find(known) == one_by_one(names).find(known) == expected
+
+
+@given(PLAIN | ANY, st.booleans())
+def test_blank_and_repeated_names_are_told_as_a_loop_does(names, few):
+    limit, spelled.FEW = spelled.FEW, 10**9 if few else -1
+    try:
+        repeats = list(Names(names).repeats())
+    finally:
+        spelled.FEW = limit
+    assert repeats == [(names.index(name), i) for i, name in enumerate(names) if names.index(name) < i]
+    assert Names(names).blank() == one_by_one(names).blank() == [j for j, name in enumerate(names) if not name.strip()]
 
 
 @given(st.lists(PLAIN | ANY, min_size=1, max_size=3))

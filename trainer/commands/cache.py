@@ -1,4 +1,4 @@
-"""``hiertrain cache``: the decoded images on disk, listed and removed."""
+"""``hiertrain cache``: the decoded images and features on disk, listed and removed."""
 
 from __future__ import annotations
 
@@ -21,10 +21,10 @@ if TYPE_CHECKING:
 @click.option("--clear", is_flag=True, help="Remove the entries, those in use excepted.")
 @JSON
 def cache(names: tuple[str, ...], clear: bool, as_json: bool) -> None:
-    """List the images that were decoded once and kept, or remove them.
+    """List the images that were decoded once and kept, and their features, or remove them.
 
-    NAME is how an entry's name begins, or a folder of images; without any, all entries are meant. Removed images are
-    decoded again when they are needed. They lie in $HIERTAX_CACHE, or in the user's cache folder.
+    NAME is how an entry's name begins, or a folder of images; without any, all entries are meant. What is removed is
+    made again when it is needed. It lies in $HIERTAX_CACHE, or in the user's cache folder.
 
     \b
     Example:
@@ -47,7 +47,7 @@ def cache(names: tuple[str, ...], clear: bool, as_json: bool) -> None:
         print_table(_table(entries))
         click.echo(f"{root}: {sum(entry.bytes for entry in entries) / 1e9:.2f} GB")
     else:
-        click.echo(f"{root}: no decoded images are kept")
+        click.echo(f"{root}: neither decoded images nor features are kept")
 
 
 def _clear(entries: list[Entry], as_json: bool) -> None:

@@ -1,4 +1,4 @@
-"""The cache's folder: which entries of decoded images it has, and which have to go.
+"""The cache's folder: which entries of decoded images, and of their features, it has, and which have to go.
 
 An entry in use is never removed: a process that works with its images holds a shared lock on ``images.npy``, which ends
 with the process, however that ends; one that builds an entry holds the lock beside it.
@@ -25,9 +25,9 @@ try:
 except ImportError:  # Windows, where a file that is mapped cannot be removed
     fcntl = None  # type: ignore[assignment]
 
-FORMAT: Final = "hiertax-images"
-VERSION: Final = 2  # grows whenever the same files would give other pixels
-ABOUT, IMAGES = "about.json", "images.npy"
+IMAGES_FORMAT, FEATURES_FORMAT = "hiertax-images", "hiertax-features"
+VERSIONS: Final = {IMAGES_FORMAT: 2, FEATURES_FORMAT: 1}  # grow whenever the same files would give other numbers
+ABOUT, IMAGES, FEATURES = "about.json", "images.npy", "features.npy"
 DIGESTS: Final = "digests"  # the folder of what is remembered of files, see `trainer.data.digests`
 _NAME: Final = 32  # hexadecimal digits in the name of an entry
 
@@ -77,7 +77,7 @@ class Entry:
     @property
     def is_current(self) -> bool:
         """Whether images are still decoded as these were; what is not current is never used again."""
-        return self.about is not None and (self.about.format, self.about.version) == (FORMAT, VERSION)
+        return self.about is not None and VERSIONS.get(self.about.format) == self.about.version
 
 
 def list_entries(root: Path) -> list[Entry]:
@@ -107,7 +107,7 @@ def select_entries(entries: Sequence[Entry], names: Sequence[str]) -> list[Entry
     """
     meant = {name: [entry for entry in entries if _is_meant(entry, name)] for name in names}
     if lost := [name for name, found in meant.items() if not found]:
-        raise HiertaxError(f"{lost[0]}: no entry of decoded images begins so or is of such a folder; list all of them")
+        raise HiertaxError(f"{lost[0]}: no entry of the cache begins so or is of such a folder; list all of them")
     chosen = {entry.folder for found in meant.values() for entry in found}
     return [entry for entry in entries if entry.folder in chosen]
 
@@ -126,7 +126,8 @@ def _entry(folder: Path) -> Entry | None:
     about = None
     with suppress(OSError, msgspec.DecodeError):
         about = msgspec.json.decode((folder / ABOUT).read_bytes(), type=About)
-    files = [status for path in (folder, folder / ABOUT, folder / IMAGES) if (status := _status(path))]
+    paths = (folder, *(folder / name for name in (ABOUT, IMAGES, FEATURES)))
+    files = [status for path in paths if (status := _status(path))]
     if not files:
         return None  # removed meanwhile
     return Entry(folder, about, sum(s.st_size for s in files[1:]), max(s.st_mtime for s in files))
@@ -190,7 +191,7 @@ def make_room(folder: Path, limit: float, needed: int, say: Callable[[str], obje
 def counted(entries: Sequence[Entry]) -> str:
     """Return how many entries these are and what they take."""
     noun = "entry" if len(entries) == 1 else "entries"
-    return f"{len(entries)} {noun} of decoded images ({sum(entry.bytes for entry in entries) / 1e9:.2f} GB)"
+    return f"{len(entries)} {noun} of decoded images or features ({sum(entry.bytes for entry in entries) / 1e9:.2f} GB)"
 
 
 def remove(entry: Entry) -> bool:

@@ -30,9 +30,9 @@ from trainer.data.digests import common_folder, content_digests
 from trainer.data.entries import (
     ABOUT,
     DIGESTS,
-    FORMAT,
     IMAGES,
-    VERSION,
+    IMAGES_FORMAT,
+    VERSIONS,
     About,
     UnusableCacheError,
     hold,
@@ -107,7 +107,7 @@ def decode_once(
 
 def fingerprint(paths: Sequence[Path], size: int, on_images: Callable[[int], object] = lambda _: None) -> str:
     """Return the name of an entry: a hash of what the files hold, in their order, and of how they are decoded."""
-    whole = blake2b(f"{FORMAT} {VERSION} {FILTER} {size}".encode(), digest_size=16)
+    whole = blake2b(f"{IMAGES_FORMAT} {VERSIONS[IMAGES_FORMAT]} {FILTER} {size}".encode(), digest_size=16)
     whole.update(b"".join(content_digests(paths, cache_root() / DIGESTS, on_images)))
     whole.update(box_words(paths))
     return whole.hexdigest()
@@ -145,7 +145,7 @@ def _find(
 def _read(folder: Path, count: int, size: int, skip_bad: bool) -> Decoded:
     """Map an entry into memory; raise OSError, ValueError or DecodeError where it is not whole."""
     about = msgspec.json.decode((folder / ABOUT).read_bytes(), type=About)
-    if (about.format, about.version, about.count, about.size) != (FORMAT, VERSION, count, size):
+    if (about.format, about.version, about.count, about.size) != (IMAGES_FORMAT, VERSIONS[IMAGES_FORMAT], count, size):
         raise ValueError("about.json is of other images")
     if about.left_out and not skip_bad:
         raise ValueError(f"{len(about.left_out)} images were left out")
@@ -210,7 +210,7 @@ def _write_images(path: Path, images: Iterable[tuple[int, NDArray[np.uint8]]], s
 def _write_about(path: Path, paths: Sequence[Path], size: int, kept: Sequence[int], what: str) -> None:
     left_out = sorted(set(range(len(paths))) - set(kept))
     with path.open("wb") as file:
-        about = About(FORMAT, VERSION, common_folder(paths), size, len(paths), left_out, what)
+        about = About(IMAGES_FORMAT, VERSIONS[IMAGES_FORMAT], common_folder(paths), size, len(paths), left_out, what)
         file.write(msgspec.json.encode(about))
         file.flush()
         os.fsync(file.fileno())

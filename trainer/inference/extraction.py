@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import hashlib
 import time
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
@@ -60,6 +60,10 @@ class Embedding(nn.Module):
     def preprocessing(self) -> Preprocessing:
         """How images are normalised."""
         return self.backbone.preprocessing
+
+    def trunks(self) -> Sequence[Backbone]:
+        """Return its backbone."""
+        return (self.backbone,)
 
     def embed(self, images: Tensor) -> Tensor:
         """Map normalised images ``[B, 3, S, S]`` to pooled features ``[B, W]``."""
@@ -192,8 +196,7 @@ def _write(
     network = compute.place(Embedding(backbone))
     start = time.perf_counter()
     features = features_of(images, what, network, config, compute, reporter)
-    seconds = time.perf_counter() - start
-    reporter.say(f"features of {len(images)} {what} images: {len(images) / seconds:,.0f} images/s")
+    reporter.say(f"features of {len(images)} {what} images in {time.perf_counter() - start:.1f} s")
     return write_features(
         out, features.cpu().numpy(), chosen.labels[kept], task.dataset.classes,
         _facts(config, task, extraction.split, len(chosen) - len(kept)) | dict(extraction.provenance),

@@ -11,7 +11,7 @@ from torch import Tensor
 from trainer.data.augment import normalise
 from trainer.data.inputs import Inputs
 from trainer.data.samples import Samples
-from trainer.models.backbones.interface import Preprocessing
+from trainer.models.backbones.interface import Backbone, Preprocessing
 from trainer.models.losses import count_hits
 from trainer.models.network import Network
 from trainer.runtime.device import Compute
@@ -85,6 +85,9 @@ class Embedder(Protocol):
     @property
     def preprocessing(self) -> Preprocessing:
         """How images are normalised."""
+
+    def trunks(self) -> Sequence[Backbone]:
+        """Return its backbones."""
 
     def eval(self) -> Any:
         """Stop learning, and answer for each image by itself."""

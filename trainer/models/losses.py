@@ -183,3 +183,16 @@ def loss_and_hits(
     """Return the loss and the number of right answers of every level, ``[K]``: what a plain training step computes."""
     logits = network(inputs)
     return multi_level_loss(logits, targets, share, objective, finest_only=finest_only), count_hits(logits, targets)
+
+
+def loss_and_hits_of(
+    level: int, logits: Tensor, targets: Tensor, share: Tensor | None, objective: Objective = PLAIN
+) -> tuple[Tensor, Tensor]:
+    """Return what one level adds to the loss, from its logits alone, and its right answers at its place, ``[K]``."""
+    weight = 1.0 if objective.weights is None else objective.weights[level]
+    alone = tuple(float(k == level) for k in range(targets.shape[1]))
+    levels = [logits if counts else logits.new_zeros(()) for counts in alone]  # of the others nothing is asked
+    loss = weight * multi_level_loss(levels, targets, share, objective._replace(weights=alone))
+    hits = torch.zeros_like(targets[0])
+    hits[level] = (logits.argmax(1) == targets[:, level]).sum()
+    return loss, hits

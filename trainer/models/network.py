@@ -71,7 +71,7 @@ class Network(nn.Module):
         """Return what is done with a batch, one after the other; after each the optimiser moves the weights.
 
         Random numbers that a step draws, on its inputs' device, are decided by the run's seed: a resume draws the same.
-        The loss of a batch is the sum of those of its steps; right answers are those of the last one.
+        Loss and right answers of a batch are the sums of those of its steps.
         """
         return (partial(loss_and_hits, self, finest_only=self.finest_only),)
 

@@ -98,7 +98,8 @@ class ProgressiveNetwork(Network):
             return cast(list[Tensor], self.classifiers[stage](self._pooled(stage, map_)))
 
         mixed = jigsaw(images, BLOCKS[stage])
-        return loss_and_hits(answer, mixed, targets, share, objective, finest_only=self.finest_only)
+        loss, hits = loss_and_hits(answer, mixed, targets, share, objective, finest_only=self.finest_only)
+        return loss, torch.zeros_like(hits)  # right or wrong is the answer to the whole image
 
     def _whole_step(
         self, images: Tensor, targets: Tensor, share: Tensor | None, objective: Objective

@@ -138,9 +138,9 @@ def train_epoch(
                     with compute.autocast():
                         loss, hits = step(images, targets, drawn.share if drawn else None, learner.objective)
                     learner.backward(loss / parts)
-                learner.add_loss(loss.detach(), len(inputs))
-                if number == len(steps) - 1:
-                    learner.add_hits(hits, targets)
+                learner.add_step(loss.detach(), hits, len(inputs))
+                if number == 0:
+                    learner.add_seen(targets)
             learner.move_weights()
         learner.finish_step()
         on_batch(plan.indices[at].numel() * group.size)

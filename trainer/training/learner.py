@@ -109,26 +109,26 @@ class Learner:
         self.scaler.scale(loss).backward()
 
     def move_weights(self) -> None:
-        """Move the weights, and their average, by the gradients."""
+        """Move the weights by the gradients."""
         self.scaler.step(self.optimizer)
         self.scaler.update()
         self.optimizer.zero_grad(set_to_none=True)
-        if self.average is not None:
-            # torch's AveragedModel would do, but copies a number from the host in every step, and waits for it.
-            torch._foreach_lerp_(_floats(self.average), _floats(self.network), 1 - self.decay)
 
-    def add_loss(self, loss: Tensor, count: int) -> None:
-        """Count the loss of a training step on some images, on the device."""
+    def add_step(self, loss: Tensor, hits: Tensor, count: int) -> None:
+        """Count the loss of a training step on so many images, and its right answers ``[K]``, on the device."""
         self.sums[0] += loss * count
-
-    def add_hits(self, hits: Tensor, targets: Tensor) -> None:
-        """Count some images and the right answers to them, ``[K]``, on the device."""
         self.sums[1:] += hits
+
+    def add_seen(self, targets: Tensor) -> None:
+        """Count some images, and of them those that know each level."""
         self.known += (targets >= 0).sum(0)
         self.seen += len(targets) * self.group.size
 
     def finish_step(self) -> None:
-        """Go on to the next batch."""
+        """Move the average of the weights by those that a batch has moved, and go on to the next one."""
+        if self.average is not None:
+            # torch's AveragedModel would do, but copies a number from the host in every step, and waits for it.
+            torch._foreach_lerp_(_floats(self.average), _floats(self.network), 1 - self.decay)
         self.step += 1
 
     def pool(self) -> None:

@@ -118,8 +118,9 @@ def _from_scratch(
     from trainer.training.samples import UnlearnableError
 
     torch.manual_seed(config.seed)
-    network = network_of(config, task.hierarchy, weights=config.weights)
-    check_image_size(network, config)
+    with reporter.watch.part("building the network"):
+        network = network_of(config, task.hierarchy, weights=config.weights)
+        check_image_size(network, config)
     try:
         return task, Training.prepare(config, task, network, group, reporter)
     except UnlearnableError as error:
@@ -196,7 +197,9 @@ def _restored(
     """Put data and network together as they were when the checkpoint was written."""
     from trainer.training.loop import Training
 
-    training = Training.prepare(config, task, checkpoint.network(), group, reporter)
+    with reporter.watch.part("building the network"):
+        network = checkpoint.network()
+    training = Training.prepare(config, task, network, group, reporter)
     training.learner.restore(checkpoint.tensors, checkpoint.progress)
     if checkpoint.log and not any(name.startswith(f"{training.names[0]}_") for name in checkpoint.log[0]):
         # It began before the dataset had a val split, or that was known of.

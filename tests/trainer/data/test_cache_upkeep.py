@@ -170,7 +170,7 @@ def test_the_entry_used_least_recently_makes_room(photos, root, capsys):
     assert sizes(root) == [5, 6, 8]
     removed, built = capsys.readouterr().err.splitlines()
     assert removed.startswith(
-        f"{root}: 1 entry of decoded images (0.00 GB) removed, least recently used first, to stay"
+        f"{root}: 1 entry of decoded images or features (0.00 GB) removed, least recently used first, to stay"
     )
     assert "decoded once into" in built
 
@@ -238,7 +238,7 @@ def test_an_entry_that_another_process_uses_stays_until_that_has_ended(photos, r
 
 
 def test_the_cache_lists_its_entries(hiertrain, photos, root):
-    assert hiertrain("cache").out == f"{root}: no decoded images are kept\n"
+    assert hiertrain("cache").out == f"{root}: neither decoded images nor features are kept\n"
     decoded(photos, 8)
     out = hiertrain("cache").out
     (entry,) = list_entries(root)
@@ -256,11 +256,12 @@ def test_all_is_cleared_and_counted_but_nothing_that_is_not_the_caches(hiertrain
     (root / "mine").mkdir()
     outcome = hiertrain("cache", "--clear")
     assert outcome.out == (
-        "1 entry of decoded images (0.00 GB) removed; 1 entry of decoded images (0.00 GB) in use and kept\n"
+        "1 entry of decoded images or features (0.00 GB) removed; "
+        "1 entry of decoded images or features (0.00 GB) in use and kept\n"
     )
     assert sizes(root) == [8]
     del held
-    assert hiertrain("cache", "--clear").out == "1 entry of decoded images (0.00 GB) removed\n"
+    assert hiertrain("cache", "--clear").out == "1 entry of decoded images or features (0.00 GB) removed\n"
     assert {path.name for path in root.iterdir() if path.suffix != ".lock"} == {"notes.txt", "mine", "digests"}
 
 
@@ -278,7 +279,7 @@ def test_named_entries_are_cleared(hiertrain, photos, root, tmp_path):
 def test_a_name_that_means_no_entry_is_an_error_and_nothing_goes(hiertrain, photos, root):
     decoded(photos, 8)
     (entry,) = list_entries(root)
-    assert "no entry of decoded images" in hiertrain("cache", "--clear", entry.name[:6], "nothing").error()
+    assert "no entry of the cache" in hiertrain("cache", "--clear", entry.name[:6], "nothing").error()
     assert len(list_entries(root)) == 1
     with pytest.raises(HiertaxError):
         select_entries(list_entries(root), [""])

@@ -12,6 +12,7 @@ from pathlib import Path
 import httpx
 import numpy as np
 import pytest
+import tiny
 import torch
 from huggingface_hub import ModelCard
 from web import serving
@@ -24,10 +25,17 @@ from trainer.inference.answering.wishes import Wishes
 from trainer.models.methods import network_of
 from trainer.serve.app import application
 
-HOW = [
-    ("ours_single", "resnet10"), ("vanilla_single", "resnet10"), ("vanilla_multi", "resnet10"), ("ft", "resnet10"),
-    ("ours", "timm/vit_tiny_patch16_224"), ("mc", "resnet10"), ("ours_pmg", "resnet10"),
-]  # fmt: skip
+METHODS = ("ours_single", "vanilla_single", "vanilla_multi", "ft", "mc", "ours_pmg")
+BACKBONES = {"resnet10": 32, "timm/test_vit": 32}  # normalised over batches, and attentive; pixels
+
+
+@pytest.fixture(scope="module")
+def run(hiertrain, patches, tmp_path_factory):
+    """A run of few layers, as each takes a second to be written as ONNX."""
+    path = tmp_path_factory.mktemp("runs") / "tiny"
+    outcome = hiertrain(*patches.options("--backbone", "alexnet", "--image-size", 64, "--out", path))
+    assert outcome.code == 0, outcome
+    return path
 
 
 @pytest.fixture(scope="module")
@@ -85,42 +93,67 @@ def test_the_program_of_the_docs_gives_the_same_names(model, onnx, patches):
     assert [line.rpartition(" ")[0] for line in told.stdout.splitlines()] == expected
 
 
-@pytest.mark.slow
-@pytest.mark.parametrize(("method", "backbone"), HOW)
-def test_every_method_is_exported(method, backbone, model, tmp_path):
+def of(model, method, backbone, size):
+    """Return a run with an untrained network of another method or backbone in the place of its own."""
     torch.manual_seed(0)
     config = replace(
-        model.config, method=method, backbone=backbone, image_size=32, weights="none", freeze_backbone=False
+        model.config, method=method, backbone=backbone, image_size=size, weights="none", freeze_backbone=False
     )
-    network = network_of(config, model.hierarchy).eval().requires_grad_(False)
-    own = replace(model, config=config, network=network)
-    other = trainer.load(own.export(tmp_path / "a.onnx"))
-    images = np.random.default_rng(0).integers(0, 256, (3, 32, 32, 3), dtype=np.uint8)
+    return replace(model, config=config, network=network_of(config, model.hierarchy).eval().requires_grad_(False))
+
+
+def check_exported(own, file):
+    other, size = trainer.load(own.export(file)), own.config.image_size
+    images = np.random.default_rng(0).integers(0, 256, (3, size, size, 3), dtype=np.uint8)
     for one, two in zip(own.logits(images), other.logits(images), strict=True):
         assert np.allclose(one, two, atol=1e-3)
 
 
 @pytest.mark.slow
+@pytest.mark.parametrize("method", METHODS)
+def test_every_method_is_exported(method, model, tmp_path):
+    network = tiny.of_stages(method).eval().requires_grad_(False)
+    config = replace(model.config, method=method, image_size=32)
+    check_exported(replace(model, config=config, network=network), tmp_path / "a.onnx")
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize(("backbone", "size"), BACKBONES.items())
+def test_backbones_of_every_kind_are_exported(backbone, size, model, tmp_path):
+    check_exported(of(model, "ours", backbone, size), tmp_path / "a.onnx")
+
+
 def test_a_method_whose_parts_depend_on_the_image_says_that_it_is_no_graph(model, tmp_path):
-    config = replace(model.config, method="ours_nts", image_size=32, weights="none", freeze_backbone=False)
-    network = network_of(config, model.hierarchy).eval().requires_grad_(False)
-    own = replace(model, config=config, network=network)
+    own = of(model, "ours_nts", "resnet10", 32)
     with pytest.raises(HiertaxError, match=r"ours_nts on .* cannot be captured .*; export safetensors in its place"):
         own.export(tmp_path / "a.onnx")
     assert own.export(tmp_path / "a.safetensors").exists()
 
 
-@pytest.mark.parametrize("precision", ["fp16", "bf16", "int8"])
+@pytest.mark.parametrize("precision", ["fp16", "bf16"])
 def test_smaller_weights_answer_nearly_the_same(model, onnx, patches, tmp_path, precision):
-    small = model.export(tmp_path / "small.onnx", precision=precision)
+    check_smaller(model.export(tmp_path / "small.onnx", precision=precision), model, onnx, patches)
+
+
+def check_smaller(small, model, onnx, patches):
     assert small.stat().st_size < 0.8 * onnx.stat().st_size
     own, other = model.predict(patches.data / "test"), trainer.load(small).predict(patches.data / "test")
     assert np.allclose(other.probability, own.probability, atol=0.1)
 
 
-@pytest.mark.parametrize("name", ["a.onnx", "a.pt2", "a.safetensors"])
-def test_a_file_tells_no_paths_of_the_machine_that_wrote_it(model, tmp_path, name):
-    content = model.export(tmp_path / name).read_bytes()
+@pytest.fixture(scope="module")
+def pt2(model, tmp_path_factory):
+    return model.export(tmp_path_factory.mktemp("pt2") / "tiny.pt2")
+
+
+@pytest.fixture(scope="module")
+def safetensors(model, tmp_path_factory):
+    return model.export(tmp_path_factory.mktemp("safetensors") / "tiny.safetensors")
+
+
+@pytest.mark.parametrize("name", ["onnx", "pt2", "safetensors"])
+def test_a_file_tells_no_paths_of_the_machine_that_wrote_it(request, name):
+    content = request.getfixturevalue(name).read_bytes()
     assert str(Path(trainer.__file__).parents[1]).encode() not in content
     assert b"site-packages" not in content
 
@@ -181,17 +214,18 @@ def test_an_audience_goes_with_the_file(model):
     assert About.from_metadata({**metadata, "answering": before}, Path("older.onnx")).answering.served is None
 
 
-def test_the_loss_of_accuracy_is_printed(hiertrain, run, patches, tmp_path):
+def test_the_loss_of_accuracy_is_printed(hiertrain, run, model, onnx, patches, tmp_path):
     out = tmp_path / "small.onnx"
     told = hiertrain("export", run, "--out", out, "--precision", "int8", "--data", patches.data)
     assert told.code == 0, told
     assert "MB, int8" in told.out
     assert "tone: " in told.out
     assert " of 11 answers changed" in told.out
+    check_smaller(out, model, onnx, patches)
 
 
-def test_pt2_gives_the_logits_of_the_run(model, tmp_path):
-    program = torch.export.load(model.export(tmp_path / "tiny.pt2"))
+def test_pt2_gives_the_logits_of_the_run(model, pt2):
+    program = torch.export.load(pt2)
     size = model.config.image_size
     images = np.random.default_rng(0).integers(0, 256, (5, size, size, 3), dtype=np.uint8)
     found = program.module()(torch.from_numpy(images).permute(0, 3, 1, 2))

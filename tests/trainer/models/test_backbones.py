@@ -350,14 +350,39 @@ def test_a_changed_checkpoint_gives_no_weights(run, tmp_path):
 # ---------------------------------------------------------------- what is imported
 
 
-@pytest.mark.parametrize(
-    "code",
-    [
-        "from trainer.commands import main; main(['--help'])",
-        "import trainer.training.loop, trainer.inference.predictor, trainer.models.methods.ours",
-    ],
-    ids=["help", "modules"],
-)
-def test_torchvision_is_not_imported_before_a_network_of_it_is_built(code):
-    said = f"try:\n    {code}\nfinally:\n    import sys; assert 'torchvision' not in sys.modules"
-    assert subprocess.run([sys.executable, "-c", said], capture_output=True, check=False).returncode == 0
+def test_help_waits_for_no_large_library():
+    code = (
+        "import sys\nfrom trainer.commands import main\ntry:\n    main(['--help'])\nfinally:\n"
+        "    assert not {'numpy', 'torch', 'torchvision'} & set(sys.modules)"
+    )
+    assert subprocess.run([sys.executable, "-c", code], capture_output=True, check=False).returncode == 0
+
+
+WITHOUT_COMPILER = """
+import sys
+
+import torch
+
+import trainer.training.loop, trainer.inference.predictor, trainer.models.methods.ours
+
+assert "torchvision" not in sys.modules
+from trainer.config import Config
+from trainer.models.backbones import build_backbone
+from trainer.runtime.device import choose
+
+choose(Config("h.json"))
+build_backbone("resnet10").eval().maps(torch.zeros(1, 3, 32, 32))
+assert "torchvision" in sys.modules
+assert not {"torch._dynamo", "torch._dynamo.utils"} & set(sys.modules)
+
+from torchvision.ops.roi_align import is_compile_supported
+
+assert is_compile_supported("cpu") in (True, False)
+assert sys.modules["torch._dynamo.utils"].counters is not None
+"""
+
+
+def test_torchvision_is_imported_when_a_network_of_it_is_built_and_torchs_compiler_when_it_is_asked():
+    """Which take as long to import as all the rest of torch."""
+    done = subprocess.run([sys.executable, "-c", WITHOUT_COMPILER], capture_output=True, text=True, check=False)
+    assert done.returncode == 0, done.stderr

@@ -13,7 +13,7 @@ import trainer
 from taxonomy import HiertaxError
 from trainer.config import METHODS
 from trainer.models.backbones import build_backbone
-from trainer.models.losses import multi_level_loss
+from trainer.models.losses import PLAIN, Objective, loss_and_hits, multi_level_loss
 from trainer.models.methods import build_network
 
 CUB, SMALL = (13, 38, 200), (2, 3, 5)
@@ -199,7 +199,49 @@ def test_the_finest_head_and_backbone_are_those_that_tell_the_leaves_apart(metho
         assert torch.equal(network(images())[-1][0], network(images())[-1][1])  # blind
 
 
-@pytest.mark.parametrize("method", tiny.FREEZABLE)
+def kept(step):
+    """The bytes that a step keeps for its gradient."""
+    sizes = []
+    with torch.autograd.graph.saved_tensors_hooks(lambda t: sizes.append(t.nbytes) or t, lambda t: t):
+        step()
+    return sum(sizes)
+
+
+@pytest.mark.parametrize("objective", [PLAIN, Objective(weights=(1.0, 0.5, 2.0), smoothing=0.1)])
+@pytest.mark.parametrize("share", [None, torch.tensor([0.3, 0.9, 1.0, 0.5])])
+def test_networks_of_one_level_each_learn_one_after_the_other(objective, share):
+    network = tiny.of_stages("vanilla_multi", sizes=SMALL).eval()
+    batch = (torch.randn(4, 3, 32, 32), torch.from_numpy(tiny.paths(SMALL))[:4], share, objective)
+    whole, hits = loss_and_hits(network, *batch)
+    whole.backward()
+    together = {name: p.grad.clone() for name, p in network.named_parameters()}
+    found, steps = [], network.training_steps()
+    for level, step in enumerate(steps):
+        network.zero_grad(set_to_none=True)
+        loss, right = step(*batch)
+        loss.backward()
+        found.append((loss, right))
+        for name, parameter in network.named_parameters():
+            own = name.split(".")[1] == str(level)
+            assert (parameter.grad is not None) == own
+            assert not own or torch.allclose(parameter.grad, together[name], atol=1e-7)
+    assert len(steps) == 3
+    torch.testing.assert_close(sum(loss for loss, _ in found), whole)
+    assert torch.equal(sum(right for _, right in found), hits)
+    assert not network.uses_all_parameters
+    most = max(kept(lambda step=step: step(*batch)) for step in steps)
+    assert most < kept(lambda: loss_and_hits(network, *batch)) / 2
+
+
+def test_heads_that_come_first_learn_from_the_features_of_their_own_network():
+    network = tiny.of_stages("vanilla_multi", sizes=SMALL).eval()
+    images, targets = torch.randn(4, 3, 32, 32), torch.from_numpy(tiny.paths(SMALL))[:4]
+    features = network.embed(images)
+    for step in network.training_steps():
+        torch.testing.assert_close(step(features, targets, None, PLAIN), step(images, targets, None, PLAIN))
+
+
+@pytest.mark.parametrize("method", [method for method in tiny.FREEZABLE if method != "vanilla_multi"])
 def test_a_plain_method_has_one_step_that_uses_everything(method):
     network = tiny.build(method, SMALL)
     (step,) = network.training_steps()

@@ -1,8 +1,6 @@
 """Networks of timm are backbones."""
 
 import itertools
-import os
-import subprocess
 import sys
 from pathlib import Path
 
@@ -188,10 +186,11 @@ def test_a_network_without_published_weights_says_so():
         load_weights(backbone, "imagenet")
 
 
-def test_a_failed_download_is_one_line(tmp_path):
-    code = "from trainer.models.backbones import build_backbone; build_backbone('timm/resnet10t', 'imagenet')"
-    offline = {**os.environ, "HF_HUB_OFFLINE": "1", "HF_HOME": str(tmp_path)}
-    done = subprocess.run([sys.executable, "-c", code], env=offline, capture_output=True, text=True, check=False)
-    said = done.stderr.splitlines()[-1]
-    assert "HiertaxError: `weights` imagenet: the weights of timm/resnet10t could not be downloaded (" in said
-    assert said.endswith("; give `weights` a file that you have, or `weights` none")
+def test_a_failed_download_is_one_line(tmp_path, monkeypatch):
+    monkeypatch.setattr("huggingface_hub.constants.HF_HUB_OFFLINE", True)
+    monkeypatch.setattr("huggingface_hub.constants.HF_HUB_CACHE", str(tmp_path))
+    with pytest.raises(HiertaxError) as caught:
+        build_backbone("timm/resnet10t", "imagenet", image_size=32)
+    assert "\n" not in str(caught.value)
+    assert str(caught.value).startswith("`weights` imagenet: the weights of timm/resnet10t could not be downloaded (")
+    assert str(caught.value).endswith("; give `weights` a file that you have, or `weights` none")

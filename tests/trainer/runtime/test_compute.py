@@ -123,6 +123,7 @@ def test_averaged_weights_follow_the_formula_and_so_do_running_statistics():
         loss, _ = loss_and_hits(learner.network.train(), images, targets, None)
         learner.backward(loss)
         learner.move_weights()
+        learner.finish_step()
         for name, tensor in learner.network.state_dict().items():
             if name in expected:
                 expected[name] = decay * expected[name] + (1 - decay) * tensor

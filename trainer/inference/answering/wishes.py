@@ -8,7 +8,6 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from taxonomy import HiertaxError
-from taxonomy.datasets.notes import nearest
 
 if TYPE_CHECKING:
     from trainer.inference.answering.answer import Depth
@@ -116,6 +115,8 @@ def make_wishes(wishes: Mapping[str, Any]) -> Wishes:
     HiertaxError
         If there is no such setting, or `Wishes` refuses one.
     """
+    from taxonomy.datasets.notes import nearest  # imports numpy, which help texts need not wait for
+
     known = [field.name for field in fields(Wishes)]
     for name in wishes:
         if name not in known:

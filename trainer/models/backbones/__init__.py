@@ -7,6 +7,7 @@ from collections.abc import Callable
 from taxonomy import HiertaxError
 from trainer.config import Pool
 from trainer.models.backbones.interface import IMAGENET, Backbone, Preprocessing
+from trainer.models.backbones.light import without_compiler
 from trainer.models.backbones.pooling import global_max_pool
 from trainer.models.backbones.probing import build_for_size, unsuited_size
 from trainer.models.backbones.weights import load_weights
@@ -62,9 +63,11 @@ def _maker(name: str) -> Callable[[int], Backbone]:
     """
     check_library(name)
     if name.startswith(TIMM):
-        from trainer.models.backbones.timm import timm_backbone
+        with without_compiler():
+            from trainer.models.backbones.timm import timm_backbone
 
         return timm_backbone(name)
-    from trainer.models.backbones.torchvision import torchvision_backbone
+    with without_compiler():
+        from trainer.models.backbones.torchvision import torchvision_backbone
 
     return torchvision_backbone(name)

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Sequence
+from functools import partial
 from typing import cast
 
 import torch
@@ -10,7 +11,8 @@ from torch import Tensor, nn
 
 from trainer.models.backbones.interface import Backbone
 from trainer.models.heads import Classifier, Levels, SharedHeads
-from trainer.models.network import Network
+from trainer.models.losses import Objective, loss_and_hits_of
+from trainer.models.network import Network, TrainingStep
 from trainer.models.single import NeckOptions, build_classifier
 
 Options = NeckOptions
@@ -23,6 +25,7 @@ class MultiNetwork(Network):
         super().__init__()
         self.backbones = nn.ModuleList(backbones)
         self.classifiers = nn.ModuleList(classifiers)
+        self.uses_all_parameters = len(backbones) == 1  # else each step is that of one level
 
     def trunks(self) -> Sequence[Backbone]:
         """Return the backbone of each level, or the one that serves them all."""
@@ -37,6 +40,23 @@ class MultiNetwork(Network):
         parts = pooled.chunk(len(self.backbones), dim=1)
         shared = parts * (len(self.classifiers) // len(parts))
         return [classifier(part)[0] for classifier, part in zip(self.classifiers, shared, strict=True)]
+
+    def training_steps(self) -> Sequence[TrainingStep]:
+        """Return a step for each level, so that what one network keeps for its gradient is gone before the next one.
+
+        Where they share a frozen backbone there is little to keep, and one step.
+        """
+        if len(self.backbones) == 1:
+            return super().training_steps()
+        return tuple(partial(self._level_step, level) for level in range(len(self.classifiers)))
+
+    def _level_step(
+        self, level: int, inputs: Tensor, targets: Tensor, share: Tensor | None, objective: Objective
+    ) -> tuple[Tensor, Tensor]:
+        images = inputs.dim() == 4
+        features = self.trunks()[level].pooled(inputs) if images else inputs.chunk(len(self.backbones), dim=1)[level]
+        logits = self.classifiers[level](features)[0]
+        return loss_and_hits_of(level, logits, targets, share, objective)
 
     def finest_head(self) -> nn.Linear:
         """Return the linear layer that tells the finest labels apart."""

@@ -9,13 +9,15 @@ from functools import cached_property
 import numpy as np
 from numpy.typing import NDArray
 
-from taxonomy.distinct import FEW, all_different, hashes_differ, line_hashes, surely_different
+from taxonomy.distinct import hashes_differ, line_hashes, ordered_differ
 
 PUNCTUATION = " -_'.,;:()[]/&"
 QUOTES = '"\u2018\u2019\u201a\u201c\u201d\u201e\u00ab\u00bb`\u00b4\u2032\u2033\u02bc'  # of cultivars
 HYBRID = dict.fromkeys("\u00d7\u2715\u2716\u2a09\u2a2f", "x")  # signs of a cross, for which an x is typed
 SPELLING = str.maketrans({**dict.fromkeys(PUNCTUATION + QUOTES, ""), **HYBRID})
 CHUNK = 4096  # names that are looked over at once
+FEW = 20_000  # names, of which a set is made as quickly as hashes
+DELETE = 127  # the one code of ASCII above the visible ones
 
 
 class Names:
@@ -39,8 +41,8 @@ class Names:
     @cached_property
     def text(self) -> bytes | None:
         """The plain names in one case with a line feed between them; None if one is not plain."""
-        joined = "\n".join(self.given)
-        return joined.encode().lower() if self.given and _is_plain(joined, len(self.given)) else None
+        code = _plain(self.given)
+        return None if code is None else _lower(code).tobytes()
 
     @cached_property
     def folded(self) -> list[str]:
@@ -64,26 +66,49 @@ class Names:
         """A hash of each bare name, uint64 ``[n]``; None if one is not plain, or is very long."""
         return None if self.bare_text is None else line_hashes(self.bare_text)
 
+    @cached_property
+    def ordered(self) -> NDArray[np.uint64] | None:
+        """The same, ascending."""
+        return None if self.hashes is None else np.sort(self.hashes)
+
     def fold(self, index: int) -> str:
         """Return one folded name."""
         return self.given[index].lower() if self.text is not None else self.folded[index]
 
     def find(self, known: Collection[str]) -> list[int]:
         """Return the indices of the names that are, folded, among some, ascending."""
-        if len(self) > FEW and self.hashes is not None:
+        if len(self) > FEW and self.hashes is not None and self.ordered is not None:
             wanted = Names([name for name in known if name.isascii()]).hashes
             if wanted is not None:
-                wanted.sort()
-                alike = wanted[np.minimum(np.searchsorted(wanted, self.hashes), len(wanted) - 1)] == self.hashes
+                place = np.minimum(np.searchsorted(self.ordered, wanted), len(self) - 1)
+                there = wanted[self.ordered[place] == wanted]
+                alike = np.isin(self.hashes, there) if len(there) else there
                 return [j for j in np.flatnonzero(alike).tolist() if self.fold(j) in known]
         return [j for j, key in enumerate(self.folded) if key in known]
+
+    def blank(self) -> list[int]:
+        """Return the indices of the names that are empty or of spaces alone."""
+        if self.text is not None or all(map(str.strip, self.given)):
+            return []
+        return [j for j, name in enumerate(self.given) if not name.strip()]
+
+    def repeats(self) -> Iterator[tuple[int, int]]:
+        """Yield the first and the later index of every name that stood earlier in the list, as it is given."""
+        if len(self) > FEW and self.ordered is not None and ordered_differ(self.ordered):
+            return
+        if len(set(self.given)) == len(self):
+            return
+        first: dict[str, int] = {}
+        for i, name in enumerate(self.given):
+            if (earlier := first.setdefault(name, i)) != i:
+                yield earlier, i
 
     def unusual(self) -> Iterator[tuple[int, str]]:
         """Yield the names, with their indices, that may not be plain."""
         if self.text is None:
             for start in range(0, len(self.given), CHUNK):
                 part = self.given[start : start + CHUNK]
-                if not _is_plain("\n".join(part), len(part)):
+                if _plain(part) is None:
                     yield from enumerate(part, start)
 
     def all_unlike(self, *, spelling: bool) -> bool:
@@ -91,8 +116,8 @@ class Names:
         if self.text is None and not all(map(str.isascii, self.given)):
             return False
         if not spelling:
-            return (self.text is not None and surely_different(self.text)) or all_different(self.folded)
-        return surely_unlike([self]) or len(set(self.bare)) == len(self.bare)
+            return surely_unlike([self]) or len(set(self.folded)) == len(self)
+        return surely_unlike([self]) or len(set(self.bare)) == len(self)
 
 
 def surely_unlike(levels: Sequence[Names]) -> bool:
@@ -103,13 +128,23 @@ def surely_unlike(levels: Sequence[Names]) -> bool:
     return hashes_differ(np.concatenate(known))
 
 
-def _is_plain(text: str, count: int) -> bool:
-    """Tell whether names, joined by line feeds, are visible ASCII with single spaces inside."""
-    if not text.isascii() or (" " in text and any(spaces in f"\n{text}\n" for spaces in ("  ", " \n", "\n "))):
-        return False
-    code = np.frombuffer(text.encode(), dtype=np.uint8)
-    seams = count - 1  # the line feeds, which alone of all that does not print may be there
-    return text.count("\n") == seams == np.count_nonzero(code < ord(" ")) and "\x7f" not in text
+def _plain(names: Sequence[str]) -> NDArray[np.uint8] | None:
+    """Return the codes of names, joined by line feeds, if all are visible ASCII with single spaces inside."""
+    joined = "\n".join(names)
+    if not joined or not joined.isascii():
+        return None
+    code = np.frombuffer(joined.encode(), dtype=np.uint8)
+    gaps = code <= ord(" ")
+    seams = np.count_nonzero(code == ord("\n"))
+    lone = not (gaps[0] or gaps[-1] or (gaps[1:] & gaps[:-1]).any())
+    printable = seams == np.count_nonzero(code < ord(" ")) and code.max() < DELETE
+    return code if lone and printable and seams == len(names) - 1 else None
+
+
+def _lower(code: NDArray[np.uint8]) -> NDArray[np.uint8]:
+    """Return ASCII in one case: 32 is added to the 26 capitals, of which the codes begin at 65."""
+    capitals = (code - np.uint8(ord("A"))) < 26
+    return code + (capitals.view(np.uint8) << 5)
 
 
 def _bare(key: str) -> str:
