@@ -197,7 +197,9 @@ def verdict_table(report: Report) -> Table:
             ends.append(at)
     if len({each.source for each in verdicts}) > 1:
         rows = [(f"{each.source}: {row[0]}", *row[1:]) for each, row in zip(verdicts, rows, strict=True)]
-    header = (says, "put to", "difference", "over seeds", "over images", "seeds", "here it", "in the paper")
+    header: tuple[str, ...] = (
+        says, "put to", "difference", "over seeds", "over images", "seeds", "here it", "in the paper",
+    )  # fmt: skip
     notes = (
         "Differences in points; intervals of 95 %: over seeds by a paired t test, over test images by the paired "
         "bootstrap (of maps, by a normal distribution). A claim holds, or does not, where all known intervals lie on "

@@ -1,5 +1,6 @@
 """Runs as files for elsewhere: what they answer, what they carry, and what is refused."""
 
+import json
 import os
 import resource
 import subprocess
@@ -20,7 +21,9 @@ import trainer
 from taxonomy import HiertaxError
 from trainer.api.exported import ExportedModel
 from trainer.config import METHODS
+from trainer.export.about import About, wishes_told
 from trainer.export.network import captured
+from trainer.inference.answering.wishes import Wishes
 from trainer.models.methods import network_of
 from trainer.serve.app import application
 
@@ -201,6 +204,16 @@ def test_the_command_says_how_a_file_answers_until_it_is_asked_otherwise(hiertra
     assert told.out == hiertrain("predict", run, image, "--confidence", "0.999", "--without", "red").out
     assert "answers as it was exported: confidence 0.999, 3 of 4 classes" in told.err
     assert hiertrain("predict", file, image, "--confidence", "0").out == hiertrain("predict", run, image).out
+
+
+def test_an_audience_goes_with_the_file(model):
+    own = model.wishing(Wishes(audience="amateur"))
+    metadata = About.of(own, "fp32").to_metadata()
+    found = About.from_metadata(metadata, Path("amateur.onnx")).answering
+    assert found.served == own.answering.served != model.answering.served
+    assert wishes_told(found) == "for an audience (69 %, 100 % served)"
+    before = json.dumps({name: v for name, v in json.loads(metadata["answering"]).items() if name != "served"})
+    assert About.from_metadata({**metadata, "answering": before}, Path("older.onnx")).answering.served is None
 
 
 def test_the_loss_of_accuracy_is_printed(hiertrain, run, model, onnx, patches, tmp_path):
