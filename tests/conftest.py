@@ -4,7 +4,6 @@ import gc
 import io
 import os
 import signal
-import sys
 from contextlib import redirect_stderr, redirect_stdout
 from dataclasses import dataclass
 from pathlib import Path
@@ -150,12 +149,6 @@ def one_browser():
 
     with shared_browser():
         yield
-
-
-@pytest.fixture(scope="session")
-def python():
-    """The interpreter and what makes it a console script: ``[*python, "ARGS", ...]``."""
-    return [sys.executable, "-c", "from trainer.commands import main; main()"]
 
 
 @pytest.fixture(scope="session")
