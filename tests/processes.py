@@ -10,6 +10,8 @@ import time
 from functools import partial
 from pathlib import Path
 
+import psutil
+
 FORKS = multiprocessing.get_context("forkserver")
 FORKS.set_forkserver_preload(
     [
@@ -58,6 +60,16 @@ class Hiertrain:
     def wait_for_training(self):
         """Wait for the line that says what is about to be computed."""
         self.wait_for(lambda: "learning rate" in self.err)
+
+    def wait_until_it_listens(self):
+        """Wait until it saves before it heeds a signal, which on a busy machine is a while after that line."""
+        self.wait_for(lambda: _handles(self.process.pid, "SigCgt"))
+
+    def wait_for_workers(self, count):
+        """Wait until it listens and its workers leave signals to it."""
+        self.wait_until_it_listens()
+        own = psutil.Process(self.process.pid)
+        self.wait_for(lambda: sum(_handles(worker.pid, "SigIgn") for worker in own.children()) == count)
 
     def send(self, number):
         """Send a signal to it and to the processes it has started, as a terminal does."""
@@ -108,6 +120,15 @@ class Together:
     def end(self):
         """Wait for the end of both; return their exit codes."""
         return [each.end(200) for each in self.processes]
+
+
+def _handles(pid, how):
+    """Whether a process catches SIGTERM, or ignores it, as Linux tells."""
+    try:
+        _, _, rest = Path(f"/proc/{pid}/status").read_text().partition(f"{how}:")
+    except OSError:  # it has ended, or there is no such file on this system
+        return not Path("/proc").exists()
+    return bool(int(rest.split()[0], 16) >> (signal.SIGTERM - 1) & 1)
 
 
 def _take_part(rank, port, prepare):
