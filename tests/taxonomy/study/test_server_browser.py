@@ -18,7 +18,7 @@ from taxonomy.study.server.app import make_app
 
 PHONE = {"viewport": {"width": 380, "height": 780}}
 URL = "http://127.0.0.1:8080"
-pytestmark = [needs_browser, pytest.mark.slow]
+pytestmark = [needs_browser, pytest.mark.slow, pytest.mark.usefixtures("one_browser")]
 
 
 @pytest.fixture

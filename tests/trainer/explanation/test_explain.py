@@ -6,12 +6,12 @@ import json
 import os
 import shutil
 import signal
-import subprocess
 
 import numpy as np
 import pytest
 import torch
 from PIL import Image
+from processes import Hiertrain
 
 import trainer
 from taxonomy import HiertaxError
@@ -234,20 +234,17 @@ def test_a_network_without_a_map_is_one_line(hiertrain, patches, photo, tmp_path
     assert not (tmp_path / "m.png").exists()
 
 
-@pytest.mark.usefixtures("ctrl_c")
-def test_ctrl_c_leaves_nothing_half_written(python, run, own_patches, tmp_path):
+def test_ctrl_c_leaves_nothing_half_written(run, own_patches, tmp_path):
     for i in range(3000):
         os.link(own_patches / "test" / "red" / "0.png", own_patches / "test" / "red" / f"more{i}.png")
     (tmp_path / "out").mkdir()
     asked = ("--test-set", "--data", own_patches, "--device", "cpu", "--csv", tmp_path / "out" / "maps.csv")
-    command = [*python, "explain", str(run), *map(str, asked)]
-    with subprocess.Popen(command, stderr=subprocess.PIPE, text=True) as process:
-        assert next(line for line in process.stderr if line.startswith("test: "))  # decoded: maps are being made
-        process.send_signal(signal.SIGINT)
-        said = process.communicate(timeout=120)[1]
-    assert process.returncode == 130, said
-    assert said.splitlines()[-1] == "error: interrupted"
-    assert "Traceback" not in said
+    process = Hiertrain(tmp_path / "process", "explain", run, *asked)
+    process.wait_for(lambda: "test: " in process.err)  # decoded: maps are being made
+    process.send(signal.SIGINT)
+    assert process.end(120) == 130, process.err
+    assert process.err.splitlines()[-1] == "error: interrupted"
+    assert "Traceback" not in process.err
     assert not list((tmp_path / "out").iterdir())
 
 

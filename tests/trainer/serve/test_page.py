@@ -16,7 +16,7 @@ from trainer.inference.answering.wishes import Wishes
 from trainer.serve.app import application
 from trainer.serve.limits import ServingLimits
 
-pytestmark = needs_browser
+pytestmark = [needs_browser, pytest.mark.usefixtures("one_browser")]
 
 DROP = """([files, target]) => {
     const transfer = new DataTransfer();
