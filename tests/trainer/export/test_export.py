@@ -20,6 +20,7 @@ import trainer
 from taxonomy import HiertaxError
 from trainer.api.exported import ExportedModel
 from trainer.config import METHODS
+from trainer.export.folder import export_folder
 from trainer.export.network import captured
 from trainer.models.methods import network_of
 from trainer.serve.app import application
@@ -83,7 +84,7 @@ def test_a_file_is_served_as_its_run_is_but_without_maps(model, onnx, patches):
 
 def test_the_program_of_the_docs_gives_the_same_names(model, onnx, patches):
     text = (Path(__file__).parents[3] / "docs" / "export.md").read_text()
-    program = text.split("```python\n")[1].split("```")[0]
+    (program,) = (part.split("```")[0] for part in text.split("```python\n") if "onnxruntime.Inference" in part)
     images = sorted(patches.data.glob("test/*/*.png"))
     told = subprocess.run([sys.executable, "-c", program, onnx, *images], capture_output=True, text=True, check=True)
     chains = [[link.label for link in answer.chain] for answer in model.predict(images)]
@@ -231,6 +232,18 @@ def test_a_folder_has_weights_settings_and_a_card_with_numbers(hiertrain, run, p
     assert "Accuracy on 11 test images" in card
     assert ModelCard(card).data.to_dict() == {"library_name": "hiertax", "pipeline_tag": "image-classification"}
     assert "is there already" in hiertrain("export", run, "--to", "folder", "--out", tmp_path / "model").err
+
+
+def test_timm_takes_the_backbone_of_a_folder_by_the_program_of_the_docs(model, tmp_path):
+    config = replace(model.config, backbone="timm/test_resnet", weights="none", freeze_backbone=False)
+    network = network_of(config, model.hierarchy).eval().requires_grad_(False)
+    export_folder(replace(model, config=config, network=network), tmp_path / "model")
+    text = (Path(__file__).parents[3] / "docs" / "export.md").read_text()
+    (program,) = (part.split("```")[0] for part in text.split("```python\n") if "timm.create_model" in part)
+    told = subprocess.run(
+        [sys.executable, "-c", program, tmp_path / "model"], capture_output=True, text=True, check=True
+    )
+    assert told.stdout == f"test_resnet {network.backbone.width}\n"
 
 
 # What is refused
