@@ -2,9 +2,10 @@
 
 import io
 import os
+import resource
 import signal
 import sys
-from contextlib import redirect_stderr, redirect_stdout
+from contextlib import contextmanager, redirect_stderr, redirect_stdout
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -71,6 +72,22 @@ def ctrl_c():
     before = signal.signal(signal.SIGINT, signal.default_int_handler)
     yield
     signal.signal(signal.SIGINT, before)
+
+
+@pytest.fixture
+def full_disk():
+    """Return what makes every file end at 4 kB, as on a disk with no more room."""
+
+    @contextmanager
+    def ending_at_4_kb():
+        soft, hard = resource.getrlimit(resource.RLIMIT_FSIZE)
+        resource.setrlimit(resource.RLIMIT_FSIZE, (4096, hard))
+        try:
+            yield
+        finally:
+            resource.setrlimit(resource.RLIMIT_FSIZE, (soft, hard))
+
+    return ending_at_4_kb
 
 
 @dataclass(frozen=True)

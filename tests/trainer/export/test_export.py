@@ -1,7 +1,5 @@
 """Runs as files for elsewhere: what they answer, what they carry, and what is refused."""
 
-import os
-import resource
 import subprocess
 import sys
 from copy import deepcopy
@@ -14,6 +12,7 @@ import pytest
 import tiny
 import torch
 from huggingface_hub import ModelCard
+from runs import contents
 from web import serving
 
 import trainer
@@ -22,6 +21,7 @@ from trainer.api.exported import ExportedModel
 from trainer.config import METHODS
 from trainer.export.folder import export_folder
 from trainer.export.network import captured
+from trainer.export.write import export
 from trainer.models.methods import network_of
 from trainer.serve.app import application
 
@@ -288,15 +288,11 @@ def test_a_folder_that_is_not_there_is_refused_and_not_made(model, tmp_path):
     assert not list(tmp_path.iterdir())
 
 
-def test_where_there_is_no_space_nothing_is_left(model, tmp_path):
-    soft, hard = resource.getrlimit(resource.RLIMIT_FSIZE)
-    resource.setrlimit(resource.RLIMIT_FSIZE, (4096, hard))
-    try:
-        with pytest.raises(HiertaxError, match="cannot be written"):
-            model.export(tmp_path / "a.safetensors")
-    finally:
-        resource.setrlimit(resource.RLIMIT_FSIZE, (soft, hard))
-    assert not os.listdir(tmp_path)  # noqa: PTH208 - hidden files too
+@pytest.mark.parametrize("write", [export, export_folder])
+def test_where_there_is_no_space_nothing_is_left(model, tmp_path, full_disk, write):
+    with full_disk(), pytest.raises(HiertaxError, match="cannot be written"):
+        write(model, tmp_path / "a.safetensors")  # or a folder of that name
+    assert contents(tmp_path) == {}
 
 
 @pytest.mark.parametrize(
