@@ -3,8 +3,9 @@
 import gc
 import io
 import os
+import resource
 import signal
-from contextlib import redirect_stderr, redirect_stdout
+from contextlib import contextmanager, redirect_stderr, redirect_stdout
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -84,6 +85,22 @@ def ctrl_c():
     before = signal.signal(signal.SIGINT, signal.default_int_handler)
     yield
     signal.signal(signal.SIGINT, before)
+
+
+@pytest.fixture
+def full_disk():
+    """Return what makes every file end at 4 kB, as on a disk with no more room."""
+
+    @contextmanager
+    def ending_at_4_kb():
+        soft, hard = resource.getrlimit(resource.RLIMIT_FSIZE)
+        resource.setrlimit(resource.RLIMIT_FSIZE, (4096, hard))
+        try:
+            yield
+        finally:
+            resource.setrlimit(resource.RLIMIT_FSIZE, (soft, hard))
+
+    return ending_at_4_kb
 
 
 @dataclass(frozen=True)

@@ -12,6 +12,7 @@ import pytest
 import torch
 from PIL import Image
 from processes import Hiertrain
+from runs import contents
 
 import trainer
 from taxonomy import HiertaxError
@@ -193,6 +194,13 @@ def test_a_folder_that_is_not_there_is_one_line(explain, photo, tmp_path):
     line = explain(photo, "--out", tmp_path / "none" / "m.png").error()
     assert f"there is no folder {tmp_path / 'none'}; make it" in line
     assert not (tmp_path / "none").exists()
+
+
+def test_where_there_is_no_space_is_one_line_and_nothing_is_left(explain, photo, tmp_path, full_disk):
+    with full_disk():
+        line = explain(photo, "--out", tmp_path / "m.png", "--csv", tmp_path / "m.csv").error()
+    assert f"{tmp_path / 'm.png'}: cannot be written: File too large; free some space" in line
+    assert contents(tmp_path) == {}
 
 
 def test_a_run_with_nothing_saved_is_one_line(hiertrain, run, photo, tmp_path):
