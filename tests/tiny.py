@@ -32,7 +32,7 @@ PARTS = [slice(0, 7), slice(7, 13)]  # of f, by level
 DTYPES = {"fp32": torch.float32, "bf16": torch.bfloat16, "fp16": torch.float16}
 
 FINEST_ONLY = ("mc", "nts", "pmg", "ft")  # methods with no head at coarser levels
-FREEZABLE = (*HEAD_METHODS, "ft")  # those that can learn from features
+FREEZABLE = (*HEAD_METHODS, "ours_variant", "ft")  # those that can learn from features
 LOOKING = tuple(method for method in METHODS if method not in FREEZABLE)  # and those that look at images
 
 each_dtype = pytest.mark.parametrize("dtype", DTYPES.values(), ids=DTYPES)

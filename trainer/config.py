@@ -20,7 +20,7 @@ from taxonomy import HiertaxError
 from taxonomy.files import read_text, write_atomic
 
 HeadMethod = Literal["ours", "ours_single", "vanilla_single", "vanilla_multi"]  # they differ by their heads alone
-Method = Literal[HeadMethod, "ours_mc", "ours_nts", "ours_pmg", "mc", "nts", "pmg", "ft"]
+Method = Literal[HeadMethod, "ours_mc", "ours_nts", "ours_pmg", "ours_variant", "mc", "nts", "pmg", "ft"]
 HEAD_METHODS: tuple[HeadMethod, ...] = get_args(HeadMethod)
 METHODS: tuple[Method, ...] = get_args(Method)
 Pool = Literal["max", "avg", "token", "gem"]

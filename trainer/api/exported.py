@@ -13,11 +13,12 @@ from torch import Tensor
 
 from taxonomy import HiertaxError
 from trainer.api.model import Model
+from trainer.explanation.explain import Explanation
 from trainer.export.about import About, seal, wishes_told
 from trainer.export.write import need_onnx
 from trainer.inference.answering.choose import uncalibrated
 from trainer.inference.answering.wishes import Wishes
-from trainer.inference.batches import Images
+from trainer.inference.batches import ImageLike, Images
 from trainer.models.backbones.interface import IMAGENET, Preprocessing
 from trainer.models.network import Network
 from trainer.runtime.device import Compute
@@ -95,6 +96,14 @@ class ExportedModel(Model):
     def features(self, images: Images, *, reporter: Reporter | bool | None = None) -> NDArray[np.float32]:  # noqa: ARG002
         """Refuse: the file gives logits alone."""
         raise HiertaxError(f"{self.run}: gives logits alone; ask the run itself for features")
+
+    def explain(self, image: ImageLike, **_: Any) -> Explanation:  # noqa: ARG002
+        """Refuse: the file gives no feature maps."""
+        raise HiertaxError(f"{self.run}: gives logits alone, no feature maps; ask the run itself where it looked")
+
+    def export(self, path: str | Path, **_: Any) -> Path:  # noqa: ARG002
+        """Refuse: it is one already."""
+        raise HiertaxError(f"{self.run}: is an exported file already; copy it, or export the run itself")
 
     def report(self, path: str | Path, **_: Any) -> Path:  # noqa: ARG002
         """Refuse: the file holds neither the log nor what maps are made of."""

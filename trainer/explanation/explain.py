@@ -62,6 +62,8 @@ class Mapped(NamedTuple):
     """``[N, P]``, see `overlaps_of`."""
     maps: NDArray[np.float32]
     """``[N, K, S, S]``."""
+    parts: NDArray[np.float32]
+    """``[N, M, 4]``, as of `LevelMaps`."""
 
 
 @dataclass(frozen=True, eq=False)
@@ -109,7 +111,7 @@ class Explainer:
         areas[unknown] = probability[unknown] = np.nan
         for at, (coarse, fine) in enumerate(level_pairs(classes.shape[1])):
             overlaps[unknown[:, coarse] | unknown[:, fine], at] = np.nan
-        return Mapped(classes, probability, areas, overlaps, maps)
+        return Mapped(classes, probability, areas, overlaps, maps, found.parts.cpu().numpy())
 
     def labels(self, classes: Sequence[int]) -> tuple[str | None, ...]:
         """Return the labels of the levels, ``[K]`` of their indices; None for -1."""
@@ -141,6 +143,9 @@ class Explanation:
         The share of the image that is at least at the threshold of each map's maximum, ``[K]``.
     overlaps
         By pairs of levels, the coarser first: intersection over union of what is; NaN where both are empty.
+    parts
+        float32 ``[M, 4]``: left, top, right and bottom, in pixels of the image as the network sees it, of parts that
+        the method looked at beside the whole image; they may reach beyond it. Most methods look at none.
     """
 
     image: str
@@ -154,6 +159,7 @@ class Explanation:
     maps: NDArray[np.float32]
     areas: Floats
     overlaps: dict[tuple[str, str], float]
+    parts: NDArray[np.float32]
 
     def __repr__(self) -> str:
         looked = ", ".join(
@@ -241,7 +247,7 @@ def _explanation(explainer: Explainer, name: str, pixels: Tensor, found: Mapped,
         name, explainer.predictor.run, explainer.predictor.config.method, explainer.settings,
         pixels.permute(1, 2, 0).numpy(), levels, tuple(map(str, explainer.labels(found.classes[i].tolist()))),
         found.probability[i], found.maps[i], found.areas[i],
-        dict(zip(pairs, found.overlaps[i].tolist(), strict=True)),
+        dict(zip(pairs, found.overlaps[i].tolist(), strict=True)), found.parts[i],
     )  # fmt: skip
 
 

@@ -30,6 +30,7 @@ SIDE: Final = 1.45  # of the names of runs on the left
 TOP, BOTTOM, BELOW = 0.62, 0.1, 0.56  # of title and heads, the margin, and the lines under a panel
 FONT, SIZE, SMALL = "DejaVu Sans", 8.5, 7.5  # it comes with matplotlib, so that pictures are the same everywhere
 INK, SOFT, OUTLINE = "#1d2330", "#5c6577", "#ffffff"
+PART: Final = "#ffd34e"  # the outline of a part, on a darker one
 DIM: Final = 0.28  # how bright what was not looked at stays
 DPI: Final = 150
 
@@ -78,13 +79,12 @@ def draw_figure(rows: Sequence[Explanation]) -> Figure:
     height = TOP + len(rows) * step + BOTTOM
     figure = Figure(figsize=(width, height), facecolor="white")
     gamma = {"as-trained": "gamma as trained", "off": "gamma off"}[settings.gamma]
-    figure.text(
-        0.1 / width, 1 - 0.14 / height, f"Grad-CAM, {gamma}; bright: at least {settings.threshold:g} of the maximum",
-        size=SIZE, color=SOFT, va="top",
-    )  # fmt: skip
+    about = f"Grad-CAM, {gamma}; bright: at least {settings.threshold:g} of the maximum"
+    boxes = "; boxes: parts that were looked at beside the image" if any(len(row.parts) for row in rows) else ""
+    figure.text(0.1 / width, 1 - 0.14 / height, about + boxes, size=SIZE, color=SOFT, va="top")
     for i, row in enumerate(rows):
         bottom = height - TOP - i * step - PANEL
-        is_new = i == 0 or rows[i - 1].image != row.image
+        is_new = i == 0 or rows[i - 1].image != row.image or len(row.parts) > 0
         side = [("\n".join(wrapped(row.run.name, SIDE - 0.2, 3, bold=True)), INK, "bold"), (row.method, SOFT, "normal")]
         _lines(figure, 0.1 / width, (bottom + PANEL) / height, height, side)
         for column in range(columns):
@@ -101,8 +101,21 @@ def draw_figure(rows: Sequence[Explanation]) -> Figure:
                 _level_panel(panel, row, column - 1)
             elif is_new:
                 panel.imshow(row.pixels)
+                _frame_parts(panel, row)
                 _caption(panel, [(shortened(row.image, PANEL, SMALL, keep_end=True), SOFT)])
     return figure
+
+
+def _frame_parts(panel: Axes, row: Explanation) -> None:
+    """Outline parts, light on dark so that they are seen on any photograph; what is beyond the image is not shown."""
+    from matplotlib.patches import Rectangle
+
+    panel.autoscale(False)
+    for left, top, right, bottom in row.parts.tolist():
+        for colour, width in ((INK, 2.2), (PART, 1.0)):
+            panel.add_patch(
+                Rectangle((left - 0.5, top - 0.5), right - left, bottom - top, fill=False, edgecolor=colour, lw=width)
+            )
 
 
 def _level_panel(panel: Axes, row: Explanation, k: int) -> None:

@@ -167,7 +167,7 @@ def explain_test_set(
     parts = []
     with teller.images("explaining", len(kept)) as advance:
         for mine, pixels in zip(rows, inputs.batches(rows, predictor.compute.device), strict=True):
-            parts.append(explainer.map(pixels, truth[mine] if target == "truth" else None)[:-1])  # not the maps
+            parts.append(explainer.map(pixels, truth[mine] if target == "truth" else None)[:4])  # not the maps
             advance(len(mine))
     levels = predictor.hierarchy.levels
     return MapNumbers(

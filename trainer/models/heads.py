@@ -66,6 +66,25 @@ class SharedHeads(nn.Module):
         return [head(f) for head in self.heads]
 
 
+class GradientStop(nn.Module):
+    """Pass values on and stop gradients: Gamma of the paper's equation (2).
+
+    Attributes
+    ----------
+    stops
+        Whether gradients are stopped. Answers are the same without it; maps of what a head reads are not
+        (docs/explaining.md).
+    """
+
+    def __init__(self, *, stops: bool = True) -> None:
+        super().__init__()
+        self.stops = stops
+
+    def forward(self, part: Tensor) -> Tensor:
+        """Return the part itself, of any shape."""
+        return part.detach() if self.stops else part
+
+
 class DisentangledHeads(nn.Module):
     """K linear heads, each with its own part of f (the paper's Ours_single, and Ours).
 
@@ -73,27 +92,28 @@ class DisentangledHeads(nn.Module):
     ----------
     reinforce
         If true, a head also reads the parts of all finer levels, without sending gradient into them:
-        the paper's equation (2), in which the stop is called Gamma.
-
-    Attributes
-    ----------
+        the paper's equation (2).
+    widths
+        Of the parts, coarsest level first; as equal as can be where not given.
     stops_gradient
-        Whether Gamma does anything. Answers are the same without it; maps of what a head reads are not
-        (docs/explaining.md).
+        Whether it is without sending gradient.
     """
 
-    def __init__(self, width: int, sizes: Sequence[int], *, reinforce: bool) -> None:
+    def __init__(
+        self, width: int, sizes: Sequence[int], *, reinforce: bool, widths: Sequence[int] | None = None,
+        stops_gradient: bool = True,
+    ) -> None:  # fmt: skip
         super().__init__()
-        self.reinforce, self.stops_gradient = reinforce, True
-        self.widths = split_widths(width, len(sizes))
+        self.reinforce, self.gamma = reinforce, GradientStop(stops=stops_gradient)
+        self.widths = split_widths(width, len(sizes)) if widths is None else list(widths)
         inputs = [sum(self.widths[k:]) if reinforce else own for k, own in enumerate(self.widths)]
         self.heads = nn.ModuleList(nn.Linear(n, size) for n, size in zip(inputs, sizes, strict=True))
 
     def forward(self, f: Tensor) -> list[Tensor]:
         """Map f ``[B, D]`` to K logits ``[B, C_k]``."""
         parts = torch.split(f, self.widths, dim=1)  # K x [B, D/K]
-        gamma = [part.detach() if self.stops_gradient else part for part in parts]
-        finer = [gamma[k + 1 :] if self.reinforce else [] for k in range(len(parts))]
+        stopped = [self.gamma(part) for part in parts]
+        finer = [stopped[k + 1 :] if self.reinforce else [] for k in range(len(parts))]
         return [head(torch.cat([f_k, *rest], dim=1)) for head, f_k, rest in zip(self.heads, parts, finer, strict=True)]
 
 

@@ -19,6 +19,12 @@ UNKNOWN = -1
 # For each level k int64 ``[k + 1, C_k]``: the label at levels 0 to k of each of its labels; see `ancestors_of`.
 Ancestors = tuple[Tensor, ...]
 
+# From logits ``[B, C]``, labels ``[B]``, -1 where unknown, and smoothing to the loss of each image ``[B]``, exactly
+# zero where its label is unknown.
+LabelLoss = Callable[[Tensor, Tensor, float], Tensor]
+# From the K logits and targets ``[B, K]`` to a loss of each image ``[B]``, by which unknown levels get no gradient.
+JointLoss = Callable[[list[Tensor], Tensor], Tensor]
+
 
 class Objective(NamedTuple):
     """What is asked of the answers beside being right.
@@ -35,12 +41,18 @@ class Objective(NamedTuple):
     weights
         What the loss of each level counts, ``[K]``; None for 1 each. One of weight 0 is not computed, so that its head
         sends no gradient.
+    finest
+        What is lost by the finest label where it is known; None for the cross-entropy.
+    joint
+        A loss of all levels together, which is added; None for none.
     """
 
     ancestors: Ancestors | None = None
     smoothing: float = 0.0
     priors: tuple[Tensor, ...] | None = None
     weights: tuple[float, ...] | None = None
+    finest: LabelLoss | None = None
+    joint: JointLoss | None = None
 
 
 PLAIN: Final = Objective()
@@ -75,25 +87,38 @@ def multi_level_loss(
     if objective.priors is not None:
         logits = [level + prior for level, prior in zip(logits, objective.priors, strict=True)]
     if share is None:
-        sums = [weights[k] * _loss(logits, targets, k, objective, "sum") for k in levels]
-        return (torch.stack(sums) / len(targets)).sum()
-    own = [_loss(logits, targets, k, objective, "none") for k in levels]
-    partners = [_loss(logits, targets.flip(0), k, objective, "none") for k in levels]
-    mixed = [
-        weights[k] * (share * one + (1 - share) * other) for k, one, other in zip(levels, own, partners, strict=True)
-    ]
+        return (torch.stack(_losses(logits, targets, levels, weights, objective, "sum")) / len(targets)).sum()
+    own = _losses(logits, targets, levels, weights, objective, "none")
+    partners = _losses(logits, targets.flip(0), levels, weights, objective, "none")
+    mixed = [share * one + (1 - share) * other for one, other in zip(own, partners, strict=True)]
     return torch.stack(mixed).mean(dim=1).sum()
+
+
+def _losses(
+    logits: list[Tensor], targets: Tensor, levels: Sequence[int], weights: Sequence[float], objective: Objective,
+    reduction: str,
+) -> list[Tensor]:  # fmt: skip
+    """Return the weighted loss of each of these levels, and then that of all together where there is one."""
+    found = [weights[k] * _loss(logits, targets, k, objective, reduction) for k in levels]
+    if objective.joint is not None:
+        found.append(_reduced(objective.joint(logits, targets), reduction))
+    return found
 
 
 def _loss(logits: list[Tensor], targets: Tensor, k: int, objective: Objective, reduction: str) -> Tensor:
     """Return the loss of level k: of each image, ``[B]``, for the reduction ``none``; for ``sum`` of all together."""
-    known = cross_entropy(
-        logits[k], targets[:, k], ignore_index=UNKNOWN, reduction=reduction, label_smoothing=objective.smoothing
-    )
+    labels, smoothing = targets[:, k], objective.smoothing
+    if objective.finest is not None and k == len(logits) - 1:
+        known = _reduced(objective.finest(logits[k], labels, smoothing), reduction)
+    else:
+        known = cross_entropy(logits[k], labels, ignore_index=UNKNOWN, reduction=reduction, label_smoothing=smoothing)
     if objective.ancestors is None or k == 0:
         return known
-    marginal = marginal_loss(logits[k], targets, objective.ancestors[k])
-    return known + (marginal.sum() if reduction == "sum" else marginal)
+    return known + _reduced(marginal_loss(logits[k], targets, objective.ancestors[k]), reduction)
+
+
+def _reduced(losses: Tensor, reduction: str) -> Tensor:
+    return losses.sum() if reduction == "sum" else losses
 
 
 def marginal_loss(logits: Tensor, targets: Tensor, ancestors: Tensor) -> Tensor:

@@ -4,10 +4,12 @@ from __future__ import annotations
 
 from collections.abc import Callable, Iterable, Sequence
 from functools import partial
-from typing import Any
+from typing import Any, NamedTuple
 
+import torch
 from torch import Tensor, nn
 
+from taxonomy import HiertaxError
 from trainer.config import Config
 from trainer.models.backbones.interface import IMAGENET, Backbone, Preprocessing
 from trainer.models.losses import Objective, loss_and_hits
@@ -20,6 +22,23 @@ TrainingStep = Callable[[Tensor, Tensor, "Tensor | None", Objective], tuple[Tens
 Named = tuple[str, nn.Parameter]
 
 HEADS, BACKBONE = "heads", "backbone"  # what a group of parameters is part of
+
+
+class Look(NamedTuple):
+    """A feature map by which images are answered, and which part of each image it is of."""
+
+    map: Tensor
+    """``[B, W, h, w]``; it is pooled to one vector that classifiers read."""
+    boxes: Tensor | None = None
+    """``[B, 4]``: left, top, right, bottom in pixels of the image, beyond which it may reach; None for all of it."""
+
+
+class Seen(NamedTuple):
+    """All feature maps by which a network answers, and how: what its answers are explained by."""
+
+    looks: Sequence[Look]
+    answer: Callable[[Sequence[Tensor]], list[Tensor]]
+    """From the maps of these looks to K logits ``[B, C_k]``, those of `Network.forward`."""
 
 
 class Network(nn.Module):
@@ -67,6 +86,24 @@ class Network(nn.Module):
         """Map normalised images, or what `embed` makes of them, to K logits ``[B, C_k]``, coarsest level first."""
         return self.classify(self.embed(inputs) if inputs.dim() == 4 else inputs)
 
+    def see(self, images: Tensor) -> Seen:
+        """Return the last feature maps by which normalised images ``[B, 3, S, S]`` are answered: of each backbone one.
+
+        Raises
+        ------
+        HiertaxError
+            If answers are not read from maps, but from a class token.
+        """
+        trunks = self.trunks()
+        for trunk in trunks:
+            check_map(trunk)
+
+        def answer(maps: Sequence[Tensor]) -> list[Tensor]:
+            pooled = [trunk.pool_map(map_) for trunk, map_ in zip(trunks, maps, strict=True)]
+            return self.classify(torch.cat(pooled, dim=1))
+
+        return Seen([Look(trunk(images)) for trunk in trunks], answer)
+
     def training_steps(self) -> Sequence[TrainingStep]:
         """Return what is done with a batch, one after the other; after each the optimiser moves the weights.
 
@@ -99,6 +136,21 @@ class Network(nn.Module):
     def preprocessing(self) -> Preprocessing:
         """How its images are normalised."""
         return self.trunks()[-1].preprocessing if self.trunks() else IMAGENET
+
+
+def check_map(backbone: Backbone) -> None:
+    """Refuse a backbone whose last map nothing is read from.
+
+    Raises
+    ------
+    HiertaxError
+        If it gives its class token.
+    """
+    if backbone.pool == "token":
+        raise HiertaxError(
+            f"`backbone` {backbone.name}: with `pool` token a head reads no map, so there is none to show; "
+            "train with `pool` avg or max"
+        )
 
 
 def _by_depth(named: Iterable[Named], trunks: Iterable[Backbone]) -> dict[int, list[Named]]:

@@ -14,7 +14,7 @@ from trainer.models.backbones.interface import Backbone
 from trainer.models.backbones.probing import UNSUITED, probe
 from trainer.models.heads import Classifier
 from trainer.models.losses import UNKNOWN, Objective, count_hits, multi_level_loss
-from trainer.models.network import Network, TrainingStep
+from trainer.models.network import Look, Network, Seen, TrainingStep, check_map
 from trainer.models.proposals import Navigator, anchor_boxes, best_apart, cut_out, ranking_loss
 
 PROPOSED, READ = 6, 4  # parts of an image to learn from, and those of them by which it is answered
@@ -68,6 +68,23 @@ class PartNetwork(Network):
         logits: list[Tensor] = self.together(pooled)
         return logits
 
+    def see(self, images: Tensor) -> Seen:
+        """Return the maps of the parts that it answers by and of the whole image.
+
+        Which parts these are is taken as given: the scores by which they are chosen send no gradient to the map.
+
+        Raises
+        ------
+        HiertaxError
+            As of `Network.see`.
+        """
+        check_map(self.backbone)
+        whole: Tensor = self.backbone(images)
+        _, boxes = self._choose(images, whole, READ)
+        parts = self.backbone(self._cut(images, boxes)).unflatten(0, boxes.shape[:2])
+        looks = [*map(Look, parts.unbind(1), boxes.unbind(1)), Look(whole)]
+        return Seen(looks, lambda maps: self.classify(torch.cat([self.backbone.pool_map(m) for m in maps], dim=1)))
+
     def finest_head(self) -> nn.Linear:
         """Return the linear layer that tells the finest labels apart."""
         return self.together.finest_head()
@@ -94,11 +111,18 @@ class PartNetwork(Network):
 
     def _parts(self, images: Tensor, map_: Tensor, count: int) -> tuple[Tensor, Tensor]:
         """Return the scores of the best parts of each image, ``[B, count]``, and their features ``[B, count, W]``."""
+        scores, boxes = self._choose(images, map_, count)
+        return scores, self.backbone.pooled(self._cut(images, boxes)).unflatten(0, boxes.shape[:2])
+
+    def _choose(self, images: Tensor, map_: Tensor, count: int) -> tuple[Tensor, Tensor]:
+        """Return the scores of the best parts of each image, ``[B, count]``, and their boxes ``[B, count, 4]``."""
         scores: Tensor = self.navigator(map_.detach())
         boxes = anchor_boxes(images.shape[-1], map_.shape[-1], images.device)
         best = best_apart(boxes, scores, count)
-        crops = cut_out(images, boxes[best], min(images.shape[-1], PART))
-        return scores.gather(1, best).float(), self.backbone.pooled(crops).unflatten(0, best.shape)
+        return scores.gather(1, best).float(), boxes[best]
+
+    def _cut(self, images: Tensor, boxes: Tensor) -> Tensor:
+        return cut_out(images, boxes, min(images.shape[-1], PART))
 
     @torch.no_grad()
     def _losses(self, logits: list[Tensor], targets: Tensor, share: Tensor | None) -> Tensor:

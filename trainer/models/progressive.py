@@ -14,7 +14,7 @@ from trainer.models.backbones.interface import Backbone
 from trainer.models.heads import Classifier, FinestHead
 from trainer.models.jigsaw import jigsaw
 from trainer.models.losses import Objective, loss_and_hits
-from trainer.models.network import Network, TrainingStep
+from trainer.models.network import Look, Network, Seen, TrainingStep
 
 BLOCKS = (8, 4, 2)  # along a side of the image, for the classifier of each stage; the whole image for that of all
 REDUCED, WIDTH = 512, 1024  # channels of the two convolutions over the map of a stage
@@ -71,8 +71,7 @@ class ProgressiveNetwork(Network):
 
     def embed(self, images: Tensor) -> Tensor:
         """Map normalised images ``[B, 3, S, S]`` to the pooled features of the three stages, ``[B, 3 * 1024]``."""
-        maps = self.backbone.maps(images)[-len(self.blocks) :]
-        return torch.cat([self._pooled(stage, map_) for stage, map_ in enumerate(maps)], dim=1)
+        return self._pool(self._maps(images))
 
     def classify(self, pooled: Tensor) -> list[Tensor]:
         """Map what `embed` returns to K logits ``[B, C_k]``, each the mean of those of the four classifiers."""
@@ -81,6 +80,14 @@ class ProgressiveNetwork(Network):
         mean = [torch.stack(level).mean(0) for level in zip(*found, strict=True)]
         heads = self.whole.heads
         return heads.at_all_levels(mean[-1]) if isinstance(heads, FinestHead) else mean
+
+    def see(self, images: Tensor) -> Seen:
+        """Return the maps of all three stages, after their convolutions: all four classifiers read nothing else.
+
+        So what they come to together explains the whole of the mean that is answered, as that of the last stage alone
+        would not.
+        """
+        return Seen([Look(map_) for map_ in self._maps(images)], lambda maps: self.classify(self._pool(maps)))
 
     def finest_head(self) -> nn.Linear:
         """Return the linear layer by which the classifier of all stages tells the finest labels apart."""
@@ -94,8 +101,8 @@ class ProgressiveNetwork(Network):
         self, stage: int, images: Tensor, targets: Tensor, share: Tensor | None, objective: Objective
     ) -> tuple[Tensor, Tensor]:
         def answer(mixed: Tensor) -> list[Tensor]:
-            map_ = self.backbone.maps(mixed)[stage - len(BLOCKS)]
-            return cast(list[Tensor], self.classifiers[stage](self._pooled(stage, map_)))
+            map_ = self.blocks[stage](self.backbone.maps(mixed)[stage - len(BLOCKS)])
+            return cast(list[Tensor], self.classifiers[stage](self.backbone.pool_map(map_)))
 
         mixed = jigsaw(images, BLOCKS[stage])
         loss, hits = loss_and_hits(answer, mixed, targets, share, objective, finest_only=self.finest_only)
@@ -110,5 +117,10 @@ class ProgressiveNetwork(Network):
         loss, hits = loss_and_hits(answer, images, targets, share, objective, finest_only=self.finest_only)
         return WHOLE_IMAGE * loss, hits
 
-    def _pooled(self, stage: int, map_: Tensor) -> Tensor:
-        return self.backbone.pool_map(self.blocks[stage](map_))
+    def _maps(self, images: Tensor) -> list[Tensor]:
+        """Return the maps of the three stages, each after its own convolutions."""
+        maps = self.backbone.maps(images)[-len(self.blocks) :]
+        return [block(map_) for block, map_ in zip(self.blocks, maps, strict=True)]
+
+    def _pool(self, maps: Sequence[Tensor]) -> Tensor:
+        return torch.cat([self.backbone.pool_map(map_) for map_ in maps], dim=1)

@@ -7,7 +7,7 @@ from __future__ import annotations
 
 import torch
 from torch import Tensor, nn
-from torchvision.ops import nms, roi_align
+from torchvision.ops import box_iou, roi_align
 
 # Of each of three grids, every one half as fine as the one before: the side of a square box as a share of the image's,
 # by what it is enlarged, and its widths to its heights.
@@ -69,22 +69,23 @@ class Navigator(nn.Module):
 def best_apart(boxes: Tensor, scores: Tensor, count: int) -> Tensor:
     """Return which boxes of each image score best among those that hardly overlap, best first, int64 ``[B, count]``.
 
-    Where there are fewer that far apart, the best of the others follow.
+    Where there are fewer that far apart, the best of the others follow. The steps are the same for all images and
+    scores, so that a graph of the network can hold them.
 
     Parameters
     ----------
     boxes, scores
         ``[A, 4]``, the same for all images, and ``[B, A]``.
     """
-    chosen = []
-    for own in scores.detach().float():
-        apart = nms(boxes, own, OVERLAP)[:count]
-        if len(apart) < count:
-            left = own.clone()
-            left[apart] = -torch.inf
-            apart = torch.cat([apart, left.topk(count - len(apart)).indices])
-        chosen.append(apart)
-    return torch.stack(chosen)
+    chosen, left = [], scores.detach().float()
+    apart = left  # of those left, -inf where one overlaps with a better one that was chosen
+    for _ in range(count):
+        any_apart = (apart > -torch.inf).any(1, keepdim=True)
+        best = torch.where(any_apart, apart, left).argmax(1)
+        apart = apart.masked_fill(box_iou(boxes[best], boxes) > OVERLAP, -torch.inf)
+        left = left.scatter(1, best[:, None], -torch.inf)
+        chosen.append(best)
+    return torch.stack(chosen, dim=1)
 
 
 def cut_out(images: Tensor, boxes: Tensor, size: int) -> Tensor:
@@ -101,7 +102,9 @@ def cut_out(images: Tensor, boxes: Tensor, size: int) -> Tensor:
     -------
     ``[B * M, 3, size, size]``, image by image.
     """
-    parts: Tensor = roi_align(images, list(boxes.to(images.dtype)), size, sampling_ratio=1, aligned=True)
+    rows = torch.arange(boxes.shape[0], device=boxes.device)[:, None, None].expand(-1, boxes.shape[1], 1)
+    numbered = torch.cat([rows.to(images.dtype), boxes.to(images.dtype)], dim=2).flatten(0, 1)
+    parts: Tensor = roi_align(images, numbered, size, sampling_ratio=1, aligned=True)
     return parts.contiguous(memory_format=torch.channels_last)
 
 

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from statistics import mean, stdev
@@ -17,7 +17,8 @@ from taxonomy.metrics import CONFIDENCE, RESAMPLES, Interval, Predictions
 from taxonomy.metrics.estimates import interval
 from taxonomy.metrics.measures import Measure
 from taxonomy.metrics.sampling import sample_scores
-from trainer.reproduce.records import Record, read_labels
+from trainer.reproduce.published import Printed
+from trainer.reproduce.records import WHOLE, Record, read_labels
 
 Outcome = Literal["holds", "does not hold", "cannot be told"]
 Labelled = tuple[Hierarchy, IntArray, Predictions]
@@ -33,7 +34,7 @@ class Claim:
     better, worse
         The two rows.
     measure
-        In what: ``average``, ``finest``, ``coarsest`` or the name of a level.
+        In what: one in `trainer.reproduce.records.WHOLE`, ``finest``, ``coarsest`` or the name of a level.
     says
         What of it the paper says.
     """
@@ -53,7 +54,7 @@ class Verdict:
     source
         The dataset.
     measure
-        The name of the level, or ``average``.
+        The name of the level, or what is of all.
     seeds
         How many seeds both rows have in common.
     difference
@@ -89,7 +90,7 @@ def over_seeds(differences: Sequence[float]) -> Interval:
     return Interval(mean(differences) - reach, mean(differences) + reach)
 
 
-def over_images(pairs: Sequence[tuple[Path, Path]], level: str | None) -> Interval:
+def over_images(pairs: Sequence[tuple[Path, Path]], measure: Measure) -> Interval:
     """Return the interval of the mean difference over test images, of pairs of runs, the better first.
 
     All runs are scored on the same resamples. NaN where runs have other test images, or where their trees differ and it
@@ -97,14 +98,15 @@ def over_images(pairs: Sequence[tuple[Path, Path]], level: str | None) -> Interv
 
     Parameters
     ----------
-    level
-        The level whose accuracy counts, or None for the average of all.
+    measure
+        What counts: the accuracy of a level, or a score of whole answers.
     """
     found = [read_labels(folder) for pair in pairs for folder in pair]
     hierarchy = found[0][0]
-    measure = Measure("average_accuracy") if level is None else Measure("accuracy", level)
     if any(each[0] != hierarchy for each in found):
-        if level != hierarchy.levels[-1].name or any(set(each[0].classes) != set(hierarchy.classes) for each in found):
+        if measure.level != hierarchy.levels[-1].name or any(
+            set(each[0].classes) != set(hierarchy.classes) for each in found
+        ):
             return NOTHING
         found, hierarchy = _finest(found)
     truth = found[0][1]
@@ -143,6 +145,16 @@ def outcome_of(by_seed: Interval, by_image: Interval) -> Outcome:
     return "cannot be told"
 
 
+def judge_all(
+    claims: Iterable[Claim], source: str, records: Sequence[Record], runs: Path,
+    printed: Mapping[tuple[str, str], Printed] | None = None,
+) -> list[Verdict]:  # fmt: skip
+    """Put claims to the runs of a dataset, as far as they can be, beside what the paper prints."""
+    values = {place: number.value for place, number in (printed or {}).items()}
+    found = (judge(claim, source, records, runs, values) for claim in claims)
+    return [each for each in found if each is not None]
+
+
 def judge(
     claim: Claim, source: str, records: Sequence[Record], runs: Path, printed: Mapping[tuple[str, str], float]
 ) -> Verdict | None:
@@ -163,12 +175,12 @@ def judge(
         return None
     names = [level.level for level in one[seeds[0]].levels]
     named = {"coarsest": names[0], "finest": names[-1]}.get(claim.measure, claim.measure)
-    if named not in (*names, "average"):
+    if named not in (*names, *WHOLE):
         return None
     differences = [one[seed].value(claim.measure) - two[seed].value(claim.measure) for seed in seeds]
     pairs = [(runs / one[seed].name, runs / two[seed].name) for seed in seeds]
     by_seed = over_seeds(differences)
-    by_image = over_images(pairs, None if named == "average" else named)
+    by_image = over_images(pairs, Measure(WHOLE[named]) if named in WHOLE else Measure("accuracy", named))
     ends = [printed.get((row, named)) for row in (claim.better, claim.worse)]
     paper = None if None in ends else round(ends[0] - ends[1], 2)  # type: ignore[operator]
     return Verdict(

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any, Protocol
@@ -87,6 +87,10 @@ class Report:
         PNG files by name.
     notes
         What a reader has to know of all of it.
+    points
+        Where what figures show lies: rows of a CSV file beside a figure, by its name.
+    put
+        What the table of verdicts is called, and the column of what is put to the runs.
     """
 
     tables: Mapping[str, Table]
@@ -94,6 +98,29 @@ class Report:
     verdicts: Sequence[Verdict] = ()
     figures: Mapping[str, bytes] = field(default_factory=dict)
     notes: tuple[str, ...] = ()
+    points: Mapping[str, Sequence[Mapping[str, Any]]] = field(default_factory=dict)
+    put: tuple[str, str] = ("What the runs say of the paper's claims", "the paper says")
+
+
+def joined(results: Results, of: Callable[[Source, dict[str, list[Record]]], Report], **about: Any) -> Report:
+    """Join what is made of each dataset that has runs.
+
+    Parameters
+    ----------
+    of
+        Makes a report of a dataset and its records by row.
+    about
+        What else the whole report has: ``notes``, ``put``.
+    """
+    found = [of(source, rows) for source in results.setup.sources if (rows := results.rows(source))]
+    return Report(
+        {name: table for each in found for name, table in each.tables.items()},
+        [number for each in found for number in each.numbers],
+        [verdict for each in found for verdict in each.verdicts],
+        {name: figure for each in found for name, figure in each.figures.items()},
+        points={name: rows for each in found for name, rows in each.points.items()},
+        **about,
+    )
 
 
 class Experiment(Protocol):

@@ -7,6 +7,7 @@ have weight 0. Either weight goes from 0 to 1 while the other one is 1: 11 runs,
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
+from functools import partial
 from statistics import mean
 from typing import TYPE_CHECKING, Any, Final
 
@@ -16,7 +17,7 @@ from trainer.reproduce import table2
 from trainer.reproduce.cells import Cell, Source
 from trainer.reproduce.claims import Claim, Verdict, judge, outcome_of, over_seeds
 from trainer.reproduce.drawing import COLOURS, GREY, picture
-from trainer.reproduce.experiment import Report, Results, Setup
+from trainer.reproduce.experiment import Report, Results, Setup, joined
 from trainer.reproduce.published import ERRATA, Printed, printed
 from trainer.reproduce.records import Record
 from trainer.reproduce.rows import compared, numbers
@@ -67,25 +68,22 @@ def weights_of(source: Source, alpha: float, beta: float) -> str:
 
 def report(results: Results) -> Report:
     """Return the curves, as tables and as a figure, and what they say of the paper's claims."""
-    tables, all_numbers, verdicts, figures = {}, [], [], {}
-    for source in results.setup.sources:
-        rows = results.rows(source)
-        if not rows:
-            continue
-        records, paper = results.of(source), printed("fig4", source.dataset)
-        coarse, fine = (level.level for level in records[0].levels[:2])
-        for letter, moved, level in (("a", "beta", coarse), ("b", "alpha", fine)):
-            own = {row: found for row, found in rows.items() if row in _curve(moved)}
-            there = _named(paper, moved, level)
-            tables[f"{source.key}-{letter}"] = _table(letter, moved, level, source, own, there)
-            for row, found in own.items():
-                all_numbers += [
-                    {"curve": letter, **each}
-                    for each in numbers(source, row, found, compared(found, [level], row, there))
-                ]
-        verdicts += _verdicts(results, source, records, coarse, fine, paper)
-        figures[f"fig4-{source.key}"] = _figure(results, source, rows, (coarse, fine), paper)
-    return Report(tables, all_numbers, verdicts, figures, ERRATA["fig4"])
+    return joined(results, partial(_of, results), notes=ERRATA["fig4"])
+
+
+def _of(results: Results, source: Source, rows: dict[str, list[Record]]) -> Report:
+    records, paper = results.of(source), printed("fig4", source.dataset)
+    coarse, fine = (level.level for level in records[0].levels[:2])
+    tables, told = {}, []
+    for letter, moved, level in (("a", "beta", coarse), ("b", "alpha", fine)):
+        own = {row: found for row, found in rows.items() if row in _curve(moved)}
+        there = _named(paper, moved, level)
+        tables[f"{source.key}-{letter}"] = _table(letter, moved, level, source, own, there)
+        for row, found in own.items():
+            lines = numbers(source, row, found, compared(found, [level], row, there))
+            told += [{"curve": letter, **line} for line in lines]
+    verdicts = _verdicts(results, source, records, coarse, fine, paper)
+    return Report(tables, told, verdicts, {f"fig4-{source.key}": _figure(results, source, rows, (coarse, fine), paper)})
 
 
 def _curve(moved: str) -> list[str]:

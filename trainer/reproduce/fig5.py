@@ -7,6 +7,7 @@ from __future__ import annotations
 
 import math
 from collections.abc import Sequence
+from functools import partial
 from statistics import mean
 from typing import Any, Final
 
@@ -24,7 +25,7 @@ from trainer.reproduce import table2
 from trainer.reproduce.cells import Cell, Source
 from trainer.reproduce.claims import Claim, Verdict, outcome_of, over_seeds
 from trainer.reproduce.drawing import DPI, QUICK
-from trainer.reproduce.experiment import Report, Results, Setup
+from trainer.reproduce.experiment import Report, Results, Setup, joined
 from trainer.reproduce.records import Record
 from trainer.reproduce.rows import percent_points
 from trainer.reproduce.spread import mean_and_sd, spread
@@ -50,27 +51,23 @@ def cells(setup: Setup, _reporter: Reporter) -> list[Cell]:
 
 def report(results: Results) -> Report:
     """Return how large maps are and how far they overlap, and pictures of some."""
-    tables: dict[str, Table] = {}
-    numbers: list[dict[str, Any]] = []
-    verdicts: list[Verdict] = []
-    figures: dict[str, bytes] = {}
-    for source in results.setup.sources:
-        rows = results.rows(source)
-        if not rows:
-            continue
-        runs = {each.name: _load(results, each) for each in results.of(source)}
-        measured = {name: explain_test_set(run, limit_per_class=PER_CLASS) for name, run in runs.items()}
-        of_row = {row: [measured[each.name] for each in records] for row, records in rows.items()}
-        tables[source.key] = _table(source, of_row)
-        numbers += [{"dataset": source.key, **each} for row, found in of_row.items() for each in _numbers(row, found)]
-        verdicts += _verdicts(source, rows, measured)
-        first = [runs[records[0].name] for records in rows.values()]
-        figures[f"fig5-{source.key}"] = _figure(first, quick=results.setup.quick)
-    return Report(tables, numbers, verdicts, figures, NOTES)
+    return joined(results, partial(_of, results), notes=NOTES)
 
 
-def _load(results: Results, record: Record) -> Predictor:
-    return Predictor.load(results.runs / record.name, device=record.config["device"])
+def _of(results: Results, source: Source, rows: dict[str, list[Record]]) -> Report:
+    runs = {
+        each.name: Predictor.load(results.runs / each.name, device=each.config["device"])
+        for records in rows.values()
+        for each in records
+    }
+    measured = {name: explain_test_set(run, limit_per_class=PER_CLASS) for name, run in runs.items()}
+    of_row = {row: [measured[each.name] for each in records] for row, records in rows.items()}
+    numbers = [{"dataset": source.key, **each} for row, found in of_row.items() for each in _numbers(row, found)]
+    first = [runs[records[0].name] for records in rows.values()]
+    return Report(
+        {source.key: _table(source, of_row)}, numbers, _verdicts(source, rows, measured),
+        {f"fig5-{source.key}": _figure(first, quick=results.setup.quick)},
+    )  # fmt: skip
 
 
 def _table(source: Source, rows: dict[str, list[MapNumbers]]) -> Table:

@@ -46,10 +46,17 @@ class FrozenFeatures:
     labels: IntArray
 
 
-def look(
-    config: Config, task: LabelledDataset, reporter: Reporter, *, classes_only: bool = False
-) -> tuple[FrozenFeatures, FrozenFeatures]:
-    """Pass both splits, training and test, through the backbone once.
+@dataclass(frozen=True)
+class FrozenSplits:
+    """The images to train on, those to validate on where there are any, and those that are scored."""
+
+    train: FrozenFeatures
+    held: FrozenFeatures | None
+    test: FrozenFeatures
+
+
+def look(config: Config, task: LabelledDataset, reporter: Reporter, *, classes_only: bool = False) -> FrozenSplits:
+    """Pass all splits through the backbone once.
 
     Parameters
     ----------
@@ -57,18 +64,22 @@ def look(
         Whether to leave out images whose class is not known, which is said.
     """
     network, compute = _backbone(config)
-    training, scored = task.dataset.train.limit_per_class(config.limit_per_class), task.dataset.test
-    if classes_only:
-        training, scored = (with_known_class(split, task.dataset, reporter) for split in (training, scored))
-    splits = ((training, "training"), (scored, "test"))
-    train, test = (_see(split, what, network, config, compute, reporter) for split, what in splits)
-    return train, test
+    training, held = task.dataset.to_learn(config.limit_per_class, config.val_fraction)
+
+    def see(split: Split, what: str) -> FrozenFeatures:
+        known = with_known_class(split, task.dataset, reporter) if classes_only else split
+        return _see(known, what, network, config, compute, reporter)
+
+    return FrozenSplits(
+        see(training, "training"), see(held, "validation") if len(held) else None, see(task.dataset.test, "test")
+    )
 
 
 def training_features(config: Config, task: LabelledDataset, reporter: Reporter) -> tuple[Tensor, IntArray]:
     """Return averages over the maps of a frozen backbone ``[N, W]``, of training images of known classes, and these."""
     network, compute = _backbone(config)
-    split = with_known_class(task.dataset.train.limit_per_class(config.limit_per_class), task.dataset, reporter)
+    training, _ = task.dataset.to_learn(config.limit_per_class, config.val_fraction)
+    split = with_known_class(training, task.dataset, reporter)
     seen = _see(split, "training", network, config, compute, reporter)
     return seen.average, seen.labels
 
@@ -90,21 +101,7 @@ def _see(
     return FrozenFeatures(average.clone(), maximum.clone(), split.labels[kept])
 
 
-@dataclass(frozen=True, eq=False)
-class TrainedHeads:
-    """A network over a frozen backbone, and its logits of the test images: K tensors ``[M, C_k]``, coarsest first."""
-
-    network: Network
-    logits: list[Tensor]
-
-
-def train_heads(
-    config: Config,
-    tree: Hierarchy,
-    train: Samples,
-    test: Tensor,
-    advance: Callable[[int], None],
-) -> TrainedHeads:
+def train_heads(config: Config, tree: Hierarchy, train: Samples, advance: Callable[[int], None]) -> Network:
     """Train neck and heads as `hiertrain --freeze-backbone` does.
 
     Parameters
@@ -113,15 +110,13 @@ def train_heads(
         What to learn.
     train
         Max-pooled features and their labels of every level.
-    test
-        Max-pooled features ``[M, W]``.
     advance
         Called with the number of images after each step.
 
     Raises
     ------
     HiertaxError
-        If the loss, or a logit, is no number.
+        If the loss is no number.
     """
     compute = choose(config)
     torch.manual_seed(config.seed)
@@ -134,10 +129,22 @@ def train_heads(
         train_epoch(learner, train, plan, compute, seed=seed, on_batch=advance)
         check_loss(learner, "nothing is saved")
         learner.finish_epoch()
-    logits = predict_logits(network, ArrayInputs(test), batch_size=config.batch_size, compute=compute)
+    return network
+
+
+def logits_of(network: Network, seen: FrozenFeatures, config: Config) -> list[Tensor]:
+    """Return what a trained network says of images: K tensors ``[M, C_k]``, coarsest level first.
+
+    Raises
+    ------
+    HiertaxError
+        If one is no number.
+    """
+    inputs = ArrayInputs(seen.maximum)
+    logits = predict_logits(network, inputs, batch_size=config.batch_size, compute=choose(config))
     if not all(level.isfinite().all() for level in logits):
         raise HiertaxError(diverged(config.epochs - 1, "the logits are no numbers", "nothing is saved"))
-    return TrainedHeads(network, logits)
+    return logits
 
 
 def samples_of(seen: FrozenFeatures, targets: IntArray) -> Samples:

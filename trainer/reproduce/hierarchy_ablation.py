@@ -9,14 +9,15 @@ from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
 from dataclasses import replace
+from functools import partial
 from statistics import mean
 from typing import Any, Final
 
 from taxonomy import Hierarchy, HiertaxError
 from trainer.reproduce import table2
 from trainer.reproduce.cells import Cell, Source
-from trainer.reproduce.claims import Claim, Verdict, judge
-from trainer.reproduce.experiment import Report, Results, Setup
+from trainer.reproduce.claims import Claim, judge_all
+from trainer.reproduce.experiment import Report, Results, Setup, joined
 from trainer.reproduce.records import HIERARCHY, Record
 from trainer.reproduce.rows import percent_points
 from trainer.reproduce.spread import mean_and_sd, spread
@@ -62,23 +63,18 @@ def _files(setup: Setup, source: Source, reporter: Reporter) -> Mapping[Wanted, 
 
 def report(results: Results) -> Report:
     """Return the tables of all datasets, and what their runs say of the paper's claims."""
-    tables: dict[str, Table] = {}
-    numbers: list[dict[str, Any]] = []
-    verdicts: list[Verdict] = []
-    for source in results.setup.sources:
-        rows = results.rows(source)
-        if not rows:
-            continue
-        found = {name: _levels(results, source, records) for name, records in rows.items()}
-        tables[source.key] = _table(source, found, rows)
-        numbers += [
-            {"dataset": source.key, "row": name, "seeds": len(rows[name])} | _flat(level)
-            for name, levels in found.items()
-            for level in levels
-        ]
-        judged = [judge(claim, source.key, results.of(source), results.runs, {}) for claim in CLAIMS]
-        verdicts += [verdict for verdict in judged if verdict is not None]
-    return Report(tables, numbers, verdicts)
+    return joined(results, partial(_of, results))
+
+
+def _of(results: Results, source: Source, rows: dict[str, list[Record]]) -> Report:
+    found = {name: _levels(results, source, records) for name, records in rows.items()}
+    numbers = [
+        {"dataset": source.key, "row": name, "seeds": len(rows[name])} | _flat(level)
+        for name, levels in found.items()
+        for level in levels
+    ]
+    verdicts = judge_all(CLAIMS, source.key, results.of(source), results.runs)
+    return Report({source.key: _table(source, found, rows)}, numbers, verdicts)
 
 
 _BEST: Final = "Manual hierarchies perform best"

@@ -25,7 +25,7 @@ from trainer.data.datasets import rank_in_label
 from trainer.data.labelled import LabelledDataset
 from trainer.evaluation.scores import SCORED, Scores, score_logits
 from trainer.models.losses import UNKNOWN
-from trainer.reproduce.frozen import FrozenFeatures, look, samples_of, train_heads
+from trainer.reproduce.frozen import FrozenFeatures, logits_of, look, samples_of, train_heads
 from trainer.reproduce.spread import mean_and_sd, spread
 from trainer.runtime.progress import Reporter
 
@@ -63,7 +63,8 @@ def run(config: Config, seeds: int, reporter: Reporter) -> dict[str, Any]:
             f"{config.hierarchy}: has one level only, so that nothing is left where its labels are hidden"
         )
     task = LabelledDataset.prepare(config, hierarchy, reporter)
-    train, test = look(config, task, reporter, classes_only=True)
+    seen = look(config, task, reporter, classes_only=True)
+    train, test = seen.train, seen.test
     trials = _train(config, seeds, task, train, test, reporter)
     settings = {name: getattr(config, name) for name in ("method", "backbone", "image_size", "epochs", "batch_size")}
     return {
@@ -122,8 +123,8 @@ def _train(
                 config, seed=seed, epochs=_epochs(config, train, case)[0],
                 partial_labels="marginal" if case.way == "marginal" else "mask",
             )  # fmt: skip
-            trained = train_heads(setting, task.hierarchy, samples_of(*samples), test.maximum, advance)
-            scores = score_logits(task.hierarchy, truth, trained.logits)
+            network = train_heads(setting, task.hierarchy, samples_of(*samples), advance)
+            scores = score_logits(task.hierarchy, truth, logits_of(network, test, setting))
             head, path = (100 * scores.of(rule).levels[-1].accuracy for rule in SCORED)
             trials[case].append(scores)
             reporter.say(

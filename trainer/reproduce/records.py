@@ -8,7 +8,7 @@ from collections.abc import Mapping
 from dataclasses import asdict, dataclass
 from functools import cache
 from pathlib import Path
-from statistics import median
+from statistics import mean, median
 from typing import TYPE_CHECKING, Any, Final
 
 import msgspec
@@ -28,6 +28,7 @@ if TYPE_CHECKING:
 RESULT: Final = "result.json"
 LABELS: Final = "labels.npz"
 HIERARCHY: Final = "hierarchy.json"
+WHOLE: Final = {"average": "average_accuracy", "all right": "full_path_accuracy"}  # measures that are of no level
 SUMMARY: Final = ("average_accuracy", "full_path_accuracy", "tree_inconsistency", "mistake_severity")
 
 
@@ -73,6 +74,8 @@ class Record:
         The hash of the checkpoint that was scored; None of a run that keeps none.
     config
         The run's settings.
+    validation
+        Each head's accuracy by level on the images to validate on; None where there are none.
     """
 
     name: str
@@ -94,16 +97,23 @@ class Record:
     commit: str | None
     seal: str | None
     config: dict[str, Any]
+    validation: dict[str, float | None] | None = None
 
     def value(self, measure: str) -> float:
-        """Return a score of the rule ``independent``: ``average``, ``finest``, ``coarsest`` or a level's name."""
-        if measure == "average":
-            found = self.scores["independent"]["average_accuracy"]
+        """Return a score of the rule ``independent``: one in `WHOLE`, ``finest``, ``coarsest`` or a level's name."""
+        if measure in WHOLE:
+            found = self.scores["independent"][WHOLE[measure]]
         else:
             places = {"coarsest": 0, "finest": -1}
             names = [level.level for level in self.levels]
             found = self.levels[places[measure] if measure in places else names.index(measure)].accuracy
         return math.nan if found is None else found
+
+    def validated(self, measure: str) -> float:
+        """Return a level's accuracy on the images to validate on, or their ``average``; NaN where there is none."""
+        found = self.validation or {}
+        wanted = found.values() if measure == "average" else [found.get(measure)]
+        return mean(math.nan if each is None else each for each in wanted) if wanted else math.nan
 
     def on_path(self, level: int) -> float:
         """Return the accuracy of a level along one path; NaN where there is none."""

@@ -58,6 +58,21 @@ def numbers(source: Source, row: str, records: Sequence[Record], found: Iterable
     ]  # fmt: skip
 
 
+def all_numbers(
+    source: Source, rows: Mapping[str, Sequence[Record]], measures: Sequence[str],
+    printed: Mapping[tuple[str, str], Printed],
+) -> list[dict[str, Any]]:  # fmt: skip
+    """Return the rows of a CSV file for all rows of a dataset, and then what the paper has no numbers of."""
+    return [
+        line
+        for row, found in rows.items()
+        for line in (
+            *numbers(source, row, found, compared(found, measures, row, printed)),
+            *summary_numbers(source, row, found),
+        )
+    ]
+
+
 def summary_numbers(source: Source, row: str, records: Sequence[Record]) -> list[dict[str, Any]]:
     """Return what the paper has no numbers of: consistency in percent, and what runs cost."""
     if not records:

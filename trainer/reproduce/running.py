@@ -21,8 +21,8 @@ if TYPE_CHECKING:  # they need torch
     from trainer.reproduce.jobs import Job
 
 FEATURES = (  # settings that decide the features of a frozen backbone, and how they are computed
-    "data", "backbone", "weights", "pool", "image_size", "split", "test_fraction", "limit_per_class", "crop_to_box",
-    "skip_bad_images", "precision", "device", "batch_size", "cache",
+    "data", "backbone", "weights", "pool", "image_size", "split", "test_fraction", "limit_per_class", "val_fraction",
+    "crop_to_box", "skip_bad_images", "precision", "device", "batch_size", "cache",
 )  # fmt: skip
 
 

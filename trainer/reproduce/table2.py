@@ -4,15 +4,15 @@ from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
 from dataclasses import replace
-from typing import Any, Final
+from typing import Final
 
 from trainer.config import Config, Method
 from trainer.reproduce.cells import Cell, Source
-from trainer.reproduce.claims import Claim, Verdict, judge
-from trainer.reproduce.experiment import Report, Results, Setup
+from trainer.reproduce.claims import Claim, judge_all
+from trainer.reproduce.experiment import Report, Results, Setup, joined
 from trainer.reproduce.published import ERRATA, printed
 from trainer.reproduce.records import Record
-from trainer.reproduce.rows import compared, comparison, numbers, summary_numbers
+from trainer.reproduce.rows import all_numbers, comparison
 from trainer.reproduce.spread import mean_and_sd, spread
 from trainer.reproduce.tables import Table
 from trainer.runtime.progress import Reporter
@@ -51,25 +51,18 @@ def report(results: Results) -> Report:
 
 def report_as(title: str, results: Results) -> Report:
     """Return the tables of all datasets under a title, and what their runs say of the paper's claims."""
-    tables: dict[str, Table] = {}
-    all_numbers: list[dict[str, Any]] = []
-    verdicts: list[Verdict] = []
-    for source in results.setup.sources:
-        rows = results.rows(source)
-        if not rows:
-            continue
-        records = results.of(source)
-        levels = [level.level for level in records[0].levels]
+
+    def of_source(source: Source, rows: dict[str, list[Record]]) -> Report:
+        levels = [level.level for level in next(iter(rows.values()))[0].levels]
         measures, paper = [*levels, "average"], printed("table2", source.dataset)
-        tables[source.key] = comparison(title, source, rows, measures, paper)
-        tables[f"{source.key}-path"] = paths(source, rows, levels)
-        for row, found in rows.items():
-            all_numbers += numbers(source, row, found, compared(found, measures, row, paper))
-            all_numbers += summary_numbers(source, row, found)
-        values = {place: number.value for place, number in paper.items()}
-        judged = [judge(claim, source.key, records, results.runs, values) for claim in claims(levels)]
-        verdicts += [verdict for verdict in judged if verdict is not None]
-    return Report(tables, all_numbers, verdicts)
+        tables = {
+            source.key: comparison(title, source, rows, measures, paper),
+            f"{source.key}-path": paths(source, rows, levels),
+        }
+        verdicts = judge_all(claims(levels), source.key, results.of(source), results.runs, paper)
+        return Report(tables, all_numbers(source, rows, measures, paper), verdicts)
+
+    return joined(results, of_source)
 
 
 def paths(source: Source, rows: Mapping[str, Sequence[Record]], levels: Sequence[str]) -> Table:

@@ -3,16 +3,17 @@
 from __future__ import annotations
 
 from dataclasses import replace
+from functools import partial
 from typing import Final
 
 from trainer.config import METHODS, Config
 from trainer.reproduce import table2
-from trainer.reproduce.cells import Cell
-from trainer.reproduce.claims import Claim, judge
-from trainer.reproduce.experiment import Report, Results, Setup
+from trainer.reproduce.cells import Cell, Source
+from trainer.reproduce.claims import Claim, judge_all
+from trainer.reproduce.experiment import Report, Results, Setup, joined
 from trainer.reproduce.published import ERRATA, printed
 from trainer.reproduce.records import Record
-from trainer.reproduce.rows import compared, comparison, numbers, summary_numbers
+from trainer.reproduce.rows import all_numbers, comparison
 from trainer.reproduce.trees import LEVELS, Wanted, make_trees
 from trainer.runtime.progress import Reporter
 
@@ -48,22 +49,16 @@ def _seen(setup: Setup) -> Config:
 
 def report(results: Results) -> Report:
     """Return the tables of all datasets, and what their runs say of the paper's claims."""
-    tables, all_numbers, verdicts = {}, [], []
-    for source in results.setup.sources:
-        rows = results.rows(source)
-        if not rows:
-            continue
-        records, paper = results.of(source), printed("table3", source.dataset)
-        finest = records[0].levels[-1].level
-        quoted: dict[str, list[Record]] = {row: [] for row in QUOTED if (row, finest) in paper}
-        tables[source.key] = comparison(TITLE, source, {**rows, **quoted}, [finest], paper)
-        for row, found in {**rows, **quoted}.items():
-            all_numbers += numbers(source, row, found, compared(found, [finest], row, paper))
-            all_numbers += summary_numbers(source, row, found)
-        values = {place: number.value for place, number in paper.items()}
-        judged = [judge(claim, source.key, records, results.runs, values) for claim in CLAIMS]
-        verdicts += [verdict for verdict in judged if verdict is not None]
-    return Report(tables, all_numbers, verdicts, notes=ERRATA["table3"])
+    return joined(results, partial(_of, results), notes=ERRATA["table3"])
+
+
+def _of(results: Results, source: Source, rows: dict[str, list[Record]]) -> Report:
+    records, paper = results.of(source), printed("table3", source.dataset)
+    finest = records[0].levels[-1].level
+    quoted: dict[str, list[Record]] = {row: [] for row in QUOTED if (row, finest) in paper}
+    table = comparison(TITLE, source, {**rows, **quoted}, [finest], paper)
+    verdicts = judge_all(CLAIMS, source.key, records, results.runs, paper)
+    return Report({source.key: table}, all_numbers(source, {**rows, **quoted}, [finest], paper), verdicts)
 
 
 _HIERARCHY: Final = "The finest level benefits from levels above it, whatever the hierarchy"

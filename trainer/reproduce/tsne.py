@@ -9,6 +9,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
+from functools import partial
 from statistics import mean
 from typing import TYPE_CHECKING, Any, Final
 
@@ -22,7 +23,7 @@ from trainer.reproduce import table2
 from trainer.reproduce.cells import Cell, Source
 from trainer.reproduce.claims import Claim, Verdict, outcome_of, over_seeds
 from trainer.reproduce.drawing import COLOURS, picture
-from trainer.reproduce.experiment import Report, Results, Setup
+from trainer.reproduce.experiment import Report, Results, Setup, joined
 from trainer.reproduce.fig4 import row_of, weights_of
 from trainer.reproduce.records import Record
 from trainer.reproduce.rows import percent_points
@@ -76,24 +77,22 @@ def cells(setup: Setup, _reporter: Reporter) -> list[Cell]:
 
 def report(results: Results) -> Report:
     """Return how well the features tell labels apart, the points, and the panels."""
-    tables: dict[str, Table] = {}
-    numbers: list[dict[str, Any]] = []
-    verdicts: list[Verdict] = []
-    figures: dict[str, bytes] = {}
-    for source in results.setup.sources:
-        rows = results.rows(source)
-        if not rows:
-            continue
-        names = [level.level for level in results.of(source)[0].levels[:2]]
-        seen = {each.name: _see(results, each) for each in results.of(source)}
-        of_row = {row: [seen[each.name] for each in records] for row, records in rows.items()}
-        tables[source.key] = _table(source, names, of_row)
-        for row, found in of_row.items():
-            numbers += [{"dataset": source.key, "row": row, **each} for each in _numbers(names, found)]
-        verdicts += _verdicts(source, names, rows, seen)
-        for mode in MODES:
-            figures[f"{mode}-{source.key}"] = _figure(results, source, names, mode, of_row)
-    return Report(tables, numbers, verdicts, figures, NOTES)
+    return joined(results, partial(_of, results), notes=NOTES)
+
+
+def _of(results: Results, source: Source, rows: dict[str, list[Record]]) -> Report:
+    names = [level.level for level in next(iter(rows.values()))[0].levels[:2]]
+    seen = {each.name: _see(results, each) for records in rows.values() for each in records}
+    of_row = {row: [seen[each.name] for each in records] for row, records in rows.items()}
+    numbers = [
+        {"dataset": source.key, "row": row, **each} for row, found in of_row.items() for each in _numbers(names, found)
+    ]
+    figures = {f"{mode}-{source.key}": _figure(results, source, names, mode, of_row) for mode in MODES}
+    points = {f"{mode}-{source.key}": _points(names, mode, of_row) for mode in MODES}
+    return Report(
+        {source.key: _table(source, names, of_row)}, numbers, _verdicts(source, names, rows, seen), figures,
+        points=points,
+    )  # fmt: skip
 
 
 def _see(results: Results, record: Record) -> Seen:
@@ -173,6 +172,16 @@ def _figure(
             if found := rows.get(f"{mode}_{row_of(alpha, beta)}"):
                 _draw(panel, found[0], level)
     return made.png
+
+
+def _points(names: Sequence[str], mode: str, rows: Mapping[str, Sequence[Seen]]) -> list[dict[str, Any]]:
+    """Return where each test image of the runs in a figure lies, and the numbers of its labels, -1 where unknown."""
+    shown = [(row, rows[row][0]) for row in (f"{mode}_{row_of(*pair)}" for pair in PAIRS) if row in rows]
+    return [
+        {"row": row, "image": image, "x": x, "y": y, **dict(zip(names, labels, strict=False))}
+        for row, seen in shown
+        for image, (x, y), labels in zip(seen.images, seen.points.tolist(), seen.truth.tolist(), strict=True)
+    ]
 
 
 def _draw(panel: Axes, seen: Seen, level: int) -> None:

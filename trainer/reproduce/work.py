@@ -19,7 +19,7 @@ from trainer.evaluation.scores import Scores, score_logits
 from trainer.evaluation.scoring import evaluate
 from trainer.inference.predictor import Predictor
 from trainer.reproduce.cells import Cell
-from trainer.reproduce.frozen import FrozenFeatures, look, samples_of, train_heads
+from trainer.reproduce.frozen import FrozenSplits, logits_of, look, samples_of, train_heads
 from trainer.reproduce.records import Record, commit, costs, levels_of, read_record, summaries, write_record
 from trainer.runs.lock import locked
 from trainer.runs.log import read_log
@@ -51,11 +51,14 @@ def score_run(cell: Cell, folder: Path, reporter: Reporter) -> Record:
     predictor = Predictor.load(folder, device=config.device)
     scores = evaluate(predictor, reporter, cache=config.cache, workers=config.workers, resamples=0)
     task = LabelledDataset.prepare(config, predictor.hierarchy, Reporter(silent=True), run=folder)
-    train, _ = task.dataset.to_learn(config.limit_per_class, config.val_fraction)
+    train, held = task.dataset.to_learn(config.limit_per_class, config.val_fraction)
+    rows = read_log(folder)
+    names = [level.name for level in predictor.hierarchy.levels]
+    validation = {name: rows[-1][f"{task.dataset.validation}_{name}"] for name in names} if len(held) else None
     found = _record(
         cell, predictor.config, scores, train=len(train), epochs=predictor.epoch,
-        parameters=_count(predictor.network), compute=predictor.compute, seal=predictor.seal(),
-        **costs(read_log(folder)),
+        parameters=_count(predictor.network), compute=predictor.compute, seal=predictor.seal(), validation=validation,
+        **costs(rows),
     )  # fmt: skip
     write_record(folder, found, scores)
     return found
@@ -82,13 +85,13 @@ def train_frozen(cells: Sequence[Cell], base: Path, runs: Path, reporter: Report
     config = replace(cells[0].config, hierarchy=str(base), seed=0)  # by which a backbone without weights is drawn
     task = LabelledDataset.prepare(config, Hierarchy.load(base), reporter)
     several = {cell.config.hierarchy for cell in cells} != {str(base)}
-    train, test = look(config, task, reporter, classes_only=several)
-    total = sum(each.config.epochs for each in cells) * len(train.labels)
+    seen = look(config, task, reporter, classes_only=several)
+    total = sum(each.config.epochs for each in cells) * len(seen.train.labels)
     with listening() as signalled, reporter.images("training", total) as advance:
         for cell in cells:
             with locked(runs / cell.name):
                 if read_record(runs / cell.name) is None:
-                    found = _heads(cell, task, train, test, runs / cell.name, advance)
+                    found = _heads(cell, task, seen, runs / cell.name, advance)
                     said = 100 * found.value("average")
                     reporter.say(f"{cell.name}: average {said:.2f} %, finest {100 * found.value('finest'):.2f} %")
             if signalled():
@@ -96,17 +99,20 @@ def train_frozen(cells: Sequence[Cell], base: Path, runs: Path, reporter: Report
 
 
 def _heads(
-    cell: Cell, task: LabelledDataset, train: FrozenFeatures, test: FrozenFeatures, folder: Path,
-    advance: Callable[[int], None],
-) -> Record:  # fmt: skip
+    cell: Cell, task: LabelledDataset, seen: FrozenSplits, folder: Path, advance: Callable[[int], None]
+) -> Record:
     config, begin = cell.config, time.perf_counter()
     tree, paths = tree_of(cell, task)
-    trained = train_heads(config, tree, samples_of(train, paths[train.labels]), test.maximum, advance)
-    scores = score_logits(tree, paths[test.labels], trained.logits)
+    network = train_heads(config, tree, samples_of(seen.train, paths[seen.train.labels]), advance)
+    scores = score_logits(tree, paths[seen.test.labels], logits_of(network, seen.test, config))
+    validation = None
+    if seen.held is not None:
+        held = score_logits(tree, paths[seen.held.labels], logits_of(network, seen.held, config))
+        validation = {level.level: level.accuracy for level in levels_of(held)}
     found = _record(
-        cell, resolved(config), scores, train=len(train.labels), epochs=config.epochs,
-        parameters=_count(trained.network), compute=choose(config), minutes=(time.perf_counter() - begin) / 60,
-        images_per_second=None, memory_mib=None, seal=None,
+        cell, resolved(config), scores, train=len(seen.train.labels), epochs=config.epochs,
+        parameters=_count(network), compute=choose(config), minutes=(time.perf_counter() - begin) / 60,
+        images_per_second=None, memory_mib=None, seal=None, validation=validation,
     )  # fmt: skip
     write_record(folder, found, scores)
     return found

@@ -38,6 +38,7 @@ def write_results(name: str, title: str, results: Results, report: Report, comma
     if report.numbers:
         files[out / f"{name}.csv"] = _csv(report.numbers, quick=quick)
     files |= {out / f"{called}.png": picture for called, picture in report.figures.items()}
+    files |= {out / f"{called}.csv": _csv(rows, quick=quick) for called, rows in report.points.items()}
     for file, content in files.items():
         write_atomic(file, content)
     return [out / "results.json", *files]
@@ -149,11 +150,11 @@ def to_page(title: str, results: Results, report: Report, command: str) -> str:
     parts.append(protocol(results, command))
     parts += [to_markdown(marked(table, quick=results.setup.quick)) for table in report.tables.values()]
     if report.verdicts:
-        parts.append(to_markdown(marked(verdict_table(report.verdicts), quick=results.setup.quick)))
+        parts.append(to_markdown(marked(verdict_table(report), quick=results.setup.quick)))
     parts += [f"![{called}]({called}.png)\n" for called in report.figures]
     if report.notes:
         parts.append(
-            "Of the published numbers:\n\n" + "\n".join(f"* {in_markdown(note)}" for note in report.notes) + "\n"
+            "To be known of these numbers:\n\n" + "\n".join(f"* {in_markdown(note)}" for note in report.notes) + "\n"
         )
     if results.missing:
         lines = [f"* {in_markdown(name)}: {in_markdown(why)}" for name, why in results.missing.items()]
@@ -181,8 +182,9 @@ def protocol(results: Results, command: str) -> str:
     return "\n\n".join(lines) + "\n"
 
 
-def verdict_table(verdicts: Sequence[Verdict]) -> Table:
-    """Lay out what the runs say of the paper's claims."""
+def verdict_table(report: Report) -> Table:
+    """Lay out what the runs say of claims; beside what the paper prints, where it does."""
+    verdicts, (title, says) = report.verdicts, report.put
     rows, ends = [], []
     for at, each in enumerate(verdicts):
         claim = each.claim
@@ -195,13 +197,17 @@ def verdict_table(verdicts: Sequence[Verdict]) -> Table:
             ends.append(at)
     if len({each.source for each in verdicts}) > 1:
         rows = [(f"{each.source}: {row[0]}", *row[1:]) for each, row in zip(verdicts, rows, strict=True)]
-    header = ("the paper says", "put to", "difference", "over seeds", "over images", "seeds", "here it", "in the paper")
+    header: tuple[str, ...] = (
+        says, "put to", "difference", "over seeds", "over images", "seeds", "here it", "in the paper",
+    )  # fmt: skip
     notes = (
         "Differences in points; intervals of 95 %: over seeds by a paired t test, over test images by the paired "
         "bootstrap (of maps, by a normal distribution). A claim holds, or does not, where all known intervals lie on "
         "one side of zero; of one seed that says something of these two networks alone.",
     )
-    return Table("What the runs say of the paper's claims", header, tuple(rows), notes, (0, 1, 6), tuple(ends))
+    if all(each.paper is None for each in verdicts):
+        header, rows = header[:-1], [row[:-1] for row in rows]
+    return Table(title, header, tuple(rows), notes, (0, 1, 6), tuple(ends))
 
 
 def _bounds(verdict: Verdict) -> list[str]:
@@ -234,7 +240,7 @@ def marked(table: Table, *, quick: bool) -> Table:
 
 
 def _latex(name: str, report: Report, *, quick: bool) -> str:
-    tables = dict(report.tables) | ({"claims": verdict_table(report.verdicts)} if report.verdicts else {})
+    tables = dict(report.tables) | ({"claims": verdict_table(report)} if report.verdicts else {})
     written = [to_latex(marked(table, quick=quick), f"{name}-{called}") for called, table in tables.items()]
     return "\n".join([f"% {QUICK}\n" if quick else "", *written]).lstrip("\n")
 

@@ -8,7 +8,11 @@ from conftest import LINEAGES
 from runs import differences, log, progress, signals
 from tiny import FINEST_ONLY
 
+import trainer
 from trainer.config import METHODS
+from trainer.explanation.test_set import explain_test_set
+from trainer.inference.answering.wishes import Wishes
+from trainer.serve.answers import Answerer, Asked
 from trainer.training.learner import Learner
 
 
@@ -66,12 +70,12 @@ def test_it_predicts_a_path_for_every_image(resumed, hiertrain, patches):
     assert all(tone == above[colour] for tone, colour in paths)
 
 
-def test_a_report_shows_its_maps_or_says_why_there_are_none(resumed, hiertrain):
+def test_a_report_shows_its_maps(resumed, hiertrain):
     method, root = resumed
     assert hiertrain("report", root / "run", "--out", root / "page.html").code == 0
     text = (root / "page.html").read_text()
-    refused = method.removeprefix("ours_") in ("nts", "pmg")
-    assert ("<li>no maps: " in text, "Where the head of the colour looked" in text) == (refused, not refused)
+    assert "no maps: " not in text
+    assert "Where the head of the colour looked" in text
     assert (f"{method} has a head of the finest level alone" in text) == (method in FINEST_ONLY)
 
 
@@ -90,18 +94,28 @@ def test_it_is_calibrated(resumed, hiertrain):
     assert len(told["temperatures"]) == 2
 
 
-def test_it_shows_where_it_looked_if_it_looks_at_an_image_once(resumed, hiertrain, patches):
+def test_it_shows_where_it_looked(resumed, hiertrain, patches):
     method, root = resumed
-    asked = ("explain", root / "run", patches.data / "test" / "red" / "0.png", "--out", root / "maps.png")
-    if method.endswith(("nts", "pmg")):
-        assert hiertrain(*asked).error().endswith("maps are shown of methods that look at an image once")
-        assert not (root / "maps.png").exists()
-    else:
-        assert hiertrain(*asked).code == 0
-        assert (root / "maps.png").read_bytes().startswith(b"\x89PNG")
+    photo = patches.data / "test" / "red" / "0.png"
+    outcome = hiertrain("explain", root / "run", photo, "--out", root / "maps.png", "--json")
+    assert outcome.code == 0, outcome
+    assert (root / "maps.png").read_bytes().startswith(b"\x89PNG")
+    found = trainer.load(root / "run").explain(photo)
+    assert json.loads(outcome.out) == [found.to_row()]
+    assert len(found.parts) == (4 if method.endswith("nts") else 0)
+    assert len(explain_test_set(trainer.load(root / "run"), limit_per_class=1).images) == 4
+
+
+def test_its_server_shows_where_it_looked(resumed):
+    _, root = resumed
+    answerer = Answerer.of(trainer.load(root / "run"))
+    photo = np.zeros((3, 32, 32), np.uint8)
+    (reply,) = answerer.answer([Asked(photo, answerer.wished(Wishes()), maps=True)])
+    assert [(one.level, one.shades.shape) for one in reply.maps] == [("tone", (32, 32)), ("colour", (32, 32))]
 
 
 def test_it_is_exported_with_weights_that_answer(resumed, hiertrain):
+    """As a graph too, which takes longer and is tested beside the other things about exported files."""
     _, root = resumed
     outcome = hiertrain("export", root / "run", "--to", "safetensors", "--out", root / "weights.safetensors")
     assert outcome.code == 0, outcome

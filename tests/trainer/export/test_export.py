@@ -20,12 +20,13 @@ from web import serving
 import trainer
 from taxonomy import HiertaxError
 from trainer.api.exported import ExportedModel
+from trainer.config import METHODS
 from trainer.export.about import About, wishes_told
+from trainer.export.network import captured
 from trainer.inference.answering.wishes import Wishes
 from trainer.models.methods import network_of
 from trainer.serve.app import application
 
-METHODS = ("ours_single", "vanilla_single", "vanilla_multi", "ft", "mc", "ours_pmg")
 BACKBONES = {"resnet10": 32, "timm/test_vit": 32}  # normalised over batches, and attentive; pixels
 
 
@@ -93,41 +94,42 @@ def test_the_program_of_the_docs_gives_the_same_names(model, onnx, patches):
     assert [line.rpartition(" ")[0] for line in told.stdout.splitlines()] == expected
 
 
-def of(model, method, backbone, size):
-    """Return a run with an untrained network of another method or backbone in the place of its own."""
-    torch.manual_seed(0)
-    config = replace(
-        model.config, method=method, backbone=backbone, image_size=size, weights="none", freeze_backbone=False
-    )
-    return replace(model, config=config, network=network_of(config, model.hierarchy).eval().requires_grad_(False))
+def with_network(model, network, size=32):
+    """The run with another network in its place, and some images of its size."""
+    config = replace(model.config, image_size=size, freeze_backbone=False)
+    own = replace(model, config=config, network=network.eval().requires_grad_(False))
+    return own, np.random.default_rng(0).integers(0, 256, (3, size, size, 3), dtype=np.uint8)
 
 
-def check_exported(own, file):
-    other, size = trainer.load(own.export(file)), own.config.image_size
-    images = np.random.default_rng(0).integers(0, 256, (3, size, size, 3), dtype=np.uint8)
-    for one, two in zip(own.logits(images), other.logits(images), strict=True):
-        assert np.allclose(one, two, atol=1e-3)
+def of_method(model, method):
+    """The run by another method, over a tiny network; where it chooses parts of images, of many."""
+    return with_network(model, tiny.of_stages(method, sizes=model.hierarchy.sizes), 96 if "nts" in method else 32)
+
+
+@pytest.mark.parametrize("method", METHODS)
+def test_every_method_is_captured_as_a_graph(method, model):
+    own, images = of_method(model, method)
+    found = captured(own).module()(torch.from_numpy(images).permute(0, 3, 1, 2))
+    for one, two in zip(own.logits(images), found, strict=True):
+        np.testing.assert_allclose(two, one, atol=1e-5)
 
 
 @pytest.mark.slow
-@pytest.mark.parametrize("method", METHODS)
-def test_every_method_is_exported(method, model, tmp_path):
-    network = tiny.of_stages(method).eval().requires_grad_(False)
-    config = replace(model.config, method=method, image_size=32)
-    check_exported(replace(model, config=config, network=network), tmp_path / "a.onnx")
+@pytest.mark.parametrize("method", ["vanilla_multi", "ft", "ours_nts", "pmg"])
+def test_what_methods_consist_of_is_exported(method, model, tmp_path):
+    own, images = of_method(model, method)
+    for one, two in zip(own.logits(images), trainer.load(own.export(tmp_path / "a.onnx")).logits(images), strict=True):
+        np.testing.assert_allclose(two, one, atol=1e-5)
 
 
 @pytest.mark.slow
 @pytest.mark.parametrize(("backbone", "size"), BACKBONES.items())
-def test_backbones_of_every_kind_are_exported(backbone, size, model, tmp_path):
-    check_exported(of(model, "ours", backbone, size), tmp_path / "a.onnx")
-
-
-def test_a_method_whose_parts_depend_on_the_image_says_that_it_is_no_graph(model, tmp_path):
-    own = of(model, "ours_nts", "resnet10", 32)
-    with pytest.raises(HiertaxError, match=r"ours_nts on .* cannot be captured .*; export safetensors in its place"):
-        own.export(tmp_path / "a.onnx")
-    assert own.export(tmp_path / "a.safetensors").exists()
+def test_networks_of_either_library_are_exported(backbone, size, model, tmp_path):
+    torch.manual_seed(0)
+    config = replace(model.config, backbone=backbone, image_size=size, weights="none", freeze_backbone=False)
+    own, images = with_network(model, network_of(config, model.hierarchy), size)
+    for one, two in zip(own.logits(images), trainer.load(own.export(tmp_path / "a.onnx")).logits(images), strict=True):
+        np.testing.assert_allclose(two, one, atol=1e-3)
 
 
 @pytest.mark.parametrize("precision", ["fp16", "bf16"])
@@ -314,5 +316,9 @@ def test_what_a_file_does_not_hold_is_said(onnx, patches):
         trainer.load(onnx).features(patches.data / "test")
     with pytest.raises(HiertaxError, match="neither a log nor maps"):
         trainer.load(onnx).report(onnx.with_suffix(".html"))
+    with pytest.raises(HiertaxError, match="no feature maps; ask the run itself"):
+        trainer.load(onnx).explain(patches.data / "test" / "red" / "0.png")
+    with pytest.raises(HiertaxError, match="an exported file already"):
+        trainer.load(onnx).export(onnx.with_name("again.onnx"))
     with pytest.raises(HiertaxError, match="device"):
         ExportedModel.open(onnx, "cuda")

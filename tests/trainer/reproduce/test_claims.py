@@ -7,7 +7,7 @@ import pytest
 from scipy import stats
 
 from taxonomy import Hierarchy
-from taxonomy.metrics import Interval
+from taxonomy.metrics import Interval, Measure
 from trainer.config import Config
 from trainer.reproduce.claims import NOTHING, Claim, judge, outcome_of, over_images, over_seeds
 from trainer.reproduce.records import HIERARCHY, LABELS, Level, Record
@@ -71,25 +71,25 @@ def test_the_interval_over_seeds_is_that_of_a_paired_t_test():
 
 def test_the_interval_over_images_lies_around_the_difference(tmp_path):
     better, worse = write_run(tmp_path / "a", 160), write_run(tmp_path / "b", 100, seed=1)
-    low, high = over_images([(better, worse)], "colour")
+    low, high = over_images([(better, worse)], Measure("accuracy", "colour"))
     assert low < 0.3 < high
     assert low == pytest.approx(0.3 - 0.1, abs=0.03)
-    same = over_images([(better, better)], None)
+    same = over_images([(better, better)], Measure("average_accuracy"))
     assert same == (0, 0)
 
 
 def test_runs_of_other_trees_are_compared_at_the_finest_level_alone(tmp_path):
     tree, flat = write_run(tmp_path / "tree", 160), write_run(tmp_path / "flat", 100, tree=FLAT, seed=1)
     other = write_run(tmp_path / "other", 100, seed=1)
-    found = over_images([(tree, flat)], "colour")
-    assert found == pytest.approx(over_images([(tree, other)], "colour"), abs=0.01)
-    assert math.isnan(over_images([(tree, flat)], "tone").low)
-    assert math.isnan(over_images([(tree, flat)], None).low)
+    found = over_images([(tree, flat)], Measure("accuracy", "colour"))
+    assert found == pytest.approx(over_images([(tree, other)], Measure("accuracy", "colour")), abs=0.01)
+    assert math.isnan(over_images([(tree, flat)], Measure("accuracy", "tone")).low)
+    assert math.isnan(over_images([(tree, flat)], Measure("average_accuracy")).low)
 
 
 def test_runs_on_other_images_are_not_compared(tmp_path):
     one, two = write_run(tmp_path / "one", 160), write_run(tmp_path / "two", 100, truth=TRUTH[::-1].copy())
-    assert math.isnan(over_images([(one, two)], "colour").low)
+    assert math.isnan(over_images([(one, two)], Measure("accuracy", "colour")).low)
 
 
 def test_a_claim_is_judged_over_the_seeds_that_both_rows_have(tmp_path):
