@@ -10,6 +10,7 @@ from pathlib import Path
 
 import msgspec
 
+from taxonomy.datasets.notes import counted
 from taxonomy.files import write_atomic
 from taxonomy.study.analysis import Analysis, Share
 from taxonomy.study.bootstrap import FEWEST
@@ -94,7 +95,7 @@ def _is_shown(share: Share) -> bool:
 
 
 def _line(share: Share) -> str:
-    group = "" if share.group is None else f"group {share.group} ({share.people} people) "
+    group = "" if share.group is None else f"group {share.group} ({counted(share.people, 'person', 'people')}) "
     name = f"{group}{share.option or 'any label'}"
     known = math.isfinite(share.low)
     ends = f"[{percent(share.low)}, {percent(share.high)}]" if known else f"no interval (fewer than {FEWEST} people)"

@@ -60,7 +60,8 @@ def page(answerer: Answerer, limits: ServingLimits) -> str:
 
     env = jinja2.Environment(autoescape=True, undefined=jinja2.StrictUndefined, trim_blocks=True, lstrip_blocks=True)
     template = env.from_string((_FILES / "page.html.jinja").read_text(encoding="utf-8"))
-    return template.render(about(answerer, limits), given=_given(answerer)) + "\n"
+    unknown = answerer.model.answering.unknown_threshold is not None
+    return template.render(about(answerer, limits), given=_given(answerer), unknown=unknown) + "\n"
 
 
 def _given(answerer: Answerer) -> dict[str, Any] | None:

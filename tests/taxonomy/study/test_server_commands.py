@@ -203,7 +203,7 @@ def test_an_export_says_that_the_clock_was_set_back(tmp_path):
     study.store.close()
     done = hiertax("study", "export", files.folder, "--out", tmp_path / "r.csv")
     assert "note: the clock went back 1 time between two clicks of a person: timestamps are as the clock" in done.err
-    assert "2 responses by 1 participants" in done.out
+    assert "2 responses by 1 participant\n" in done.out
 
 
 def test_cells_that_a_spreadsheet_would_work_out_are_guarded(tmp_path):

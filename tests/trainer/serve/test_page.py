@@ -165,6 +165,7 @@ def test_a_model_that_was_given_wishes_is_shown_with_them_first(model, photos):
         page.goto(other)
         drop(page, photos[0])
         expect(page.locator("#cards .answer")).to_have_text("Unknown")
+        expect(page.locator("footer")).to_contain_text("What is too unlike them it calls unknown.")
         expect(page.locator("#said")).to_have_text("1 unknown")
 
 
