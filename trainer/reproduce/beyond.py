@@ -184,13 +184,11 @@ def _severity(record: Record) -> float:
 def _wrong(source: Source, rows: Mapping[str, Sequence[Record]]) -> Table:
     lines = []
     for name, records in rows.items():
-        contradictions, severity = (mean(map(score, records)) for score in (_contradictions, _severity))
-        of_both = (
-            change_from_ours(rows, name, _contradictions).told(),
-            change_from_ours(rows, name, _severity).told(1),
-        )
-        one, two = (("", ""), ("", "")) if name == OURS else of_both
-        lines.append((name, f"{100 * contradictions:.2f}", *one, f"{severity:.2f}", *two))
+        line = [name]
+        for score, scale in ((_contradictions, 100), (_severity, 1)):
+            told = ("", "") if name == OURS else change_from_ours(rows, name, score).told(scale)
+            line += [f"{scale * mean(map(score, records)):.2f}", *told]
+        lines.append(tuple(line))
     header = ("", "contradictions", "less Ours", "95 % over seeds", "severity", "less Ours", "95 % over seeds")
     notes = (
         "Contradictions: answers of the heads that are no path of the tree, in percent of the test images. Severity: "

@@ -115,7 +115,7 @@ def test_unequal_parts_cover_the_width_exactly_and_leave_out_no_level(width, siz
 
 def test_soft_targets_halve_with_every_half_of_the_way_to_the_root():
     """With exp(-beta / 2) = 1/2: weights 1, 1/2, 1/4, 1/4."""
-    found = soft_targets(torch.from_numpy(FOUR.paths), 2 * log(2))
+    found = soft_targets(torch.from_numpy(FOUR.paths), torch.arange(4), 2 * log(2))
     torch.testing.assert_close(found[0], torch.tensor([1.0, 0.5, 0.25, 0.25]) / 2)
     torch.testing.assert_close(found[2], torch.tensor([0.25, 0.25, 1.0, 0.5]) / 2)
 

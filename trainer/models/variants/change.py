@@ -25,8 +25,8 @@ class Change:
         Makes the heads of the width of f and the number of labels of each level.
     finest
         The loss of the finest level: a module that is called as `trainer.models.losses.LabelLoss`; None for the
-        cross-entropy. It has no parameters, and what it needs of the tree lies in buffers that no checkpoint keeps,
-        since they are made anew from the hierarchy.
+        cross-entropy. It has no parameters, and what it needs of the tree lies in buffers of whole numbers that no
+        checkpoint keeps, since they are made anew from the hierarchy.
     joint
         A loss of all levels together, called as `trainer.models.losses.JointLoss`, which is added; None for none.
     """

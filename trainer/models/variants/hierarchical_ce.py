@@ -23,14 +23,11 @@ class HierarchicalCrossEntropy(nn.Module):
     """
 
     paths: Tensor
-    weights: Tensor
 
     def __init__(self, levels: Levels, alpha: float) -> None:
         super().__init__()
-        paths = tree_paths(levels)
-        depth = paths.shape[1]
-        self.register_buffer("paths", paths, persistent=False)
-        self.register_buffer("weights", depth * (-alpha * torch.arange(depth)).softmax(0), persistent=False)
+        self.alpha = alpha
+        self.register_buffer("paths", tree_paths(levels), persistent=False)
 
     def forward(self, logits: Tensor, labels: Tensor, smoothing: float = 0.0) -> Tensor:
         """Return the loss of each image, float32 ``[B]``; zero where its label is unknown."""
@@ -38,7 +35,9 @@ class HierarchicalCrossEntropy(nn.Module):
         inside = self.paths == self.paths[labels.clamp(min=0)][:, None]  # [B, C, K]
         along = chance[:, :, None].masked_fill(~inside, -torch.inf).logsumexp(1)  # log p(y_k), [B, K]
         steps = torch.cat([along[:, :1], along.diff(dim=1)], dim=1)
-        loss = -(1 - smoothing) * (self.weights * steps).sum(1) - smoothing * chance.mean(1)
+        depth = steps.shape[1]
+        weights = depth * (-self.alpha * torch.arange(depth, device=steps.device)).softmax(0)
+        loss = -(1 - smoothing) * (weights * steps).sum(1) - smoothing * chance.mean(1)
         return torch.where(labels >= 0, loss, 0.0)
 
 

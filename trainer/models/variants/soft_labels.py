@@ -14,8 +14,8 @@ from trainer.models.variants.change import Change, tree_paths
 STRENGTH: Final = 10.0
 
 
-def soft_targets(paths: Tensor, beta: float) -> Tensor:
-    """Return the target of every finest label, float32 ``[C, C]``, a row each: ``exp(-beta d)``, made to add up to 1.
+def soft_targets(paths: Tensor, labels: Tensor, beta: float) -> Tensor:
+    """Return the targets of labels, float32 ``[B, C]``: ``exp(-beta d)``, made to add up to 1.
 
     The distance d of two labels is the height of their lowest common ancestor over that of the root, K: 0 of a label
     and itself, 1 of two that have no ancestor but the root in common.
@@ -24,10 +24,12 @@ def soft_targets(paths: Tensor, beta: float) -> Tensor:
     ----------
     paths
         int64 ``[C, K]``: the label at every level of each of the finest.
+    labels
+        int64 ``[B]``: some of the finest.
     beta
         0 for a uniform target; the greater, the nearer to one label alone.
     """
-    shared = (paths[:, None] == paths[None]).sum(-1)  # levels at which two labels have the same one
+    shared = (paths == paths[labels][:, None]).sum(-1)  # [B, C], levels at which both have the same
     return (-beta * (1 - shared / paths.shape[1])).softmax(1)
 
 
@@ -37,15 +39,17 @@ class SoftLabels(nn.Module):
     Bertinetto, Mueller, Tertikas, Samangooei, Lord: Making Better Mistakes, CVPR 2020 (soft labels).
     """
 
-    targets: Tensor
+    paths: Tensor
 
     def __init__(self, levels: Levels, beta: float) -> None:
         super().__init__()
-        self.register_buffer("targets", soft_targets(tree_paths(levels), beta), persistent=False)
+        self.beta = beta
+        self.register_buffer("paths", tree_paths(levels), persistent=False)
 
     def forward(self, logits: Tensor, labels: Tensor, smoothing: float = 0.0) -> Tensor:
         """Return the loss of each image, float32 ``[B]``; zero where its label is unknown."""
-        target = (1 - smoothing) * self.targets[labels.clamp(min=0)] + smoothing / logits.shape[1]
+        soft = soft_targets(self.paths, labels.clamp(min=0), self.beta)
+        target = (1 - smoothing) * soft + smoothing / logits.shape[1]
         return torch.where(labels >= 0, -(target * log_softmax(logits.float(), dim=1)).sum(1), 0.0)
 
 
