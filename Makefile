@@ -17,8 +17,14 @@ lint: install
 	$(BIN)/ruff format --check .
 	$(BIN)/mypy
 
+# A file's tests share what they train, so a worker takes whole files, those of slow tests first (tests/conftest.py).
+WORKERS := --numprocesses logical --maxprocesses 8 --dist loadfile --no-loadscope-reorder
+
+# Compiled modules are kept: the tests start a hundred processes that import them.
+test test-lowest: export PYTHONDONTWRITEBYTECODE :=
+
 test: lint
-	$(BIN)/pytest --numprocesses logical --maxprocesses 8 --dist loadfile
+	$(BIN)/pytest $(WORKERS)
 
 # The same tests with the lowest versions that pyproject.toml names, in an environment of their own.
 LOWEST := .venv-lowest
@@ -27,7 +33,7 @@ test-lowest:
 	$(PYTHON) -m venv $(LOWEST)
 	$(PYTHON) tests/lowest.py > $(LOWEST)/lowest.txt
 	$(LOWEST)/bin/python -m pip install --quiet --constraint $(LOWEST)/lowest.txt --editable ".[train,tables,plot,dev]"
-	$(LOWEST)/bin/pytest --numprocesses logical --maxprocesses 8 --dist loadfile
+	$(LOWEST)/bin/pytest $(WORKERS)
 
 # The documentation as a site, in build/site; a warning is an error. The tests build it too.
 docs: install

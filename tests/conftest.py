@@ -1,10 +1,11 @@
 """What several tests share: the command line called in this process, and a tiny dataset with a run trained on it."""
 
+import gc
 import io
 import os
+import resource
 import signal
-import sys
-from contextlib import redirect_stderr, redirect_stdout
+from contextlib import contextmanager, redirect_stderr, redirect_stdout
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -18,6 +19,19 @@ os.environ["OMP_NUM_THREADS"] = "1"
 # Hypothesis draws the same examples on every machine, and a busy machine fails no test.
 settings.register_profile("steady", derandomize=True, deadline=None, database=None, max_examples=60)
 settings.load_profile("steady")
+
+
+def pytest_collection_modifyitems(items):
+    """Begin with the files of slow tests: workers, which take a file at a time, end together on those of quick ones."""
+    slow = {item.path for item in items if item.get_closest_marker("slow")}
+    items.sort(key=lambda item: item.path not in slow)
+
+
+def pytest_collection_finish():
+    """Spare the garbage collector all that was imported and collected, which takes it a second each time."""
+    gc.collect()
+    gc.freeze()
+
 
 COLOURS = {"red": (200, 40, 40), "orange": (220, 140, 40), "blue": (40, 60, 200), "teal": (30, 160, 150)}
 LINEAGES = [("warm", "Red"), ("warm", "Orange"), ("cold", "Blue"), ("cold", "Teal")]
@@ -71,6 +85,22 @@ def ctrl_c():
     before = signal.signal(signal.SIGINT, signal.default_int_handler)
     yield
     signal.signal(signal.SIGINT, before)
+
+
+@pytest.fixture
+def full_disk():
+    """Return what makes every file end at 4 kB, as on a disk with no more room."""
+
+    @contextmanager
+    def ending_at_4_kb():
+        soft, hard = resource.getrlimit(resource.RLIMIT_FSIZE)
+        resource.setrlimit(resource.RLIMIT_FSIZE, (4096, hard))
+        try:
+            yield
+        finally:
+            resource.setrlimit(resource.RLIMIT_FSIZE, (soft, hard))
+
+    return ending_at_4_kb
 
 
 @dataclass(frozen=True)
@@ -129,10 +159,13 @@ def run(hiertrain, patches, tmp_path_factory):
     return path
 
 
-@pytest.fixture(scope="session")
-def python():
-    """The interpreter and what makes it a console script: ``[*python, "ARGS", ...]``."""
-    return [sys.executable, "-c", "from trainer.commands import main; main()"]
+@pytest.fixture(scope="module")
+def one_browser():
+    """One browser for all tests of a module; one for all modules would leave them its event loop."""
+    from web import shared_browser
+
+    with shared_browser():
+        yield
 
 
 @pytest.fixture(scope="session")

@@ -27,8 +27,8 @@ from taxonomy.datasets import join
 pytestmark = pytest.mark.slow
 
 SETTINGS = {
-    "device": "cpu", "backbone": "resnet10", "weights": "none", "image_size": 32, "batch_size": 4,
-    "epochs": 1, "cache": "ram",
+    "device": "cpu", "backbone": "squeezenet1_1", "weights": "none", "image_size": 32, "batch_size": 4,
+    "epochs": 1, "cache": "ram", "learning_rate": 0.001,
 }  # fmt: skip
 Labels = dict[str, tuple[str, str]]  # the label and the split of each image, by its path from the dataset's root
 

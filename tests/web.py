@@ -6,7 +6,7 @@ import subprocess
 import sys
 import threading
 import time
-from contextlib import contextmanager
+from contextlib import ExitStack, contextmanager
 from pathlib import Path
 
 import pytest
@@ -71,6 +71,24 @@ def said_to(url, request):
         return b"".join(iter(lambda: connection.recv(4096), b"")).decode()
 
 
+SHARED = []  # the browser of the module whose tests run, if they share one
+
+
+@contextmanager
+def shared_browser():
+    """Headless Chromium, for all that browse within."""
+    from playwright.sync_api import sync_playwright
+
+    with sync_playwright() as playwright:
+        browser = playwright.chromium.launch(executable_path=CHROMIUM, args=["--no-sandbox"])
+        SHARED.append(browser)
+        try:
+            yield browser
+        finally:
+            SHARED.remove(browser)
+            browser.close()
+
+
 @contextmanager
 def browsing(*, logged="", **options):
     """A page of headless Chromium; the test fails on whatever its console calls an error.
@@ -82,16 +100,12 @@ def browsing(*, logged="", **options):
     **options
         Of the browser's context, such as ``viewport={"width": 380, "height": 800}``.
     """
-    from playwright.sync_api import sync_playwright
-
-    with sync_playwright() as playwright:
-        browser = playwright.chromium.launch(executable_path=CHROMIUM, args=["--no-sandbox"])
-        page = browser.new_context(**options).new_page()
-        errors = []
+    with ExitStack() as stack:
+        browser = SHARED[-1] if SHARED else stack.enter_context(shared_browser())
+        context = browser.new_context(**options)
+        stack.callback(context.close)
+        page, errors = context.new_page(), []
         page.on("pageerror", lambda error: errors.append(str(error)))
         page.on("console", lambda message: errors.append(message.text) if message.type == "error" else None)
-        try:
-            yield page
-        finally:
-            browser.close()
+        yield page
     assert [error for error in errors if not logged or logged not in error] == []

@@ -75,11 +75,12 @@ def links(folder: Path, url: str, participants: tuple[str, ...], out: Path) -> N
       hiertax study links birds --url https://study.example.org --out links.csv
       hiertax study links birds --url https://study.example.org --participant p07 --out new.csv
     """
+    from taxonomy.datasets.notes import counted
     from taxonomy.study.server.links import make_links
 
     with flags_in_errors(), _opened(folder) as study:
         made = make_links(study, url, out, participants)
-    click.echo(f"{out}: {len(made)} links; give each to its participant alone, then delete the file")
+    click.echo(f"{out}: {counted(len(made), 'link')}; give each to its participant alone, then delete the file")
 
 
 @click.command()
@@ -130,6 +131,7 @@ def export(folder: Path, out: Path) -> None:
     Example:
       hiertax study export birds --out responses.csv
     """
+    from taxonomy.datasets.notes import counted
     from taxonomy.study.responses import write_responses
     from taxonomy.study.server.export import export_responses
 
@@ -139,7 +141,7 @@ def export(folder: Path, out: Path) -> None:
     for note in notes:
         click.echo(visible(f"note: {note}"), err=True)
     people = len({row.participant_id for row in rows})
-    click.echo(f"{out}: {len(rows)} responses by {people} participants")
+    click.echo(f"{out}: {counted(len(rows), 'response')} by {counted(people, 'participant')}")
 
 
 @contextmanager

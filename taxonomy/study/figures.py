@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING, Final
 import numpy as np
 from numpy.typing import NDArray
 
+from taxonomy.datasets.notes import counted
 from taxonomy.errors import HiertaxError
 from taxonomy.pictures import png
 from taxonomy.study.analysis import Analysis, Share
@@ -148,7 +149,7 @@ def _png(figure: Figure, analysis: Analysis) -> bytes:
 
 
 def _group_names(found: Sequence[Share]) -> list[str]:
-    return [f"group {share.group}\n{share.people} people" for share in found]
+    return [f"group {share.group}\n{counted(share.people, 'person', 'people')}" for share in found]
 
 
 def _short(name: str) -> str:

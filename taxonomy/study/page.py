@@ -10,6 +10,7 @@ from pathlib import Path
 
 import msgspec
 
+from taxonomy.datasets.notes import counted
 from taxonomy.files import write_atomic
 from taxonomy.study.analysis import Analysis, Share
 from taxonomy.study.bootstrap import FEWEST
@@ -46,7 +47,7 @@ def page(analysis: Analysis, figures: Mapping[str, bytes]) -> str:
 
     source = (files("taxonomy.study") / TEMPLATE).read_text(encoding="utf-8")
     env = jinja2.Environment(autoescape=True, undefined=jinja2.StrictUndefined, trim_blocks=True, lstrip_blocks=True)
-    env.filters |= {"percent": percent, "number": number}
+    env.filters |= {"percent": percent, "number": number, "seconds": seconds}
     images = {name: f"data:image/png;base64,{base64.b64encode(content).decode()}" for name, content in figures.items()}
     template = env.from_string(source)
     return template.render(a=analysis, figures=images, synthetic=SYNTHETIC, fewest=FEWEST) + "\n"
@@ -62,13 +63,18 @@ def number(value: float) -> str:
     return f"{value:.3g}" if math.isfinite(value) else "\u2013"
 
 
+def seconds(milliseconds: float) -> str:
+    """Return a time in seconds with two decimals; a dash where unknown."""
+    return f"{milliseconds / 1000:.2f}" if math.isfinite(milliseconds) else "\u2013"
+
+
 def text(analysis: Analysis) -> str:
     """Return what the command prints: what was left out, Table 1, Figs. 2a to 2c, and the tests."""
     e = analysis.exclusion
     lines = [SYNTHETIC] if analysis.is_synthetic else []
     lines += [f"note: {note}" for note in analysis.notes]
     lines += [
-        f"study {analysis.study_id}: {e.people_before} people",
+        f"{analysis.study_id}: {e.people_before} people",
         f"left out: images with fewer than {e.least} responses: {e.images_before - e.images_after} of "
         f"{e.images_before} images, {e.responses_before - e.responses_after} of {e.responses_before} responses, "
         f"{e.people_before - e.people_after} of {e.people_before} people",
@@ -89,7 +95,7 @@ def _is_shown(share: Share) -> bool:
 
 
 def _line(share: Share) -> str:
-    group = "" if share.group is None else f"group {share.group} ({share.people} people) "
+    group = "" if share.group is None else f"group {share.group} ({counted(share.people, 'person', 'people')}) "
     name = f"{group}{share.option or 'any label'}"
     known = math.isfinite(share.low)
     ends = f"[{percent(share.low)}, {percent(share.high)}]" if known else f"no interval (fewer than {FEWEST} people)"

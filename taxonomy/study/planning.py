@@ -10,6 +10,7 @@ import msgspec
 import numpy as np
 
 from taxonomy.datasets import Dataset, label_by
+from taxonomy.datasets.notes import counted
 from taxonomy.errors import HiertaxError
 from taxonomy.hierarchy import Hierarchy, IntArray
 from taxonomy.study.assignment import Mode, assign, draw_images, option_orders, raters
@@ -181,4 +182,5 @@ def _without_images(hierarchy: Hierarchy, level: int, before: IntArray, drawn: I
     if not len(lost):
         return []
     names = ", ".join(hierarchy.levels[level].labels[i] for i in lost[:5])
-    return [f"{len(lost)} taxa of level {hierarchy.levels[level].name} have no image in the study: {names}"]
+    taxa = f"{counted(len(lost), 'taxon', 'taxa')} of level {hierarchy.levels[level].name}"
+    return [f"{taxa} without an image in the study: {names}"]

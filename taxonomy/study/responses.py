@@ -18,7 +18,7 @@ from msgspec import Meta, Struct
 from taxonomy.errors import HiertaxError
 from taxonomy.files import read_bytes, read_json, read_text, write_atomic, write_json
 from taxonomy.hierarchy import Hierarchy
-from taxonomy.study.plan import Lookup, Plan
+from taxonomy.study.plan import Lookup, Participant, Plan
 from taxonomy.study.published import NONE
 
 SCHEMA_VERSION: Final = 1
@@ -88,6 +88,22 @@ class Responses:
     def is_synthetic(self) -> bool:
         """Whether a program made them up."""
         return self.rows[0].synthetic
+
+
+def planned_response(plan: Plan, person: Participant, position: int, **said: Any) -> Response:
+    """Return the response to what a person is shown at a position (from 1), with the fields that no plan tells."""
+    image, order = plan.images[person.images[position - 1]], person.option_orders[position - 1]
+    return Response(
+        study_id=plan.study_id,
+        schema_version=SCHEMA_VERSION,
+        participant_id=person.participant_id,
+        image_id=image.image_id,
+        class_id=image.class_id,
+        position=position,
+        option_order=[plan.options[i] for i in order],
+        taxonomy_hash=plan.taxonomy_hash,
+        **said,
+    )
 
 
 def read_responses(path: Path, hierarchy: Hierarchy, plan: Plan | None = None) -> Responses:

@@ -10,7 +10,7 @@ import numpy as np
 from taxonomy.errors import HiertaxError
 from taxonomy.study.plan import Plan
 from taxonomy.study.published import GAUSSIAN_SIZES, LEVELS, NONE, group_shares, multi_shares
-from taxonomy.study.responses import SCHEMA_VERSION, Response
+from taxonomy.study.responses import Response, planned_response
 
 ALIKE: Final = 20.0  # Dirichlet concentration of a person's shares around those of the group: ours, not measured
 START: Final = datetime(2000, 1, 1, tzinfo=UTC)  # so that nobody takes the times for real ones
@@ -44,26 +44,21 @@ def simulate(plan: Plan, seed: int = 0) -> list[Response]:
         second = rng.random(plan.per_person)
         times = np.round(np.array(TYPICAL_MS) * rng.lognormal(0, 0.5, (plan.per_person, 2)))
         moment = START + timedelta(days=len(rows) // plan.per_person)
-        for at, image in enumerate(person.images):
+        for at in range(plan.per_person):
             wants = None if first[at] == 3 else bool(second[at] < multi[group - 1, first[at]])
             took = float(times[at, 0]), None if wants is None else float(times[at, 1])
             moment += timedelta(milliseconds=took[0] + (took[1] or 0))
             rows.append(
-                Response(
-                    study_id=plan.study_id,
-                    schema_version=SCHEMA_VERSION,
-                    participant_id=person.participant_id,
+                planned_response(
+                    plan,
+                    person,
+                    at + 1,
                     group=group,
                     score=person.score,
-                    image_id=plan.images[image].image_id,
-                    class_id=plan.images[image].class_id,
-                    position=at + 1,
                     stage1=plan.options[first[at]],
                     stage2=None if wants is None else "yes" if wants else "no",
                     rt1_ms=took[0],
                     rt2_ms=took[1],
-                    option_order=[plan.options[i] for i in person.option_orders[at]],
-                    taxonomy_hash=plan.taxonomy_hash,
                     timestamp_utc=moment,
                     synthetic=True,
                 )

@@ -20,9 +20,14 @@ from trainer.commands.parameters import RUN_OR_ONNX, check_places
               help="Another name under which it may be asked for, such as that of a proxy before it.")  # fmt: skip
 @click.option("--max-mib", type=click.FloatRange(0, 1024, min_open=True), default=20, show_default=True,
               help="The largest photograph.")  # fmt: skip
+@click.option("--audience", multiple=True, metavar="FILE[:groupN]",
+              help="People to answer for beside amateur and expert: a file of hiertax study profile.")  # fmt: skip
 @options("device")
-def serve(run: Path, host: str, port: int, allow_host: tuple[str, ...], max_mib: float, device: str) -> None:
-    """Serve a page where people give photographs and say how sure an answer has to be; and the same as a JSON API.
+def serve(
+    run: Path, host: str, port: int, allow_host: tuple[str, ...], max_mib: float, audience: tuple[str, ...],
+    device: str,
+) -> None:  # fmt: skip
+    """Serve a page where people give photographs and say how sure an answer has to be, or for whom; and a JSON API.
 
     It prints its address once it answers, and stops by Ctrl-C. Photographs are answered in memory and not kept.
 
@@ -30,6 +35,7 @@ def serve(run: Path, host: str, port: int, allow_host: tuple[str, ...], max_mib:
     Example:
       hiertrain serve runs/cub_wiki-ours-0
       hiertrain serve cub.onnx --port 0
+      hiertrain serve runs/cub_wiki-ours-0 --audience profile.json:group2
       curl --data-binary @photo.jpg -H "Content-Type: image/jpeg" "http://127.0.0.1:8000/api/answer?confidence=0.9"
     """
     check_places()
@@ -49,7 +55,7 @@ def serve(run: Path, host: str, port: int, allow_host: tuple[str, ...], max_mib:
 
         limits, model = ServingLimits(body=round(max_mib * 2**20)), load(run, device=device)
         names = (*LOOPBACK, f"[{host}]" if ":" in host else host, *allow_host)
-        app = application(model, limits, hosts=names, reporter=reporter)
+        app = application(model, limits, hosts=names, audiences=audience, reporter=reporter)
         click.echo(address(opened))
         answer_requests(app, opened)
 

@@ -26,7 +26,7 @@ except ImportError:  # Windows, where a file that is mapped cannot be removed
     fcntl = None  # type: ignore[assignment]
 
 IMAGES_FORMAT, FEATURES_FORMAT = "hiertax-images", "hiertax-features"
-VERSIONS: Final = {IMAGES_FORMAT: 2, FEATURES_FORMAT: 1}  # grow whenever the same files would give other numbers
+VERSIONS: Final = {IMAGES_FORMAT: 3, FEATURES_FORMAT: 1}  # grow whenever the same files would give other numbers
 ABOUT, IMAGES, FEATURES = "about.json", "images.npy", "features.npy"
 DIGESTS: Final = "digests"  # the folder of what is remembered of files, see `trainer.data.digests`
 _NAME: Final = 32  # hexadecimal digits in the name of an entry

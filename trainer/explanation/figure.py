@@ -129,7 +129,7 @@ def _level_panel(panel: Axes, row: Explanation, k: int) -> None:
         panel.set_ylim(len(mask) - 0.5, -0.5)
     area = f"area {100 * row.areas[k]:.0f} %" if mask.any() else "nothing speaks for it"
     lines = wrapped(row.labels[k], PANEL, 2)
-    _caption(panel, [*((line, INK) for line in lines), (f"{percent(row.probability[k])}, {area}", SOFT)])
+    _caption(panel, [*((line, INK) for line in lines), (f"{percent(row.probability[k])} sure, {area}", SOFT)])
 
 
 def shaded(pixels: NDArray[np.uint8], mask: NDArray[np.bool_]) -> NDArray[np.uint8]:

@@ -99,7 +99,9 @@ class About:
             raise HiertaxError(f"{file}: was changed after it was written ({error}); export it anew") from None
 
 
-WISHED: Final = ("rule", "confidence", "trade_off", "restriction", "prior", "unknown_threshold", "unknown_score")
+WISHED: Final = (
+    "rule", "confidence", "trade_off", "served", "restriction", "prior", "unknown_threshold", "unknown_score",
+)  # fmt: skip
 _READ = {
     "hierarchy", "config", "epoch", "mean", "std", "answering", "temperatures", "path_weights", "decode", "precision",
 }  # fmt: skip
@@ -111,12 +113,17 @@ def _plain(value: Any) -> Any:
 
 def _answering(hierarchy: Hierarchy, about: Mapping[str, Any]) -> Answering:
     """Put the answering together again; its own checks refuse settings that contradict each other."""
-    how: dict[str, Any] = {name: about["answering"][name] for name in WISHED}
+    asked = {"served": None, **about["answering"]}  # which files do not have that were written before audiences
+    how: dict[str, Any] = {name: asked[name] for name in WISHED}
     for name, dtype in (("restriction", np.bool_), ("prior", np.float64)):
         if how[name] is not None:
             how[name] = np.asarray(how[name], dtype)
             if how[name].shape != hierarchy.sizes[-1:]:
                 raise ValueError(f"{name} of {how[name].size} classes")
+    if how["served"] is not None and len(how["served"]) != hierarchy.depth:
+        raise ValueError(f"an audience of {len(how['served'])} levels")
+    how["served"] = _floats(how["served"])
+    how["served"] = _floats(how["served"])
     how |= {name: _floats(about[name]) for name in ("temperatures", "path_weights")}
     return Answering(hierarchy, decode=about["decode"], **how)
 
@@ -133,6 +140,8 @@ def wishes_told(answering: Answering) -> str:
         for name in ("decode", "rule", "confidence", "trade_off", "unknown_threshold")
         if (value := getattr(answering, name)) != getattr(unset, name)
     ]
+    if answering.served is not None:
+        told.append(f"for an audience ({', '.join(f'{100 * share:.0f} %' for share in answering.served)} served)")
     if answering.restriction is not None:
         told.append(f"{int(answering.restriction.sum()):,} of {len(answering.restriction):,} classes")
     if answering.prior is not None:

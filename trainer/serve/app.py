@@ -3,11 +3,12 @@
 from __future__ import annotations
 
 import asyncio
-from collections.abc import AsyncIterator, Collection
+from collections.abc import AsyncIterator, Collection, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import asynccontextmanager
 from dataclasses import dataclass, field
 from http import HTTPStatus
+from pathlib import Path
 from typing import Annotated, Any
 
 from fastapi import FastAPI, Query, Request
@@ -37,6 +38,7 @@ def application(
     limits: ServingLimits | None = None,
     *,
     hosts: Collection[str] = LOOPBACK,
+    audiences: Sequence[str | Path] = (),
     reporter: Reporter | bool | None = None,
 ) -> FastAPI:
     """Return a web application that answers for photographs, to be run by uvicorn or mounted in another one.
@@ -47,19 +49,22 @@ def application(
     Parameters
     ----------
     model
-        What `trainer.load` returns.
+        What `trainer.load` returns; what it was made to answer in its own way holds, as far as a request does not say
+        otherwise.
     limits
         What is accepted and held at once.
     hosts
         The names under which it may be asked for, without ports; others are refused, as are pages of other sites.
+    audiences
+        Profiles of ``hiertax study profile`` that may be asked for beside ``amateur`` and ``expert``, each a file, with
+        a group or without: ``birds.json:group2`` is asked for as ``birds:group2``.
     reporter
         Who tells what there is to know about the model, True for stderr; without one nothing is shown.
 
     Raises
     ------
     HiertaxError
-        If the model's calibration is of another checkpoint, its logits are not finite, or it was made to answer in
-        another way than it was loaded.
+        If the model's calibration is of another checkpoint, its logits are not finite, or an audience is not there.
 
     Examples
     --------
@@ -73,7 +78,7 @@ def application(
     ['tone', 'colour']
     """
     limits = limits or ServingLimits()
-    desk = _Desk(Answerer.of(model, reporter), limits)
+    desk = _Desk(Answerer.of(model, audiences, reporter), limits)
     app = FastAPI(title="hiertax", docs_url=None, redoc_url=None, lifespan=desk.lifespan)
     app.add_middleware(Guard, limits=limits, hosts=hosts, refuse=_error)
     for kind, handler in _HANDLERS.items():
@@ -146,13 +151,13 @@ class _Desk:
         return await in_thread(self.decoders, to_json, reply)
 
     def _asked(self, parts: list[bytes], settings: Settings) -> Asked:
-        answering = self.answerer.wished(settings.wishes())
+        answering, depth_rule = self.answerer.wished(settings.wishes())
         if settings.maps and self.answerer.no_maps is not None:
             raise RefusedError(400, f"`maps`: {self.answerer.no_maps}")
         content = b"".join(parts)
         parts.clear()
         pixels = decode(content, self.answerer.model.config.image_size, self.limits.pixels)
-        return Asked(pixels, answering, settings.top_k, settings.maps)
+        return Asked(pixels, answering, depth_rule, settings.top_k, settings.maps)
 
 
 def _error(status: int, line: str) -> JSONResponse:

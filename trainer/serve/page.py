@@ -2,10 +2,11 @@
 
 from __future__ import annotations
 
+from dataclasses import asdict
 from importlib.resources import files
 from typing import Any, Final, NamedTuple
 
-from trainer.serve.answers import Answerer
+from trainer.serve.answers import Answerer, depth_told, fixed_told
 from trainer.serve.limits import ServingLimits
 from trainer.serve.photograph import formats
 
@@ -38,6 +39,9 @@ def about(answerer: Answerer, limits: ServingLimits) -> dict[str, Any]:
         "epoch": model.epoch,
         "image_size": model.config.image_size,
         "calibrated": model.answering.is_calibrated,
+        "depth_rule": depth_told(model.answering),
+        "fixed": fixed_told(model.answering) or None,
+        "audiences": [asdict(audience) for audience in answerer.audiences.values()],
         "maps": answerer.no_maps is None,
         "no_maps": answerer.no_maps,
         "limits": {
@@ -56,4 +60,13 @@ def page(answerer: Answerer, limits: ServingLimits) -> str:
 
     env = jinja2.Environment(autoescape=True, undefined=jinja2.StrictUndefined, trim_blocks=True, lstrip_blocks=True)
     template = env.from_string((_FILES / "page.html.jinja").read_text(encoding="utf-8"))
-    return template.render(about(answerer, limits)) + "\n"
+    unknown = answerer.model.answering.unknown_threshold is not None
+    return template.render(about(answerer, limits), given=_given(answerer), unknown=unknown) + "\n"
+
+
+def _given(answerer: Answerer) -> dict[str, Any] | None:
+    """Return the depth that the model was given, if any, as far as the page can follow it: along the likeliest path."""
+    own = answerer.model.answering
+    if own.rule != "path" or (own.confidence is None and own.served is None):
+        return None
+    return {"name": None, "said": depth_told(own), "confidence": own.confidence, "served": own.served}

@@ -14,7 +14,7 @@ from numpy.typing import NDArray
 from PIL import Image, UnidentifiedImageError
 
 from taxonomy.pixels import in_short
-from trainer.data.images import learn_heif, to_pixels
+from trainer.data.images import learn_heif, load_small, to_pixels
 from trainer.serve.refused import RefusedError
 
 # Those of photographs, each read by Pillow itself: what it hands to other programs, as EPS, is not among them.
@@ -77,6 +77,7 @@ def decode(content: bytes, size: int, most_pixels: int) -> NDArray[np.uint8]:
             _check_pixels(image.width, image.height, most_pixels)
             _check_pieces(image, content, most_pixels)
             with _alone(image):
+                load_small(image, size)
                 return to_pixels(image, size)
     except UnidentifiedImageError:
         raise RefusedError(415, f"no image of a known format; send one of {', '.join(formats())}") from None

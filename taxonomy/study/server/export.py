@@ -10,7 +10,7 @@ from taxonomy.datasets.notes import counted
 from taxonomy.errors import HiertaxError
 from taxonomy.study.plan import Participant
 from taxonomy.study.published import NONE
-from taxonomy.study.responses import SCHEMA_VERSION, Response
+from taxonomy.study.responses import Response, planned_response
 from taxonomy.study.server.folder import Opened
 from taxonomy.study.server.records import Kept
 
@@ -38,10 +38,10 @@ def export_responses(study: Opened) -> tuple[list[Response], list[str]]:
 
 
 def _rows(study: Opened, person: Participant, clicks: list[Kept], counts: Counter[str]) -> list[Response]:
-    plan, by = study.plan, {(kept.click.kind, kept.click.position): kept for kept in clicks}
+    by = {(kept.click.kind, kept.click.position): kept for kept in clicks}
     group, score = study.about(person, {key: kept.click.value for key, kept in by.items()})
     rows = []
-    for position, (image, order) in enumerate(zip(person.images, person.option_orders, strict=True), start=1):
+    for position in range(1, len(person.images) + 1):
         first, second = by.get(("stage1", position)), by.get(("stage2", position))
         if first is None:
             continue
@@ -50,21 +50,16 @@ def _rows(study: Opened, person: Participant, clicks: list[Kept], counts: Counte
             continue
         counts.update(kept.click.measured or "unmeasured" for kept in (first, second) if kept)
         rows.append(
-            Response(
-                study_id=plan.study_id,
-                schema_version=SCHEMA_VERSION,
-                participant_id=person.participant_id,
+            planned_response(
+                study.plan,
+                person,
+                position,
                 group=group,
                 score=score,
-                image_id=plan.images[image].image_id,
-                class_id=plan.images[image].class_id,
-                position=position,
                 stage1=first.click.value,
                 stage2=None if second is None else "yes" if second.click.value == "yes" else "no",
                 rt1_ms=first.click.ms,
                 rt2_ms=None if second is None else second.click.ms,
-                option_order=[plan.options[i] for i in order],
-                taxonomy_hash=plan.taxonomy_hash,
                 timestamp_utc=datetime.fromisoformat(first.at),
                 synthetic=study.content.is_trial,
             )

@@ -106,7 +106,8 @@ class Pages:
     def problem(self, key: str) -> str:
         """Return a page that says what did not work."""
         contact = self.study.content.contact
-        return self._text("problem", [self.texts(f"problem_{key}", contact=contact)], "", back="problem_back")
+        back = "" if key == "401" else "problem_back"  # which, without a link of their own, leads here again
+        return self._text("problem", [self.texts(f"problem_{key}", contact=contact)], "", back=back)
 
     def _text(
         self, name: str, paragraphs: Sequence[str], notice: str, *, back: str = "", may_withdraw: bool = False

@@ -46,6 +46,16 @@ def test_from_a_plan_to_a_page(study, tmp_path) -> None:
     }
 
 
+def test_images_may_be_listed_in_a_manifest(study, tmp_path) -> None:
+    listed = [f"{file},{file.parent.name}" for file in sorted(study.images.rglob("*.jpg"))[::2]]
+    (tmp_path / "manifest.csv").write_text("\n".join(["path,class", *listed]))
+    given = ("--hierarchy", study.hierarchy_file, "--images", tmp_path / "manifest.csv")
+    planned = hiertax("study", "plan", *given, "--participants", 4, "--per-person", 20, "--out", tmp_path / "p.json")
+    assert "4 people x 20 of 20 images" in planned.out
+    found = hiertax("study", "prepare", tmp_path / "p.json", *given, "--contact", "a lab", "--out", tmp_path / "birds")
+    assert found.code == 0, found
+
+
 def test_people_are_sampled_and_planned_for(study, tmp_path) -> None:
     scores, people, plan = tmp_path / "scores.csv", tmp_path / "people.csv", tmp_path / "p.json"
     scores.write_text("participant_id,score,age\n" + "".join(f"x{i},{i % 17},30\n" for i in range(60)))

@@ -8,8 +8,17 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from taxonomy.errors import HiertaxError
+from taxonomy.hierarchy import Hierarchy
 from taxonomy.study.assignment import assign, draw_images, expected_losses, option_orders, raters
+from taxonomy.study.plan import Participant, Plan, PlannedImage, broken_invariant
 from taxonomy.study.power import power
+from taxonomy.study.responses import _Rules
+from taxonomy.study.simulate import simulate
+
+DUCKS = [("Anseriformes", "Anatidae", f"duck {i}") for i in range(3)]
+OTHERS = [("Piciformes", f"family {i}", f"bird {i}") for i in range(3)]
+FEW = Hierarchy.from_lineages([*DUCKS, *OTHERS], ("order", "family", "species"), name="few", root="bird")
+OPTIONS = ["order", "family", "species", "none"]
 
 
 @settings(max_examples=1000)
@@ -17,23 +26,53 @@ from taxonomy.study.power import power
     images=st.integers(1, 60),
     people=st.integers(1, 40),
     share=st.floats(0, 1),
-    families=st.integers(1, 8),
     mode=st.sampled_from(["balanced", "random"]),
     seed=st.integers(0, 2**32),
 )
-def test_nobody_sees_an_image_twice_and_balanced_plans_are_balanced(images, people, share, families, mode, seed):
+def test_plans_and_the_responses_to_them_keep_the_invariants(images, people, share, mode, seed):
     per_person = max(1, round(share * images))
     rng = np.random.default_rng(seed)
-    strata = rng.integers(families, size=images)
-    dealt = assign(strata, people, per_person, mode, rng)
+    classes = rng.integers(len(FEW.classes), size=images)
+    dealt = assign(FEW.paths[classes, 1], people, per_person, mode, rng)
+    orders = option_orders(dealt.shape, len(OPTIONS), shuffled=bool(seed % 2), rng=rng)
+    counts = raters(dealt, images)
     assert dealt.shape == (people, per_person)
     assert all(len(np.unique(row)) == per_person for row in dealt)
-    counts = raters(dealt, images)
     assert counts.sum() == people * per_person
     assert mode == "random" or np.ptp(counts) <= 1
-    orders = option_orders(dealt.shape, 4, shuffled=bool(seed % 2), rng=rng)
     assert (np.sort(orders, axis=-1) == np.arange(4)).all()
     assert seed % 2 or (orders == np.arange(4)).all()
+    plan = planned(classes, dealt, orders, mode, rng)
+    assert broken_invariant(plan) is None
+    if dealt.size <= 100:
+        keep_the_invariants(plan, simulate(plan, seed))
+
+
+def planned(classes, dealt, orders, mode, rng):
+    """A plan of what was dealt, in which some people have a group."""
+    groups = [None if group == 0 else group for group in rng.integers(6, size=len(dealt)).tolist()]
+    return Plan(
+        format="hiertax-study-plan", version=1, study_id="s", hierarchy="few", taxonomy_hash=FEW.content_hash,
+        options=OPTIONS, mode=mode, option_order="shuffled", stratified_by="family", seed=0, least=3, notes=[], seal="",
+        images=[PlannedImage(f"img{i}", f"{i}.jpg", FEW.classes[c], f"{i:064x}") for i, c in enumerate(classes)],
+        participants=[
+            Participant(f"p{i}", shown.tolist(), orders[i].tolist(), group, group and float(group))
+            for i, (shown, group) in enumerate(zip(dealt, groups, strict=True))
+        ],
+    )  # fmt: skip
+
+
+def keep_the_invariants(plan, rows):
+    """Look at the rules of responses one by one, and whether a reader finds them kept."""
+    people = {who.participant_id: who for who in plan.participants}
+    assert len({(row.participant_id, row.image_id) for row in rows}) == len(rows) == len(people) * plan.per_person
+    for row in rows:
+        who = people[row.participant_id]
+        assert (row.stage2 is None) == (row.stage1 == "none")
+        assert plan.images[who.images[row.position - 1]].image_id == row.image_id
+        assert who.group in (None, row.group)
+    rules = _Rules(FEW, plan)
+    assert [rules.broken(row, line) for line, row in enumerate(rows, start=1)] == [None] * len(rows)
 
 
 def test_the_papers_random_assignment_loses_111_images_and_a_balanced_one_none() -> None:

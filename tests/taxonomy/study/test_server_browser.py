@@ -1,10 +1,16 @@
 """The web study in a real browser: from consent to thanks, by keyboard, on a phone, without scripts, and accessible."""
 
+import json
+import random
+from collections import Counter
+
 import pytest
 from axe_playwright_python.sync_playwright import Axe
+from conftest import call
 from participants import prepared
-from web import browsing, needs_browser, serving
+from web import browsing, command_serving, needs_browser, serving
 
+from taxonomy.cli import main
 from taxonomy.study.analysis import analyse
 from taxonomy.study.page import write_report
 from taxonomy.study.responses import read_responses
@@ -12,7 +18,7 @@ from taxonomy.study.server.app import make_app
 
 PHONE = {"viewport": {"width": 380, "height": 780}}
 URL = "http://127.0.0.1:8080"
-pytestmark = [needs_browser, pytest.mark.slow]
+pytestmark = [needs_browser, pytest.mark.slow, pytest.mark.usefixtures("one_browser")]
 
 
 @pytest.fixture
@@ -100,6 +106,51 @@ def test_every_page_is_accessible_and_fits_the_screen(site, options):
         page.click("button")
         expect_heading(page, "You have withdrawn")
         assert is_sound(page)
+
+
+def test_ten_people_walk_the_pages_and_what_they_chose_is_what_is_analysed(tmp_path):
+    (tmp_path / "test.toml").write_text(
+        '[[question]]\ntext = "Which of these is a duck?"\noptions = ["Mallard", "Flicker"]\nanswer = "Mallard"\n'
+    )
+    files = prepared(tmp_path, people=10, per_person=2, per_class=1, is_trial=True, test=tmp_path / "test.toml")
+    chosen = Counter()
+    served = command_serving(tmp_path, "taxonomy.cli", "study", "serve", files.folder, "--port", 0)
+    with served as (_, url), browsing() as first:
+        for i, name in enumerate(files.links):
+            page = first.context.browser.new_context().new_page()
+            page.goto(f"{url}/in/{files.token(name)}")
+            chosen += walk(page, random.Random(i))  # noqa: S311
+            page.context.close()
+    rows, report = tmp_path / "responses.csv", tmp_path / "report"
+    plan = ("--hierarchy", files.hierarchy, "--plan", files.plan, "--images", files.images)
+    assert "20 responses by 10 participants" in call(main, ("study", "export", files.folder, "--out", rows)).out
+    assert call(main, ("study", "analyse", rows, *plan, "--resamples", 100, "--out", report)).code == 0
+    found = json.loads((report / "analysis.json").read_text())
+    assert found["is_synthetic"]
+    assert {s["option"]: s["count"] for s in found["shares"] if s["table"] == "table1"} == {
+        option: chosen["stage1", option] for option in ("order", "family", "species", "none")
+    }
+    [multi] = [s for s in found["shares"] if s["table"] == "fig2a" and s["option"] is None]
+    assert (multi["count"], multi["of"]) == (chosen["stage2", "yes"], 20 - chosen["stage1", "none"])
+    with browsing() as page:
+        page.goto((report / "study.html").as_uri())
+        assert page.get_by_role("note").inner_text().startswith("SYNTHETIC")
+        levels = page.locator("details summary").all_inner_texts()
+    assert levels == ["order (2)", "family (3)", "species (4)"]
+
+
+def walk(page, rng):
+    """Take part from consent to thanks, at random; what was chosen at both stages, counted."""
+    page.check("#agreed")
+    page.click("button")
+    chosen = Counter()
+    while count := page.locator("input[type=radio]").count():
+        option = page.locator("input[type=radio]").nth(rng.randrange(count))
+        chosen[page.locator("input[name=kind]").input_value(), option.input_value()] += 1
+        option.check()
+        page.click("button")
+    expect_heading(page, "Thank you")
+    return chosen
 
 
 def test_it_works_without_scripts(site):

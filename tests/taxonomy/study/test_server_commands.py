@@ -12,6 +12,7 @@ import sqlite3
 import threading
 import time
 from contextlib import contextmanager
+from datetime import UTC, datetime
 from pathlib import Path
 
 import httpx
@@ -190,6 +191,19 @@ def test_the_export_is_what_analyse_reads(answered, tmp_path, suffix):
         (5, 4.0, 10.5, 20.0, False)
     }
     assert (tmp_path / f"responses.{suffix}.seal").exists()
+
+
+def test_an_export_says_that_the_clock_was_set_back(tmp_path):
+    files = prepared(tmp_path)
+    moments = iter(datetime(2026, 1, 1, hour, tzinfo=UTC) for hour in (12, 13, 9, 10))
+    study = files.open(clock=moments.__next__)
+    for position in (1, 2):
+        study.store.record("p01", Click("stage1", position, "order", 10.5, "page"))
+        study.store.record("p01", Click("stage2", position, "yes", 20.0, "page"))
+    study.store.close()
+    done = hiertax("study", "export", files.folder, "--out", tmp_path / "r.csv")
+    assert "note: the clock went back 1 time between two clicks of a person: timestamps are as the clock" in done.err
+    assert "2 responses by 1 participant\n" in done.out
 
 
 def test_cells_that_a_spreadsheet_would_work_out_are_guarded(tmp_path):

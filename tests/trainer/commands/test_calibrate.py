@@ -20,6 +20,13 @@ VALIDATED = ("--val-fraction", 0.3)
 HELD_OUT = ("--freeze-backbone", *VALIDATED)
 
 
+@pytest.fixture(scope="module", autouse=True)
+def narrow():
+    """Without millions of weights in the layers of PMG."""
+    with tiny.narrow_stages():
+        yield
+
+
 @pytest.fixture(scope="module", params=METHODS)
 def trained(request, hiertrain, patches, tmp_path_factory):
     """A run of each method that held images out, and what was said when it was trained."""

@@ -9,7 +9,8 @@ import torch
 from PIL import Image
 
 from taxonomy import HiertaxError
-from trainer.data.images import decode, load_images
+from trainer.data.boxes import boxed
+from trainer.data.images import decode, load_images, load_small, to_pixels
 
 GRADIENT = np.stack([*np.meshgrid(np.arange(0, 240, 8), np.arange(0, 200, 10)), np.full((20, 30), 90)], axis=-1)
 PICTURE = Image.fromarray(GRADIENT.astype(np.uint8))  # 30 wide, 20 high
@@ -33,6 +34,47 @@ def test_an_image_becomes_rgb_channels_first_of_exactly_the_size(tmp_path, size)
     pixels = decode(saved(tmp_path, PICTURE), size)
     assert (pixels.shape, pixels.dtype) == ((3, size, size), np.uint8)
     assert pixels.flags["C_CONTIGUOUS"]
+
+
+def photograph(width, height):
+    """A picture with edges and gradients, as a camera takes it."""
+    x, y = np.meshgrid(np.linspace(0, 1, width), np.linspace(0, 1, height))
+    rings = 127 + 120 * np.sin(60 * np.hypot(x - 0.4, y - 0.6) ** 2)
+    return Image.fromarray(np.stack([rings, 255 * x, 255 * (y > 0.3)], axis=-1).astype(np.uint8))
+
+
+def turned():
+    """What says in a file that the image lies on its side."""
+    exif = Image.Exif()
+    exif[0x0112] = 6
+    return exif
+
+
+@pytest.mark.parametrize(
+    "options", [{}, {"exif": turned()}, {"progressive": True}], ids=["plain", "turned", "progressive"]
+)
+def test_a_large_jpeg_is_decoded_small_and_looks_as_when_decoded_in_full(tmp_path, options):
+    path = saved(tmp_path, photograph(1200, 900), "large.jpg", quality=92, **options)
+    with Image.open(path) as image:
+        full = to_pixels(image, 64).astype(int)
+        assert image.size == (1200, 900)
+    with Image.open(path) as image:
+        load_small(image, 64)
+        assert image.size == (300, 225)
+    assert 0 < np.abs(decode(path, 64) - full).mean() < 1.5
+
+
+def test_a_jpeg_of_less_than_four_times_the_size_and_a_large_png_are_decoded_in_full(tmp_path):
+    for name, large in (("a.jpg", photograph(300, 255)), ("a.png", photograph(1200, 900))):
+        path = saved(tmp_path, large, name)
+        with Image.open(path) as image:
+            assert np.array_equal(decode(path, 64), to_pixels(image, 64))
+
+
+def test_a_box_is_of_the_image_in_full(tmp_path):
+    path = boxed(saved(tmp_path, photograph(1200, 900), "large.jpg"), (600, 300, 500, 500))
+    with Image.open(path) as image:
+        assert np.array_equal(decode(path, 64), to_pixels(image.convert("RGB").crop((600, 300, 1100, 800)), 64))
 
 
 def test_the_aspect_is_not_kept_and_nothing_is_cut_off(tmp_path):

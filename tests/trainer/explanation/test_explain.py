@@ -6,12 +6,13 @@ import json
 import os
 import shutil
 import signal
-import subprocess
 
 import numpy as np
 import pytest
 import torch
 from PIL import Image
+from processes import Hiertrain
+from runs import contents
 
 import trainer
 from taxonomy import HiertaxError
@@ -195,6 +196,13 @@ def test_a_folder_that_is_not_there_is_one_line(explain, photo, tmp_path):
     assert not (tmp_path / "none").exists()
 
 
+def test_where_there_is_no_space_is_one_line_and_nothing_is_left(explain, photo, tmp_path, full_disk):
+    with full_disk():
+        line = explain(photo, "--out", tmp_path / "m.png", "--csv", tmp_path / "m.csv").error()
+    assert f"{tmp_path / 'm.png'}: cannot be written: File too large; free some space" in line
+    assert contents(tmp_path) == {}
+
+
 def test_a_run_with_nothing_saved_is_one_line(hiertrain, run, photo, tmp_path):
     assert "no run with anything saved here" in hiertrain("explain", tmp_path, photo).error()
     assert "no run with anything saved here" in hiertrain("explain", run, photo, "--beside", tmp_path).error()
@@ -234,20 +242,17 @@ def test_a_network_without_a_map_is_one_line(hiertrain, patches, photo, tmp_path
     assert not (tmp_path / "m.png").exists()
 
 
-@pytest.mark.usefixtures("ctrl_c")
-def test_ctrl_c_leaves_nothing_half_written(python, run, own_patches, tmp_path):
+def test_ctrl_c_leaves_nothing_half_written(run, own_patches, tmp_path):
     for i in range(3000):
         os.link(own_patches / "test" / "red" / "0.png", own_patches / "test" / "red" / f"more{i}.png")
     (tmp_path / "out").mkdir()
     asked = ("--test-set", "--data", own_patches, "--device", "cpu", "--csv", tmp_path / "out" / "maps.csv")
-    command = [*python, "explain", str(run), *map(str, asked)]
-    with subprocess.Popen(command, stderr=subprocess.PIPE, text=True) as process:
-        assert next(line for line in process.stderr if line.startswith("test: "))  # decoded: maps are being made
-        process.send_signal(signal.SIGINT)
-        said = process.communicate(timeout=120)[1]
-    assert process.returncode == 130, said
-    assert said.splitlines()[-1] == "error: interrupted"
-    assert "Traceback" not in said
+    process = Hiertrain(tmp_path / "process", "explain", run, *asked)
+    process.wait_for(lambda: "test: " in process.err)  # decoded: maps are being made
+    process.send(signal.SIGINT)
+    assert process.end(120) == 130, process.err
+    assert process.err.splitlines()[-1] == "error: interrupted"
+    assert "Traceback" not in process.err
     assert not list((tmp_path / "out").iterdir())
 
 

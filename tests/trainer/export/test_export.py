@@ -1,7 +1,6 @@
 """Runs as files for elsewhere: what they answer, what they carry, and what is refused."""
 
-import os
-import resource
+import json
 import subprocess
 import sys
 from copy import deepcopy
@@ -14,13 +13,18 @@ import pytest
 import tiny
 import torch
 from huggingface_hub import ModelCard
+from runs import contents
 from web import serving
 
 import trainer
 from taxonomy import HiertaxError
 from trainer.api.exported import ExportedModel
 from trainer.config import METHODS
+from trainer.export.about import About, wishes_told
+from trainer.export.folder import export_folder
 from trainer.export.network import captured
+from trainer.export.write import export
+from trainer.inference.answering.wishes import Wishes
 from trainer.models.methods import network_of
 from trainer.serve.app import application
 
@@ -83,7 +87,7 @@ def test_a_file_is_served_as_its_run_is_but_without_maps(model, onnx, patches):
 
 def test_the_program_of_the_docs_gives_the_same_names(model, onnx, patches):
     text = (Path(__file__).parents[3] / "docs" / "export.md").read_text()
-    program = text.split("```python\n")[1].split("```")[0]
+    (program,) = (part.split("```")[0] for part in text.split("```python\n") if "onnxruntime.Inference" in part)
     images = sorted(patches.data.glob("test/*/*.png"))
     told = subprocess.run([sys.executable, "-c", program, onnx, *images], capture_output=True, text=True, check=True)
     chains = [[link.label for link in answer.chain] for answer in model.predict(images)]
@@ -203,6 +207,16 @@ def test_the_command_says_how_a_file_answers_until_it_is_asked_otherwise(hiertra
     assert hiertrain("predict", file, image, "--confidence", "0").out == hiertrain("predict", run, image).out
 
 
+def test_an_audience_goes_with_the_file(model):
+    own = model.wishing(Wishes(audience="amateur"))
+    metadata = About.of(own, "fp32").to_metadata()
+    found = About.from_metadata(metadata, Path("amateur.onnx")).answering
+    assert found.served == own.answering.served != model.answering.served
+    assert wishes_told(found) == "for an audience (69 %, 100 % served)"
+    before = json.dumps({name: v for name, v in json.loads(metadata["answering"]).items() if name != "served"})
+    assert About.from_metadata({**metadata, "answering": before}, Path("older.onnx")).answering.served is None
+
+
 def test_the_loss_of_accuracy_is_printed(hiertrain, run, model, onnx, patches, tmp_path):
     out = tmp_path / "small.onnx"
     told = hiertrain("export", run, "--out", out, "--precision", "int8", "--data", patches.data)
@@ -231,6 +245,18 @@ def test_a_folder_has_weights_settings_and_a_card_with_numbers(hiertrain, run, p
     assert "Accuracy on 11 test images" in card
     assert ModelCard(card).data.to_dict() == {"library_name": "hiertax", "pipeline_tag": "image-classification"}
     assert "is there already" in hiertrain("export", run, "--to", "folder", "--out", tmp_path / "model").err
+
+
+def test_timm_takes_the_backbone_of_a_folder_by_the_program_of_the_docs(model, tmp_path):
+    config = replace(model.config, backbone="timm/test_resnet", weights="none", freeze_backbone=False)
+    network = network_of(config, model.hierarchy).eval().requires_grad_(False)
+    export_folder(replace(model, config=config, network=network), tmp_path / "model")
+    text = (Path(__file__).parents[3] / "docs" / "export.md").read_text()
+    (program,) = (part.split("```")[0] for part in text.split("```python\n") if "timm.create_model" in part)
+    told = subprocess.run(
+        [sys.executable, "-c", program, tmp_path / "model"], capture_output=True, text=True, check=True
+    )
+    assert told.stdout == f"test_resnet {network.backbone.width}\n"
 
 
 # What is refused
@@ -275,15 +301,11 @@ def test_a_folder_that_is_not_there_is_refused_and_not_made(model, tmp_path):
     assert not list(tmp_path.iterdir())
 
 
-def test_where_there_is_no_space_nothing_is_left(model, tmp_path):
-    soft, hard = resource.getrlimit(resource.RLIMIT_FSIZE)
-    resource.setrlimit(resource.RLIMIT_FSIZE, (4096, hard))
-    try:
-        with pytest.raises(HiertaxError, match="cannot be written"):
-            model.export(tmp_path / "a.safetensors")
-    finally:
-        resource.setrlimit(resource.RLIMIT_FSIZE, (soft, hard))
-    assert not os.listdir(tmp_path)  # noqa: PTH208 - hidden files too
+@pytest.mark.parametrize("write", [export, export_folder])
+def test_where_there_is_no_space_nothing_is_left(model, tmp_path, full_disk, write):
+    with full_disk(), pytest.raises(HiertaxError, match="cannot be written"):
+        write(model, tmp_path / "a.safetensors")  # or a folder of that name
+    assert contents(tmp_path) == {}
 
 
 @pytest.mark.parametrize(

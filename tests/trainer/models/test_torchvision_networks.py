@@ -12,7 +12,7 @@ from trainer.models.backbones import Preprocessing, build_backbone, load_weights
 
 NAMES = list_models(module=models)
 SMALLEST = {"maxvit_t": 224, "vit_h_14": 42, "inception_v3": 75, "alexnet": 63}  # pixels; others take 32
-LARGE = 8e6  # parameters, above which a network is built without values, and asked for shapes alone
+LARGE = 30e6  # parameters, above which a network is built without values, and asked for shapes alone
 CLASS_TOKENS = [name for name in NAMES if name.startswith("vit_")]
 
 
@@ -48,11 +48,11 @@ def test_every_network_builds_runs_and_is_saved_under_torchvisions_names(name, t
         assert all(map_.dim() == 4 and map_.shape[2] == map_.shape[3] for map_ in maps)
         assert backbone.pooled(images).shape == (1, backbone.width)
     assert len(backbone.parameter_blocks()) > 1
+    if is_large(name):
+        return
     with torch.device("meta"):
         state, whole = backbone.state_dict(), get_model(name, weights=None, **settings(name)).state_dict()
     assert shapes(state).items() <= shapes(whole).items()
-    if is_large(name):
-        return
     save_file(state, tmp_path / "w.safetensors")
     load_weights(backbone, str(tmp_path / "w.safetensors"))
     assert load_file(tmp_path / "w.safetensors").keys() == state.keys()

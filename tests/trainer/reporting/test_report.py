@@ -13,6 +13,7 @@ import numpy as np
 import pytest
 import torch
 from PIL import Image
+from runs import contents
 from shards import write_webdataset
 from trees import WORKED
 
@@ -316,6 +317,14 @@ def test_data_that_are_named_must_be_there(hiertrain, run, tmp_path):
     line = hiertrain("report", run, "--data", tmp_path / "nowhere", "--out", tmp_path / "page.html").error()
     assert "nowhere: no images" in line
     assert not (tmp_path / "page.html").exists()
+
+
+def test_where_there_is_no_space_the_old_page_stays(hiertrain, run, tmp_path, full_disk):
+    (tmp_path / "page.html").write_text("the old page")
+    with full_disk():
+        line = hiertrain("report", run, "--out", tmp_path / "page.html").error()
+    assert f"{tmp_path / 'page.html'}: cannot be written: File too large; free some space" in line
+    assert contents(tmp_path) == {"page.html": b"the old page"}
 
 
 # From Python

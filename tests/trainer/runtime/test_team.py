@@ -1,4 +1,4 @@
-"""Several processes that train one network, as ``torchrun`` starts them, do what one process does.
+"""Several processes that train one network do what one process does; the real ``torchrun`` starts and stops some.
 
 Two processes see the same batches in the same halves as one process with ``--accumulate 2``, so their weights are the
 same to within rounding. The running statistics of batch normalisation are not: each process keeps its own over its
@@ -12,12 +12,14 @@ import subprocess
 import sys
 import time
 from dataclasses import dataclass
+from functools import partial
 from pathlib import Path
 
 import pytest
 import torch
 from hypothesis import given
 from hypothesis import strategies as st
+from processes import Together
 from runs import log, progress, signals, stored
 from tiny import FREEZABLE
 
@@ -47,7 +49,15 @@ class Said:
     err: list[str]
 
     @classmethod
+    def of(cls, process):
+        """Of two processes that torchrun did not start."""
+        codes = set(process.end())
+        assert len(codes) == 1, process.err
+        return cls(*codes, process.out, [line for line in process.err if not line.startswith("starting took ")])
+
+    @classmethod
     def by(cls, process):
+        """Of torchrun."""
         try:
             out, err = process.communicate(timeout=SECONDS)
         finally:
@@ -167,9 +177,9 @@ def test_a_batch_that_cannot_be_divided_names_one_that_can(hiertrain, patches, t
 def facts(tmp_path_factory):
     """What two_processes.py found in either process, which both then leave by the same error."""
     out = tmp_path_factory.mktemp("facts")
-    said = Said.by(start(Path(__file__).with_name("two_processes.py"), out))
-    assert (said.code, said.out) == (1, []), said
-    assert said.err == ["error: what both processes meet"]  # told once
+    process = Together(out / "process", out, program=Path(__file__).with_name("two_processes.py"))
+    assert (process.end(), process.out) == ([1, 1], []), process.err
+    assert process.err == ["error: what both processes meet"]  # told once
     return [json.loads((out / f"{rank}.json").read_text()) for rank in (0, 1)]
 
 
@@ -227,7 +237,13 @@ def together(patches, tmp_path_factory):
     """A run of two processes, and what they said."""
     root = tmp_path_factory.mktemp("together")
     options = patches.options(*LEARNABLE, "--cache", "disk", "--out", root / "run", epochs=EPOCHS)
-    return root / "run", Said.by(start("-m", "trainer", *options, HIERTAX_CACHE=str(root / "cache"))), root / "cache"
+    process = Together(root / "process", *options, prepare=partial(keep_in, root / "cache"))
+    return root / "run", Said.of(process), root / "cache"
+
+
+def keep_in(cache):
+    """Keep decoded images in a place of its own."""
+    os.environ["HIERTAX_CACHE"] = str(cache)
 
 
 @pytest.mark.slow
@@ -361,8 +377,8 @@ def test_an_error_in_one_process_ends_both_and_is_told_once(patches, own_patches
     spoilt = images[int(second[1, 0, 0])]
     spoilt.write_bytes(b"no image")
     options = patches.options("--data", own_patches, "--cache", "off", "--workers", 0, "--out", tmp_path / "run")
-    said = Said.by(start("-m", "trainer", *options))
+    said = Said.of(Together(tmp_path / "process", *options))
     assert said.code == 1
-    (error,) = [line for line in said.err if line.startswith("error: ")]  # torchrun may ask the other to stop meanwhile
+    (error,) = [line for line in said.err if line.startswith("error: ")]
     assert error.startswith(f"error: {spoilt}: ")
     assert not [line for line in said.err if "Traceback" in line]

@@ -9,10 +9,11 @@ import sys
 import time
 from contextlib import chdir
 from dataclasses import replace
+from functools import partial
 from pathlib import Path
 
 import torch
-from tiny import FREEZABLE, TwoSteps, paths
+from tiny import FREEZABLE, TwoSteps, of_stages, paths
 from torch import nn
 
 from taxonomy import Hierarchy, HiertaxError
@@ -106,12 +107,15 @@ def compared(group, make, config, data):
 def networks():
     """Yield name, maker, config and frozen for every network to compare."""
 
-    def maker(method, frozen):
+    def of_features(method, frozen=True):
         def make():
             torch.manual_seed(0)
             return build_network(method, "resnet10", SIZES, paths=paths(SIZES), frozen=frozen)
 
         return make
+
+    def maker(method, frozen):
+        return of_features(method) if frozen else partial(of_stages, method)
 
     def forgetful():
         torch.manual_seed(0)
@@ -121,7 +125,7 @@ def networks():
         yield f"{method} {'frozen' if frozen else 'whole'}", maker(method, frozen), CONFIG, frozen, None
     yield "ours in parts", maker("ours", True), replace(CONFIG, accumulate=2), True, None
     yield "ours averaged", maker("ours", False), replace(CONFIG, ema=0.9), False, None
-    yield "heads first", maker("ours", False), replace(CONFIG, heads_first=1), True, None
+    yield "heads first", of_features("ours", frozen=False), replace(CONFIG, heads_first=1), True, None
     yield "with dropout", forgetful, CONFIG, True, None
     yield "two steps", TwoSteps, CONFIG, False, None
     yield "two steps in parts", TwoSteps, replace(CONFIG, accumulate=2), False, None
@@ -167,7 +171,7 @@ def main(out):
             name: compared(group, make, config, samples(config.batch_size, frozen=frozen, known=known))
             for name, make, config, frozen, known in networks()
         }
-        scored = build_network("vanilla_multi", "resnet10", SIZES)
+        scored = of_stages("vanilla_multi")
         for count in (1, 5):
             right, _, finite = count_right(scored, samples(count, frozen=False), batch_size=2, compute=CPU, group=group)
             alone, *_ = count_right(scored, samples(count, frozen=False), batch_size=2, compute=CPU)

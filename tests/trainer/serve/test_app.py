@@ -20,6 +20,7 @@ from web import said_to, serving
 
 import trainer
 from taxonomy import HiertaxError
+from taxonomy.study.profiles import Group, Profile
 from trainer.inference.answering.wishes import Wishes
 from trainer.runtime.progress import Reporter
 from trainer.serve import app
@@ -57,6 +58,7 @@ def encoded(image, **options):
         {"confidence": "1"},
         {"rule": "majority"},
         {"rule": "threshold", "confidence": "0.4"},
+        {"audience": "amateur"},
         {"within": "cold"},
         {"within": ["Red", "Teal"], "without": "teal", "top_k": "2"},
     ],
@@ -70,6 +72,7 @@ def test_answers_are_those_of_predict(url, hiertrain, bird_run, patches, options
         content = Path(expected.pop("image")).read_bytes()
         found = httpx.post(f"{url}/api/answer", content=content, params=pairs).json()
         assert found.pop("image") == "image 0"
+        assert found.pop("depth_rule")
         assert flat(found) == pytest.approx(flat(expected), abs=1e-6)
         assert found.keys() == expected.keys()
 
@@ -134,7 +137,7 @@ def test_the_model_is_described(url, model, bird_run):
 def test_programs_find_the_settings_described_and_no_page_that_loads_from_elsewhere(url):
     about = httpx.get(f"{url}/openapi.json").json()
     names = {one["name"] for one in about["paths"]["/api/answer"]["post"]["parameters"]}
-    assert names == {"confidence", "rule", "within", "without", "top_k", "maps"}
+    assert names == {"confidence", "audience", "rule", "within", "without", "top_k", "maps"}
     for page in ("docs", "redoc"):
         assert httpx.get(f"{url}/{page}").status_code == 404
 
@@ -172,9 +175,74 @@ def test_of_a_run_that_is_not_calibrated_this_is_said(run):
     assert "is not calibrated and may be surer than it should be" in said[0]
 
 
-def test_a_model_that_was_made_to_answer_in_its_own_way_is_refused(model):
-    with pytest.raises(HiertaxError, match="serve it as it was loaded"):
-        application(model.wishing(Wishes(within="cold")))
+# For whom
+
+
+def chosen(tmp_path, name, counts, levels=("family", "species")):
+    """A profile of an audience of which so many chose each level."""
+    group = Group(people=12, chosen=list(counts), none=0)
+    profile = Profile(
+        format="hiertax-audiences", version=1, study_id="birds-1", hierarchy="birds", synthetic=True,
+        levels=list(levels), audiences={"everyone": group, "group2": group},
+    )  # fmt: skip
+    profile.save(tmp_path / name)
+    return tmp_path / name
+
+
+def test_an_audience_of_a_profile_is_asked_for_by_its_name_and_the_answer_says_whose_wishes_it_follows(
+    model, photo, tmp_path
+):  # fmt: skip
+    profile = chosen(tmp_path, "broad.json", (99, 1))
+    with serving(application(model, audiences=[profile, f"{profile}:group2"])) as url:
+        audiences = httpx.get(f"{url}/api/model").json()["audiences"]
+        assert [one["name"] for one in audiences] == ["amateur", "expert", "broad", "broad:group2"]
+        assert str(tmp_path) not in json.dumps(audiences)
+        found = post(url, photo.read_bytes(), "?audience=broad:group2").json()
+        deep = post(url, photo.read_bytes(), "?audience=expert").json()
+    assert [link["level"] for link in found["chain"]] == ["family"]
+    assert found["depth_rule"] == "answers for group2 (SYNTHETIC study birds-1, 12 people, 100 choices)"
+    assert [link["level"] for link in deep["chain"]] == ["family", "species"]
+    assert deep["depth_rule"].startswith("answers for expert (group 5 of Chang et al. 2021, Fig. 2b, digitised): ")
+    assert deep["depth_rule"].endswith("is taken for family, species, by depth, interpolated")
+
+
+@pytest.mark.parametrize(
+    ("query", "said"),
+    [
+        ("", "down to the species"),
+        ("?confidence=0.5", "confidence 0.5"),
+        ("?rule=majority", "rule majority"),
+        ("?rule=threshold&confidence=0.4", "rule threshold, confidence 0.4"),
+    ],
+)
+def test_an_answer_says_what_its_depth_follows(url, photo, query, said):
+    assert post(url, photo.read_bytes(), query).json()["depth_rule"] == said
+
+
+def test_two_audiences_of_one_name_and_one_that_is_not_there_are_refused_at_the_start(model, tmp_path):
+    profile = chosen(tmp_path, "amateur.json", (1, 1))
+    with pytest.raises(HiertaxError, match="another one is called 'amateur' already; rename the file"):
+        application(model, audiences=[profile])
+    with pytest.raises(HiertaxError, match="no audience 'group5'; there are everyone, group2"):
+        application(model, audiences=[f"{profile}:group5"])
+
+
+# What a model was given before
+
+
+def test_what_a_model_was_given_holds_for_every_photograph_and_its_depth_until_another_is_wished_for(model, photo):
+    given = model.wishing(Wishes(within="cold", confidence=0.99))
+    with serving(application(given)) as url:
+        [cold] = post(url, photo.read_bytes()).json()["chain"]
+        deep = post(url, photo.read_bytes(), "?confidence=0").json()["chain"]
+        assert deep == model.predict(photo, within="cold").to_json()[0]["chain"]
+        [teal] = post(url, photo.read_bytes(), "?confidence=0&without=Blue&top_k=1").json()["top"][1]
+        assert teal == {"level": "species", "label": "Teal", "probability": 1.0}
+        status, line = refusal(post(url, photo.read_bytes(), "?within=warm"))
+        about = httpx.get(f"{url}/api/model").json()
+    assert cold == {"level": "family", "label": "cold", "probability": 1.0}
+    assert (status, line) == (400, "`within`, `without`: leave none of the 2 classes that the model may answer")
+    assert (about["depth_rule"], about["fixed"]) == ("confidence 0.99", "2 of 4 classes")
 
 
 # Refusals
@@ -280,9 +348,13 @@ def test_a_jpeg_of_a_thousand_scans_is_refused(url, photo):
         ("confidence=1.5", "`confidence` 1.5: give a number from 0 to 1"),
         ("confidence=nan", "`confidence` nan: give a number from 0 to 1"),
         ("confidence=very", "`confidence`: input should be a valid number"),
-        ("confidnce=0.5", "`confidnce`: no such setting of answers; there are confidence, rule"),
+        ("confidnce=0.5", "`confidnce`: no such setting of answers; there are confidence, audience, rule"),
         ("rule=darts", "`rule`: input should be 'path', 'threshold' or 'majority'"),
         ("rule=threshold", "`rule` threshold: give `confidence` too"),
+        ("audience=birder", "`audience` birder: not offered; there are amateur, expert"),
+        ("audience=/etc/passwd", "`audience` /etc/passwd: not offered; there are amateur, expert"),
+        ("audience=expert&confidence=0.5", "`audience`: chooses how deep to answer, as `confidence` does; leave one"),
+        ("audience=expert&rule=majority", "`audience`: chooses how deep to answer, as `rule` majority does; leave one"),
         ("within=Ravens", "`within`: no taxon of the run is called 'Ravens'"),
         ("without=warm&without=cold", "`without`: leaves none of the 4 classes to answer"),
         ("within=" + "x" * 300, "`"),

@@ -11,11 +11,12 @@ from axe_playwright_python.sync_playwright import Axe
 from playwright.sync_api import expect
 from web import browsing, needs_browser, serving
 
-from trainer.inference.answering.stopping import certain_depth
+from trainer.inference.answering.stopping import best_served, certain_depth
+from trainer.inference.answering.wishes import Wishes
 from trainer.serve.app import application
 from trainer.serve.limits import ServingLimits
 
-pytestmark = needs_browser
+pytestmark = [needs_browser, pytest.mark.usefixtures("one_browser")]
 
 DROP = """([files, target]) => {
     const transfer = new DataTransfer();
@@ -41,10 +42,11 @@ def photos(patches):
     return [(f"{path.parent.name}.png", "image/png", path.read_bytes()) for path in paths]
 
 
-def chain_of(url, photo, confidence=None):
+def chain_of(url, photo, confidence=None, **wishes):
     """What the API says of a photograph."""
-    wish = {} if confidence is None else {"confidence": confidence}
-    return httpx.post(f"{url}/api/answer", content=photo[2], params=wish).json()["chain"]
+    if confidence is not None:
+        wishes["confidence"] = confidence
+    return httpx.post(f"{url}/api/answer", content=photo[2], params=wishes).json()["chain"]
 
 
 def slide(page, percent):
@@ -99,10 +101,11 @@ def test_the_page_stops_by_the_rule_of_the_server_and_never_shows_more_than_it_i
     rng = np.random.default_rng(0)
     probability = np.sort(rng.integers(0, 101, (300, 4)) / 100, axis=1)[:, ::-1]
     confidence = [*rng.integers(0, 101, 150) / 100, *probability[150:, 2]]
+    served = np.sort(rng.integers(1, 11, (300, 4)) / 10, axis=1)  # so coarse that many levels serve equally many
     chains = [[{"probability": p} for p in row] for row in probability.tolist()]
-    script = """async ([chains, confidence]) => {
-        const { depthAt } = await import("/static/page.js");
-        return chains.map((chain, i) => depthAt(chain, confidence[i]));
+    script = """async ([chains, confidence, served]) => {
+        const { depthAt, depthFor } = await import("/static/page.js");
+        return chains.map((chain, i) => [depthAt(chain, confidence[i]), depthFor(chain, served[i])]);
     }"""
     shown = {0.0: "0 %", 0.001: "<1 %", 0.29: "29 %", 0.7999: "79 %", 0.8: "80 %", 0.9999: ">99 %", 1.0: "100 %"}
     percent = (
@@ -110,9 +113,60 @@ def test_the_page_stops_by_the_rule_of_the_server_and_never_shows_more_than_it_i
     )
     with browsing() as page:
         page.goto(url)
-        found = page.evaluate(script, [chains, list(map(float, confidence))])
+        found = page.evaluate(script, [chains, list(map(float, confidence)), served.tolist()])
         assert page.evaluate(percent, list(shown)) == [text.replace(" ", "\u00a0") for text in shown.values()]
-    assert found == [int(certain_depth(probability[i : i + 1], c)[0]) for i, c in enumerate(confidence)]
+    sure = [int(certain_depth(probability[i : i + 1], c)[0]) for i, c in enumerate(confidence)]
+    asked = [int(best_served(probability[i : i + 1], served[i])[0]) for i in range(300)]
+    assert found == [list(pair) for pair in zip(sure, asked, strict=True)]
+
+
+def test_switched_from_expert_to_amateur_by_the_keyboard_an_answer_stops_higher_and_says_what_it_takes(url, photos):
+    family, species = chain_of(url, photos[0], audience="expert")
+    assert chain_of(url, photos[0], audience="amateur") == [family]
+    with browsing(viewport={"width": 380, "height": 800}) as page:
+        page.goto(url)
+        drop(page, photos[0])
+        card = page.locator("#cards > li")
+        page.get_by_label("How deep to answer").focus()
+        for _ in range(2):
+            page.keyboard.press("ArrowDown")
+        expect(page.locator("#whose")).to_contain_text("Answers for expert (group 5 of Chang et al. 2021")
+        expect(page.locator("#by-slider")).to_be_hidden()
+        expect(card.locator(".answer")).to_have_text(species["label"])
+        expect(card.locator(".how")).to_contain_text("As deep as it goes for expert.")
+        page.keyboard.press("ArrowUp")
+        expect(card.locator(".answer")).to_have_text(family["label"])
+        expect(card.locator(".how")).to_contain_text(
+            re.compile(r"Not sure enough of the species for amateur: \d+.%; it takes")
+        )
+        expect(page.locator("#said")).to_have_text("1 named down to the family")
+        assert serious(page) == []
+        page.keyboard.press("ArrowUp")
+        expect(page.locator("#whose")).to_be_hidden()
+        page.keyboard.press("Tab")
+        expect(page.locator("#confidence")).to_be_focused()
+
+
+def test_a_model_that_was_given_wishes_is_shown_with_them_first(model, photos):
+    given, strict = model.wishing(Wishes(without="Orange", confidence=0.999)), model.wishing(Wishes(unknown=1.0))
+    with serving(application(given)) as url, serving(application(strict)) as other, browsing() as page:
+        page.goto(url)
+        expect(page.locator("header")).to_contain_text("the model answers as it was given: 3 of 4 classes")
+        drop(page, photos[1])
+        assert page.locator("#choice").input_value() == "given"
+        expect(page.locator("#whose")).to_have_text("Confidence 0.999.")
+        expect(page.locator("#cards .chain")).to_have_count(1)
+        assert said(page.locator("#cards > li")) == [link["label"] for link in chain_of(url, photos[1])]
+        page.get_by_label("How deep to answer").select_option("as sure as the slider says")
+        slide(page, 0)
+        labels = [link["label"] for link in chain_of(url, photos[1], 0)]
+        assert said(page.locator("#cards > li")) == labels
+        assert "orange" not in labels
+        page.goto(other)
+        drop(page, photos[0])
+        expect(page.locator("#cards .answer")).to_have_text("Unknown")
+        expect(page.locator("footer")).to_contain_text("What is too unlike them it calls unknown.")
+        expect(page.locator("#said")).to_have_text("1 unknown")
 
 
 def test_everything_works_by_the_keyboard_alone(url, photos, tmp_path):
@@ -125,6 +179,8 @@ def test_everything_works_by_the_keyboard_alone(url, photos, tmp_path):
             page.keyboard.press("Enter")
         chooser.value.set_files(tmp_path / "red.png")
         expect(page.locator("#cards .chain")).to_have_count(1)
+        page.keyboard.press("Tab")
+        expect(page.locator("#choice")).to_be_focused()
         page.keyboard.press("Tab")
         for _ in range(3):
             page.keyboard.press("ArrowRight")

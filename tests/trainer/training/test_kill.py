@@ -78,8 +78,8 @@ def test_a_run_asked_to_stop_again_and_again_ends_like_one_that_was_not(patches,
     run = tmp_path / "run"
     for _ in range(4):
         process = Hiertrain(tmp_path / "process", *again(patches, run))
-        process.wait_for_training()
-        process.process.join(RANDOM.uniform(0.05, 0.5))
+        process.wait_until_it_listens()
+        process.process.join(RANDOM.uniform(0, 0.4))
         process.send(number)
         code = process.end()
         if code == 0:  # it was faster
@@ -151,8 +151,7 @@ def test_a_stop_that_reaches_the_workers_too_saves_first(patches, tmp_path, numb
     run, cache = tmp_path / "run", tmp_path / "cache"
     options = patches.options("--cache", "off", "--workers", 2, "--out", run)
     process = Hiertrain(tmp_path / "process", *options, prepare=partial(decode_slowly, cache))
-    process.wait_for_training()
-    process.process.join(1)
+    process.wait_for_workers(2)
     process.send(number)
     assert process.end() == 128 + number, process.err
     assert "Traceback" not in process.err

@@ -70,7 +70,18 @@ def write_columns(file, rows):
 
 
 SOURCES = ["columns.csv", "labels.csv", "folders"]
-SMALL = ("--backbone", "resnet10", "--weights", "none", "--image-size", 32, "--batch-size", 8, "--device", "cpu")
+SMALL = (
+    "--backbone",
+    "shufflenet_v2_x0_5",
+    "--weights",
+    "none",
+    "--image-size",
+    32,
+    "--batch-size",
+    8,
+    "--device",
+    "cpu",
+)
 
 
 def options(root, data, *more, epochs=2, hierarchy="birds.json"):

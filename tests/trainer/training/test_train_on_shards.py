@@ -1,27 +1,19 @@
 """Runs on WebDataset's tar files and on Parquet tables, from the command line as a user has it."""
 
 import json
-import os
 import shutil
 import signal
-import subprocess
-import sys
-import time
-from pathlib import Path
+from functools import partial
 
-import psutil
 import pytest
 import torch
-from processes import Hiertrain
+from processes import Hiertrain, Together, record_plans
 from runs import differences, log, progress, signals
 from shards import CLASSES, SIZES, WRITERS, samples, truncate
 
 from taxonomy.datasets.shards import address
 from trainer.data.inputs import FileInputs
 from trainer.training.learner import Learner
-
-REPO = Path(__file__).parents[3]
-TORCHRUN = [sys.executable, "-m", "torch.distributed.run", "--standalone", "--nproc-per-node", "2", "-m", "trainer"]
 
 
 @pytest.fixture(scope="module", params=WRITERS)
@@ -41,7 +33,7 @@ def options(patches):
 
     def made(root, out, *more, cache="off"):
         own = ("--hierarchy", patches.hierarchy, "--data", root, "--out", out, "--cache", cache, "--workers", 1)
-        small = ("--device", "cpu", "--backbone", "resnet10", "--weights", "none", "--image-size", 32)
+        small = ("--device", "cpu", "--backbone", "shufflenet_v2_x0_5", "--weights", "none", "--image-size", 32)
         return (*own, *small, "--batch-size", 8, "--epochs", 2, *more)
 
     return made
@@ -74,12 +66,10 @@ def test_each_image_is_read_once_an_epoch_in_another_order(hiertrain, root, opti
 @pytest.mark.slow
 @pytest.mark.parametrize("cache", ["off", "disk"])
 def test_two_processes_read_each_image_once_an_epoch(root, options, tmp_path, cache):
-    script = tmp_path / "recording.py"
-    script.write_text(RECORDING)
-    command = [*TORCHRUN[:-2], str(script), str(tmp_path), *map(str, options(root, tmp_path / "run", cache=cache))]
-    environment = {**os.environ, "PYTHONPATH": str(REPO)}
-    done = subprocess.run(command, capture_output=True, text=True, cwd=REPO, env=environment, timeout=200, check=False)
-    assert done.returncode == 0, done.stderr
+    process = Together(
+        tmp_path / "process", *options(root, tmp_path / "run", cache=cache), prepare=partial(record_plans, tmp_path)
+    )
+    assert process.end() == [0, 0], process.err
     seen = [json.loads((tmp_path / f"{rank}.json").read_text()) for rank in (0, 1)]
     for epoch in (0, 1):
         one, other = (plans[epoch] for plans in seen)
@@ -87,28 +77,6 @@ def test_two_processes_read_each_image_once_an_epoch(root, options, tmp_path, ca
         shards = [{i // 8 for i in own} for own in (one, other)]  # eight images each
         assert bool(shards[0] & shards[1]) == (cache == "disk")
     assert len(log(tmp_path / "run")) == 2
-
-
-RECORDING = """
-import json, sys
-from pathlib import Path
-
-from trainer.commands import main
-from trainer.training import loop
-
-plans, original = [], loop.plan_epoch
-
-
-def recorded(*args, group, **options):
-    plan = original(*args, group=group, **options)
-    plans.append(plan.indices.flatten().tolist())
-    (Path(sys.argv[1]) / f"{group.rank}.json").write_text(json.dumps(plans))
-    return plan
-
-
-loop.plan_epoch = recorded
-main(sys.argv[2:])
-"""
 
 
 @pytest.mark.parametrize("cache", ["off", "disk"])
@@ -146,21 +114,15 @@ def test_killed_at_any_moment_and_resumed_it_ends_as_if_nothing_had_happened(hie
 @pytest.mark.slow
 def test_two_processes_killed_and_started_again_end_as_if_nothing_had_happened(options, tmp_path):
     root, whole, run = WRITERS["webdataset"](tmp_path / "shards"), tmp_path / "whole", tmp_path / "run"
-
-    def started(*arguments):
-        command, environment = [*TORCHRUN, *map(str, arguments)], {**os.environ, "PYTHONPATH": str(REPO)}
-        return subprocess.Popen(command, cwd=REPO, env=environment, start_new_session=True, stderr=subprocess.DEVNULL)
-
-    assert started(*options(root, whole, "--epochs", 4)).wait(200) == 0
-    killed = started(*options(root, run, "--epochs", 4))
-    while killed.poll() is None and not (run / "checkpoint.safetensors").exists():
-        time.sleep(0.01)
-    for process in psutil.Process(killed.pid).children(recursive=True):
-        process.kill()
-    killed.kill()
-    assert killed.wait(20) == -signal.SIGKILL
+    process = Together(tmp_path / "process", *options(root, whole, "--epochs", 4))
+    assert process.end() == [0, 0], process.err
+    killed = Together(tmp_path / "process", *options(root, run, "--epochs", 4))
+    killed.processes[0].wait_for((run / "checkpoint.safetensors").exists)
+    killed.send(signal.SIGKILL)
+    assert killed.end() == [-signal.SIGKILL] * 2
     assert 1 <= progress(run)["epoch"] < 4
-    assert started("--resume", run).wait(200) == 0
+    process = Together(tmp_path / "process", "--resume", run)
+    assert process.end() == [0, 0], process.err
     assert differences(run, whole) == []
 
 

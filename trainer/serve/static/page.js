@@ -9,6 +9,7 @@ const TRIES = 8; // of a server that is busy
 
 const { mostBytes, root, maps } = document.body.dataset;
 const slider = document.getElementById("confidence");
+const choice = document.getElementById("choice");
 const list = document.getElementById("cards");
 const cards = new Set();
 const waiting = [];
@@ -19,6 +20,12 @@ let notTaken = "";
 export function depthAt(chain, confidence) {
   const first = chain.findIndex((link) => !(link.probability >= confidence));
   return first < 0 ? chain.length : first;
+}
+
+/** How many levels serve an audience best: down to the last of the largest F_k P_k. */
+export function depthFor(chain, served) {
+  const worth = chain.map((link, k) => served[k] * link.probability);
+  return worth.lastIndexOf(Math.max(...worth)) + 1;
 }
 
 /** A probability in percent, rounded down, so that it never looks surer than it is. */
@@ -34,7 +41,16 @@ function make(tag, className = "", ...children) {
   return element;
 }
 
-const confidence = () => Number(slider.value) / 100;
+/** By what the depth is chosen: `served` of an audience, or a `confidence`, the slider's or one that the model has. */
+const rule = () => JSON.parse(choice.selectedOptions[0].dataset.rule ?? `{"confidence":${Number(slider.value) / 100}}`);
+const depthBy = ({ served, confidence }, chain) => (served ? depthFor(chain, served) : depthAt(chain, confidence));
+
+/** How likely a level would have to be to be said, where the chain is said down to a depth; null where it is said anyway. */
+function needed({ served, confidence }, chain, depth, k) {
+  if (!served) return confidence;
+  return k < depth ? null : (served[depth - 1] * chain[depth - 1].probability) / served[k];
+}
+
 const chosenMap = () => document.querySelector("input[name=map]:checked")?.value ?? "";
 const capital = (text) => text.charAt(0).toUpperCase() + text.slice(1);
 
@@ -110,7 +126,7 @@ async function ask(file) {
   for (let attempt = 1; ; attempt += 1) {
     let answer;
     try {
-      answer = await fetch(maps === "yes" ? "api/answer?maps=1" : "api/answer", { method: "POST", body: file, headers: { "Content-Type": type } });
+      answer = await fetch(`api/answer?confidence=0${maps === "yes" ? "&maps=1" : ""}`, { method: "POST", body: file, headers: { "Content-Type": type } });
     } catch {
       throw new Error("the file cannot be read, or the server cannot be reached");
     }
@@ -124,11 +140,12 @@ async function ask(file) {
 // What is shown of a photograph
 
 function show(card) {
-  card.says.replaceChildren(...(card.refusal ? refused(card) : card.reply ? answered(card.reply.chain) : pending()), bottom(card));
+  card.says.replaceChildren(...(card.refusal ? refused(card) : card.reply?.unknown ? unknown() : card.reply ? answered(card.reply.chain) : pending()), bottom(card));
   tell();
 }
 
 const pending = () => [make("p", "answer soft", "Looking …")];
+const unknown = () => [make("p", "answer", "Unknown"), make("p", "how", "It is too unlike all that was learned from.")];
 const refused = (card) => [make("p", "refusal", make("strong", "", card.file.name), ` was not answered: ${card.refusal}`)];
 
 function bottom(card) {
@@ -140,22 +157,25 @@ function bottom(card) {
 }
 
 function answered(chain) {
-  const depth = depthAt(chain, confidence());
-  const links = make("ol", "chain", ...chain.map((link, k) => row(link, k < depth)));
-  return [make("p", "answer", depth > 0 ? chain[depth - 1].label : capital(root)), make("p", "how", how(chain, depth)), links];
+  const by = rule();
+  const depth = depthBy(by, chain);
+  const links = make("ol", "chain", ...chain.map((link, k) => row(link, k < depth, needed(by, chain, depth, k))));
+  return [make("p", "answer", depth > 0 ? chain[depth - 1].label : capital(root)), make("p", "how", how(by, chain, depth)), links];
 }
 
-function how(chain, depth) {
+function how(by, chain, depth) {
   const sure = depth > 0 ? `${percent(chain[depth - 1].probability)} sure. ` : "";
-  if (depth === chain.length) return sure;
-  return `${sure}Not sure enough of the ${chain[depth].level}: ${percent(chain[depth].probability)}.`;
+  const whom = by.name ? ` for ${by.name}` : "";
+  if (depth === chain.length) return by.name ? `${sure}As deep as it goes${whom}.` : sure;
+  const takes = `${Math.ceil(100 * needed(by, chain, depth, depth) - 1e-9)}\u00a0%`;
+  return `${sure}Not sure enough of the ${chain[depth].level}${whom}: ${percent(chain[depth].probability)}; it takes ${takes}.`;
 }
 
-function row(link, said) {
-  const bar = make("div", "bar", make("i"), make("b"));
+function row(link, said, takes) {
+  const bar = make("div", "bar", make("i"), ...(takes === null ? [] : [make("b")]));
   bar.setAttribute("aria-hidden", "true");
   bar.firstChild.style.width = `${100 * link.probability}%`;
-  bar.lastChild.style.left = `${100 * confidence()}%`;
+  if (takes !== null) bar.lastChild.style.left = `${100 * takes}%`;
   const name = make("span", "", make("span", "level", link.level), make("span", "label", said ? link.label : `perhaps ${link.label}`));
   return make("li", said ? "said" : "unsaid", make("div", "row", name, make("span", "share", percent(link.probability))), bar);
 }
@@ -169,10 +189,11 @@ function tell() {
 
 function summary() {
   const counts = new Map();
+  const by = rule();
   for (const card of cards) {
     const chain = card.reply?.chain ?? [];
-    const depth = depthAt(chain, confidence());
-    const what = card.refusal ? "not answered" : !card.reply ? "under way" : depth > 0 ? `named down to the ${chain[depth - 1].level}` : `named ${root} and no more`;
+    const depth = depthBy(by, chain);
+    const what = card.refusal ? "not answered" : !card.reply ? "under way" : card.reply.unknown ? "unknown" : depth > 0 ? `named down to the ${chain[depth - 1].level}` : `named ${root} and no more`;
     counts.set(what, (counts.get(what) ?? 0) + 1);
   }
   return Array.from(counts, ([what, count]) => `${count} ${what}`).join(", ");
@@ -226,9 +247,23 @@ function slid() {
   const words = { 0: "however unsure", 100: "certain" }[slider.value] ?? `at least ${slider.value} % sure`;
   document.getElementById("sure").textContent = words;
   slider.setAttribute("aria-valuetext", words);
+  showAll();
+}
+
+function showAll() {
   for (const card of cards) if (card.reply) show(card);
 }
 
+function chosen() {
+  const { said } = rule();
+  document.getElementById("by-slider").hidden = said !== undefined;
+  const whose = document.getElementById("whose");
+  whose.hidden = said === undefined;
+  whose.textContent = said === undefined ? "" : `${capital(said)}.`;
+  showAll();
+}
+
+choice.addEventListener("change", chosen);
 slider.addEventListener("input", slid);
 document.getElementById("settings").addEventListener("submit", (event) => event.preventDefault());
 for (const choice of document.querySelectorAll("input[name=map]")) choice.addEventListener("change", () => cards.forEach(draw));
@@ -246,4 +281,5 @@ document.addEventListener("drop", (event) => {
 });
 document.addEventListener("paste", (event) => { if (event.clipboardData.files.length > 0) take(event.clipboardData.files); });
 
+chosen();
 slid();
