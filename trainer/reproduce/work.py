@@ -21,7 +21,7 @@ from trainer.inference.predictor import Predictor
 from trainer.reproduce.cells import Cell
 from trainer.reproduce.frozen import FrozenSplits, logits_of, look, samples_of, train_heads
 from trainer.reproduce.records import Record, commit, costs, levels_of, read_record, summaries, write_record
-from trainer.runs.lock import locked
+from trainer.runs.lock import TakenError, locked
 from trainer.runs.log import read_log
 from trainer.runtime.device import Compute, choose
 from trainer.runtime.progress import Reporter
@@ -65,7 +65,9 @@ def score_run(cell: Cell, folder: Path, reporter: Reporter) -> Record:
 
 
 def train_frozen(cells: Sequence[Cell], base: Path, runs: Path, reporter: Reporter) -> None:
-    """Train heads for each cell on features that all of them share; a cell that is done is not done again.
+    """Train heads for each cell on features that all of them share.
+
+    A cell that is done is not done again, and one that another process is at is left to it.
 
     All cells have the settings that decide the features in common; they may have trees of their own over the same
     classes, and then images are left out of which only a taxon above the classes is known.
@@ -89,11 +91,14 @@ def train_frozen(cells: Sequence[Cell], base: Path, runs: Path, reporter: Report
     total = sum(each.config.epochs for each in cells) * len(seen.train.labels)
     with listening() as signalled, reporter.images("training", total) as advance:
         for cell in cells:
-            with locked(runs / cell.name):
-                if read_record(runs / cell.name) is None:
-                    found = _heads(cell, task, seen, runs / cell.name, advance)
-                    said = 100 * found.value("average")
-                    reporter.say(f"{cell.name}: average {said:.2f} %, finest {100 * found.value('finest'):.2f} %")
+            try:
+                with locked(runs / cell.name):
+                    if read_record(runs / cell.name) is None:
+                        found = _heads(cell, task, seen, runs / cell.name, advance)
+                        said = 100 * found.value("average")
+                        reporter.say(f"{cell.name}: average {said:.2f} %, finest {100 * found.value('finest'):.2f} %")
+            except TakenError:
+                reporter.say(f"{cell.name}: another process is training it; it is left to that one")
             if signalled():
                 raise Interrupted("interrupted", exit_code=128 + signalled())
 

@@ -11,6 +11,10 @@ from taxonomy import HiertaxError
 LOCK = ".lock"
 
 
+class TakenError(HiertaxError):
+    """Another process trains in a folder."""
+
+
 @contextmanager
 def locked(folder: Path) -> Iterator[None]:
     """Keep other processes from training in a folder.
@@ -20,8 +24,10 @@ def locked(folder: Path) -> Iterator[None]:
 
     Raises
     ------
+    TakenError
+        If another process trains there.
     HiertaxError
-        If another process trains there, or the folder cannot be written.
+        If the folder cannot be written.
     """
     made = [place for place in (folder, *folder.parents) if not place.exists()]
     try:
@@ -51,7 +57,7 @@ def _taken(folder: Path) -> Iterator[None]:
                 if not attempts_left:
                     raise
     except Timeout:
-        raise HiertaxError(
+        raise TakenError(
             f"{folder}: another process is training here; wait until it has ended, or choose another `out`"
         ) from None
     except OSError as error:

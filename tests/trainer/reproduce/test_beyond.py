@@ -11,7 +11,11 @@ from runs import log
 from trainer.config import Config
 from trainer.models.variants import NAMES, variant_of
 from trainer.reproduce.beyond import OURS, TRIED, change_from_ours, choose, rows_of
-from trainer.reproduce.records import Level, Record
+from trainer.reproduce.cells import Cell
+from trainer.reproduce.records import Level, Record, read_record
+from trainer.reproduce.work import train_frozen
+from trainer.runs.lock import LOCK
+from trainer.runtime.progress import Reporter
 
 EPOCHS = 2
 ROWS = ["ours", "gated_2", "gated_4", "soft_labels_5", "soft_labels_10", "soft_labels_30"]
@@ -92,6 +96,20 @@ def test_a_hierarchy_of_one_level_is_refused(hiertrain, patches, tmp_path):
     )
     words = ("--hierarchy", flat, "--data", patches.data, "--weights", "none", "--out", tmp_path / "out")
     assert "has one level only" in hiertrain("reproduce", "beyond", *words).error()
+
+
+def test_a_run_that_another_process_is_at_is_left_to_it_and_the_others_are_done(patches, tmp_path):
+    from filelock import FileLock
+
+    config = Config(
+        hierarchy=str(patches.hierarchy), data=str(patches.data), freeze_backbone=True, device="cpu", epochs=1,
+        backbone="shufflenet_v2_x0_5", weights="none", image_size=32, batch_size=8,
+    )  # fmt: skip
+    cells = [Cell("patches", "ours", replace(config, seed=seed)) for seed in (0, 1)]
+    (tmp_path / cells[0].name).mkdir()
+    with FileLock(tmp_path / cells[0].name / LOCK):
+        train_frozen(cells, patches.hierarchy, tmp_path, Reporter(silent=True))
+    assert [read_record(tmp_path / cell.name) is not None for cell in cells] == [False, True]
 
 
 # Choosing
