@@ -11,6 +11,7 @@ import math
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import replace
 from functools import partial
+from operator import methodcaller
 from statistics import mean
 from typing import Any, Final, NamedTuple
 
@@ -24,7 +25,6 @@ from trainer.reproduce.cells import Cell, Source
 from trainer.reproduce.claims import Claim, judge_all, over_seeds
 from trainer.reproduce.experiment import Report, Results, Setup, joined
 from trainer.reproduce.records import Record
-from trainer.reproduce.rows import percent_points
 from trainer.reproduce.spread import mean_and_sd, spread
 from trainer.reproduce.tables import Table
 from trainer.runtime.progress import Reporter
@@ -116,7 +116,7 @@ def _of(results: Results, source: Source, rows: dict[str, list[Record]]) -> Repo
     tables = {
         f"{source.key}-validation": _validation(source, rows, chosen, levels),
         f"{source.key}-test": _test(source, shown, levels),
-        f"{source.key}-wrong": _wrong(source, shown),
+        f"{source.key}-answers": _answers(source, shown),
     }
     return Report(tables, [*_validated(source, rows, chosen, levels), *_tested(source, shown, levels)], verdicts)
 
@@ -166,55 +166,67 @@ def _validation(
 def _test(source: Source, rows: Mapping[str, Sequence[Record]], levels: Sequence[str]) -> Table:
     lines = []
     for name, records in rows.items():
-        scores = [spread([each.value(measure) for each in records]) for measure in (*levels, "average", "all right")]
+        scores = [spread([each.value(measure) for each in records]) for measure in (*levels, "average")]
         millions = f"{records[0].parameters / 1e6:.2f}"
         lines.append((name, str(len(records)), *map(mean_and_sd, scores), millions))
-    header = ("", "seeds", *levels, "average", "all right", "M weights")
+    header = ("", "seeds", *levels, "average", "M weights")
     return Table(f"On the test images, Ours and the chosen: {source.title}", header, tuple(lines))
 
 
-def _contradictions(record: Record) -> float:
-    return record.whole("tree_inconsistency", "independent")
+WHOLE: Final[Mapping[str, tuple[str, float]]] = {  # of whole answers: what a record calls it, and its scale
+    "all right": ("full_path_accuracy", 100), "contradictions": ("tree_inconsistency", 100),
+    "severity": ("mistake_severity", 1),
+}  # fmt: skip
 
 
-def _severity(record: Record) -> float:
-    return record.whole("mistake_severity", "independent")
+def _whole(measure: str) -> Callable[[Record], float]:
+    return lambda record: record.whole(WHOLE[measure][0], "independent")
 
 
-def _wrong(source: Source, rows: Mapping[str, Sequence[Record]]) -> Table:
+def _answers(source: Source, rows: Mapping[str, Sequence[Record]]) -> Table:
     lines = []
     for name, records in rows.items():
         line = [name]
-        for score, scale in ((_contradictions, 100), (_severity, 1)):
-            told = ("", "") if name == OURS else change_from_ours(rows, name, score).told(scale)
-            line += [f"{scale * mean(map(score, records)):.2f}", *told]
+        for measure, (_, scale) in WHOLE.items():
+            told = ("", "") if name == OURS else change_from_ours(rows, name, _whole(measure)).told(scale)
+            line += [f"{scale * mean(map(_whole(measure), records)):.2f}", *told]
         lines.append(tuple(line))
-    header = ("", "contradictions", "less Ours", "95 % over seeds", "severity", "less Ours", "95 % over seeds")
+    header = ("", *(each for measure in WHOLE for each in (measure, "less Ours", "95 % over seeds")))
     notes = (
-        "Contradictions: answers of the heads that are no path of the tree, in percent of the test images. Severity: "
-        "over images whose finest label is wrong the mean height of the lowest taxon that it shares with the true one, "
-        "1 for a sibling. Of both less is better.",
+        "All right: images that every head is right of. Contradictions: answers of the heads that are no path of the "
+        "tree; both in percent of the test images. Severity: over images whose finest label is wrong the mean height "
+        "of the lowest taxon that it shares with the true one, 1 for a sibling. Of the latter two less is better.",
     )
-    return Table(f"How wrong answers are: {source.title}", header, tuple(lines), notes)
+    return Table(f"Whole answers to the test images: {source.title}", header, tuple(lines), notes)
 
 
 def _validated(
     source: Source, rows: Mapping[str, Sequence[Record]], chosen: Sequence[str], levels: Sequence[str]
 ) -> Iterator[dict[str, Any]]:
-    for name, records in rows.items():
+    for name in rows:
+        about = {"dataset": source.key, "images": "validation", "row": name, "chosen": name in chosen}
         for measure in (*levels, "average"):
-            scores = percent_points(spread([each.validated(measure) for each in records]))
-            yield {
-                "dataset": source.key, "images": "validation", "row": name, "chosen": name in chosen,
-                "measure": measure, "seeds": len(records), **scores,
-            }  # fmt: skip
+            yield {**about, "measure": measure, **_number(rows, name, methodcaller("validated", measure), 100)}
 
 
 def _tested(source: Source, rows: Mapping[str, Sequence[Record]], levels: Sequence[str]) -> Iterator[dict[str, Any]]:
-    for name, records in rows.items():
-        for measure in (*levels, "average", "all right"):
-            scores = percent_points(spread([each.value(measure) for each in records]))
-            yield {
-                "dataset": source.key, "images": "test", "row": name, "chosen": name != OURS, "measure": measure,
-                "seeds": len(records), **scores,
-            }  # fmt: skip
+    scores: dict[str, tuple[Callable[[Record], float], float]] = {
+        measure: (methodcaller("value", measure), 100) for measure in (*levels, "average")
+    }
+    scores |= {measure: (_whole(measure), scale) for measure, (_, scale) in WHOLE.items()}
+    for name in rows:
+        about = {"dataset": source.key, "images": "test", "row": name, "chosen": name != OURS}
+        for measure, (score, scale) in scores.items():
+            yield {**about, "measure": measure, **_number(rows, name, score, scale)}
+
+
+def _number(
+    rows: Mapping[str, Sequence[Record]], name: str, score: Callable[[Record], float], scale: float
+) -> dict[str, Any]:
+    found, change = spread([score(each) for each in rows[name]]), change_from_ours(rows, name, score)
+    numbers = {
+        "ours": found["mean"], "sd": found["sd"], "less_ours": change.mean, "low": change.interval.low,
+        "high": change.interval.high,
+    }  # fmt: skip
+    scaled = {key: None if value is None else round(scale * value, 4) for key, value in numbers.items()}
+    return {"seeds": len(rows[name]), **scaled}

@@ -58,6 +58,9 @@ def test_of_each_variant_the_best_on_validation_images_is_put_to_the_test_and_no
     assert [row for images, row, measure in told if (images, measure) == ("validation", "average")] == ROWS
     assert {row for (_, row, _), each in told.items() if each["chosen"]} == set(best)
     assert told["validation", best[0], "average"]["ours"] == pytest.approx(100 * scores[best[0]], abs=1e-4)
+    of_ours, of_best = (told["test", row, "contradictions"] for row in (OURS, best[0]))
+    assert of_best["less_ours"] == pytest.approx(of_best["ours"] - of_ours["ours"], abs=1e-3)
+    assert of_ours["less_ours"] == 0
     verdicts = [(each["better"], each["worse"], each["measure"], each["seeds"]) for each in result["verdicts"]]
     assert verdicts == [(row, OURS, measure, 2) for row in best for measure in ("average", "colour", "tone")]
     assert "Are the chosen better than Ours?" in outcome.out
