@@ -19,9 +19,11 @@ from trainer.config import Config
 
 M = TypeVar("M", bound=nn.Module)
 PRECISIONS = {"bf16": torch.bfloat16, "fp16": torch.float16, "fp32": torch.float32}
-# Torch's own words on the CPU, oneDNN's, CUDA's and cuBLAS's, none of which come as an OutOfMemoryError.
+# Torch's own words on the CPU, oneDNN's, CUDA's, cuBLAS's, and Python's where a thread's stack has no room; none of
+# which come as an OutOfMemoryError.
 OUT_OF_MEMORY = (
     "can't allocate memory", "could not create a primitive", "CUDA error: out of memory", "CUBLAS_STATUS_ALLOC_FAILED",
+    "can't start new thread",
 )  # fmt: skip
 M_TRIM_THRESHOLD, M_MMAP_MAX = -1, -4  # glibc's malloc.h
 

@@ -1,5 +1,6 @@
 """Too little memory is one line that says which batch to try."""
 
+import threading
 from functools import partial
 
 import pytest
@@ -11,7 +12,17 @@ from trainer.config import Config
 from trainer.runtime.device import explaining_memory
 
 
-@pytest.mark.parametrize("allocate", [partial(torch.empty, 10**15), partial(bytearray, 10**15)])
+def start_a_thread_without_room_for_its_stack():
+    before = threading.stack_size(2**46)
+    try:
+        threading.Thread(target=print).start()
+    finally:
+        threading.stack_size(before)
+
+
+@pytest.mark.parametrize(
+    "allocate", [partial(torch.empty, 10**15), partial(bytearray, 10**15), start_a_thread_without_room_for_its_stack]
+)
 def test_memory_that_is_refused_names_the_batch_to_try(allocate):
     config = Config("patches.json", batch_size=64, accumulate=2, device="cpu")
     with pytest.raises(HiertaxError) as caught, explaining_memory(config):
