@@ -123,7 +123,6 @@ def _answering(hierarchy: Hierarchy, about: Mapping[str, Any]) -> Answering:
     if how["served"] is not None and len(how["served"]) != hierarchy.depth:
         raise ValueError(f"an audience of {len(how['served'])} levels")
     how["served"] = _floats(how["served"])
-    how["served"] = _floats(how["served"])
     how |= {name: _floats(about[name]) for name in ("temperatures", "path_weights")}
     return Answering(hierarchy, decode=about["decode"], **how)
 

@@ -32,6 +32,7 @@ from trainer.data.entries import (
 )
 from trainer.data.inputs import ArrayInputs, Inputs
 from trainer.inference.forward import Embedder, embed
+from trainer.models.stored import hash_tensors
 from trainer.runtime.device import Compute
 from trainer.runtime.progress import Reporter
 
@@ -52,15 +53,9 @@ def place_of(images: Inputs, network: Embedder, config: Config, compute: Compute
     )  # fmt: skip
     whole = blake2b(repr(made_by).encode(), digest_size=16)
     for trunk in network.trunks():
-        for name, tensor in trunk.state_dict().items():
-            whole.update(f"{name} {tensor.dtype} {list(tensor.shape)}".encode())
-            whole.update(_bytes(tensor))
-    whole.update(_bytes(images.tensor))
+        hash_tensors(whole, trunk.state_dict())
+    hash_tensors(whole, {"images": images.tensor})
     return cache_root() / whole.hexdigest()
-
-
-def _bytes(tensor: Tensor) -> memoryview:
-    return tensor.contiguous().reshape(-1).view(torch.uint8).numpy().data
 
 
 def read(place: Path, images: Inputs, network: Embedder, compute: Compute, reporter: Reporter) -> Tensor | None:

@@ -58,14 +58,19 @@ def header_hash(header: Mapping[str, str]) -> hashlib._Hash:
 
 def digest(header: Mapping[str, str], tensors: Mapping[str, Tensor]) -> str:
     """Return the SHA-256 (hex) of all that a checkpoint says but this."""
+    found = header_hash(header)
+    hash_tensors(found, tensors)
+    return found.hexdigest()
+
+
+def hash_tensors(found: hashlib._Hash | hashlib.blake2b, tensors: Mapping[str, Tensor]) -> None:
+    """Add to a hash what tensors are called, of what kind they are and what they hold."""
     import torch
 
-    found = header_hash(header)
     for name in sorted(tensors):
         tensor = tensors[name]
         found.update(f"{name} {tensor.dtype} {list(tensor.shape)}".encode())
-        found.update(tensor.reshape(-1).view(torch.uint8).numpy().data)
-    return found.hexdigest()
+        found.update(tensor.contiguous().reshape(-1).view(torch.uint8).numpy().data)
 
 
 def answering_weights(tensors: Mapping[str, Tensor]) -> dict[str, Tensor]:
