@@ -3,7 +3,6 @@
 import gc
 import io
 import os
-import resource
 import signal
 from contextlib import contextmanager, redirect_stderr, redirect_stdout
 from dataclasses import dataclass
@@ -89,18 +88,19 @@ def ctrl_c():
 
 @pytest.fixture
 def full_disk():
-    """Return what makes every file end at 4 kB, as on a disk with no more room."""
+    """Return what makes every file end at some bytes, as on a disk with no more room."""
+    resource = pytest.importorskip("resource")
 
     @contextmanager
-    def ending_at_4_kb():
+    def ending_at(most=4096):
         soft, hard = resource.getrlimit(resource.RLIMIT_FSIZE)
-        resource.setrlimit(resource.RLIMIT_FSIZE, (4096, hard))
+        resource.setrlimit(resource.RLIMIT_FSIZE, (most, hard))
         try:
             yield
         finally:
             resource.setrlimit(resource.RLIMIT_FSIZE, (soft, hard))
 
-    return ending_at_4_kb
+    return ending_at
 
 
 @dataclass(frozen=True)

@@ -112,14 +112,9 @@ def test_what_is_damaged_is_said_and_made_anew(damage, said, root, capsys):
     assert features(network())[1] == 4
 
 
-def test_where_there_is_no_room_the_run_goes_on(root, capsys):
-    resource = pytest.importorskip("resource")
-    soft, hard = resource.getrlimit(resource.RLIMIT_FSIZE)
-    resource.setrlimit(resource.RLIMIT_FSIZE, (200, hard))  # stands in for a full disk
-    try:
+def test_where_there_is_no_room_the_run_goes_on(root, capsys, full_disk):
+    with full_disk(200):
         assert features(network())[1] == 10
-    finally:
-        resource.setrlimit(resource.RLIMIT_FSIZE, (soft, hard))
     assert f"{root}: features of training images are not kept (" in capsys.readouterr().err
     assert not list(root.iterdir())
 

@@ -1,7 +1,6 @@
 """A run folder: what it is taken over from, what cannot be written or read in it, and what it says then."""
 
 import shutil
-from contextlib import contextmanager
 from functools import partial
 
 import pytest
@@ -70,16 +69,7 @@ def test_a_folder_without_anything_saved_cannot_be_gone_on_with(hiertrain, tmp_p
 # Where nothing can be written
 
 
-@contextmanager
-def full_disk():
-    """A limit on the size of files stands in for a disk with no room for a checkpoint."""
-    resource = pytest.importorskip("resource")
-    soft, hard = resource.getrlimit(resource.RLIMIT_FSIZE)
-    resource.setrlimit(resource.RLIMIT_FSIZE, (1_000_000, hard))
-    try:
-        yield
-    finally:
-        resource.setrlimit(resource.RLIMIT_FSIZE, (soft, hard))
+ROOM = 1_000_000  # bytes, too few for a checkpoint
 
 
 def last_line(outcome):
@@ -88,9 +78,9 @@ def last_line(outcome):
     return outcome.err.splitlines()[-1]
 
 
-def test_a_disk_full_in_the_first_epoch_is_one_line_and_no_litter(hiertrain, options, whole, tmp_path):
+def test_a_disk_full_in_the_first_epoch_is_one_line_and_no_litter(hiertrain, options, whole, tmp_path, full_disk):
     run = tmp_path / "run"
-    with full_disk():
+    with full_disk(ROOM):
         line = last_line(hiertrain(*options, "--out", run))
     assert line.startswith(f"error: {run}/checkpoint.safetensors: cannot be written: ")
     assert line.endswith("free some space or choose another place")
@@ -99,9 +89,9 @@ def test_a_disk_full_in_the_first_epoch_is_one_line_and_no_litter(hiertrain, opt
     assert differences(run, whole) == []
 
 
-def test_a_disk_full_later_leaves_the_older_checkpoint_to_go_on_from(hiertrain, stopped, whole):
+def test_a_disk_full_later_leaves_the_older_checkpoint_to_go_on_from(hiertrain, stopped, whole, full_disk):
     before = contents(stopped)
-    with full_disk():
+    with full_disk(ROOM):
         assert "cannot be written" in last_line(hiertrain("--resume", stopped))
     assert names(stopped) == sorted(before)
     assert contents(stopped)["checkpoint.safetensors"] == before["checkpoint.safetensors"]
@@ -110,9 +100,9 @@ def test_a_disk_full_later_leaves_the_older_checkpoint_to_go_on_from(hiertrain, 
     assert differences(stopped, whole) == []
 
 
-def test_a_disk_full_when_asked_to_stop_is_said(hiertrain, stopped):
+def test_a_disk_full_when_asked_to_stop_is_said(hiertrain, stopped, full_disk):
     before = contents(stopped)["checkpoint.safetensors"]
-    with full_disk(), signals(Learner, "finish_step", at=1):
+    with full_disk(ROOM), signals(Learner, "finish_step", at=1):
         assert "cannot be written" in last_line(hiertrain("--resume", stopped))
     assert contents(stopped)["checkpoint.safetensors"] == before
 
