@@ -137,12 +137,12 @@ class Assessment:
             table.add_column(column)
         for column in ("before", "after", "by chance"):
             table.add_column(column, justify="right")
-        for (split, way), own in self.errors.groupby(["split", "answers"], sort=False):
-            for at, row in enumerate(own.to_dict("records")):
-                of = (f"{row['images']:,} {split}", WAYS[way]) if at == 0 else ("", "")
-                chance = (row[f"after_chance{end}"] for end in ("", "_low", "_high"))
-                errors = (_percent(row["before"]), _percent(row["after"]), _with_interval(*chance))
-                table.add_row(*of, row["level"], *errors, end_section=at == len(own) - 1)
+        for row in self.errors.to_dict("records"):
+            first, last = (row["level"] == self.hierarchy.levels[at].name for at in (0, -1))
+            of = (f"{row['images']:,} {row['split']}", WAYS[row["answers"]]) if first else ("", "")
+            chance = (row[f"after_chance{end}"] for end in ("", "_low", "_high"))
+            errors = (_percent(row["before"]), _percent(row["after"]), _with_interval(*chance))
+            table.add_row(*of, row["level"], *errors, end_section=last)
         return table
 
     def _way_table(self, ways: DataFrame) -> Table:
