@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from dataclasses import dataclass
 from typing import Final, NamedTuple
 
 import numpy as np
@@ -15,7 +16,8 @@ BINS: Final = 15
 CELLS: Final = 10  # of a bin, within which probabilities are taken for their mean when chance is drawn
 
 
-class Binned(NamedTuple):
+@dataclass(frozen=True, eq=False)
+class Binned:
     """Answers in B equal bins by how likely they were said to be.
 
     Attributes

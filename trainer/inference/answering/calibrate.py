@@ -139,7 +139,7 @@ def reliability_of(
 
 def _reliability(level: str, probability: FloatArray, right: np.typing.NDArray[np.bool_]) -> Reliability:
     found = binned(probability, right)
-    return Reliability(level, found.error, *found, error_by_chance(probability))
+    return Reliability(level, found.error, found.count, found.probability, found.right, error_by_chance(probability))
 
 
 def errors(
