@@ -9,6 +9,7 @@ from pathlib import Path
 from statistics import median
 from threading import Timer
 
+import click
 import pytest
 import torch
 from torch import nn
@@ -253,3 +254,19 @@ def test_how_long_datasets_take_to_list_is_told_in_a_table(tmp_path):
     assert {run["found"] for runs in found["jobs"].values() for run in runs} == {300, 10}
     rows = [line for line in done.stdout.splitlines() if line.startswith("| hiertax")]
     assert len(rows) == len(found["jobs"]) == 2
+
+
+def test_a_start_is_timed_until_the_first_step(patches, tmp_path):
+    from start import seconds_to_first_step
+
+    words = ["--data", patches.data, "--hierarchy", patches.hierarchy, "--backbone", "resnet10", "--weights", "none"]
+    began = time.perf_counter()
+    seconds = seconds_to_first_step([str(word) for word in (*words, "--image-size", 32)], tmp_path)
+    assert 0 < seconds < time.perf_counter() - began
+
+
+def test_a_start_that_fails_tells_what_hiertrain_said(tmp_path):
+    from start import seconds_to_first_step
+
+    with pytest.raises(click.ClickException, match="no-such-folder"):
+        seconds_to_first_step(["--data", str(tmp_path / "no-such-folder")], tmp_path)
