@@ -22,7 +22,7 @@ from trainer.runtime.progress import Reporter
 
 TRIED = 4  # images
 LONG_RUN = 3600  # seconds on a CPU above which a user is told at once
-SPARE = 1.5  # what is proposed leaves room for gradients and for what operations need while they compute
+SPARE = 1.75  # measured with ResNet-50: a step takes 1.6 times what it keeps, for gradients and while it computes
 
 
 class Cost(NamedTuple):

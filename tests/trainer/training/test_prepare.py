@@ -87,7 +87,7 @@ def test_a_batch_that_cannot_fit_is_refused_before_anything_is_decoded_and_what_
     check_batch_fits(config, 0.9 * free / 24, 1000)
     check_batch_fits(config, 0.9 * free / 8, 16)  # of fewer images a batch is smaller
     with pytest.raises(HiertaxError) as caught:
-        check_batch_fits(config, free / 12, 1000)
+        check_batch_fits(config, free / 14, 1000)
     assert re.fullmatch(
         r"`batch_size` 48: 24 images of 32 px at a time take more than \S+ GB of memory, \S+ GB are free; "
         "try `batch_size` 16, or `accumulate` 6, which computes the same batches in parts",
