@@ -190,6 +190,22 @@ def test_methods_are_measured_beside_ours():
     ]
 
 
+def test_a_method_is_compared_with_ours_at_its_batch_size_in_a_table_without_empty_columns(capsys):
+    from plan import rows_of_methods
+    from table import show, summarise
+
+    rate = {"evaluation_images_per_second": 9.0, "waiting": 0.0, "peak_memory_bytes": 2**29, "dtype": "float32"}
+    records = []
+    for row, speed in zip(rows_of_methods(["ours_nts"], ["resnet50"], 8), (6.0, 1.5), strict=True):
+        records.append({"kind": "warm_up", "loading": 1.0, "first_steps": 1.0, "images": 16, **row.record()})
+        records.append({"kind": "round", "images_per_second": speed, **rate, **row.record()})
+    assert [line["ratio_to_ours"] for line in summarise(records)] == [None, 0.25]
+    show(records)
+    printed = capsys.readouterr().out
+    assert "0.25 x" in printed
+    assert all(title not in printed.partition("waiting")[0] for title in ("to (a)", "to (b)", "of roof"))
+
+
 @pytest.mark.slow
 def test_a_process_that_hangs_or_dies_leaves_the_reason(patches):
     import rows
