@@ -1,26 +1,40 @@
 """The benchmark of the trainer: figures that agree with each other and outlive a kill, bytes counted by hand."""
 
 import json
+import runpy
 import signal
-import subprocess
 import sys
-import time
 from pathlib import Path
 from statistics import median
 from threading import Timer
 
+import click
 import pytest
 import torch
+from conftest import call
+from processes import Hiertrain
 from torch import nn
 
 BENCHMARKS = Path(__file__).parent.parent / "benchmarks"
 FLOAT = 4  # bytes
 
 
-@pytest.fixture(autouse=True)
-def modules_of_benchmarks(monkeypatch):
+def find_modules():
     """The folder goes behind the packages, some of whose names are in it too."""
-    monkeypatch.setattr(sys, "path", [*sys.path, str(BENCHMARKS)])
+    sys.path.append(str(BENCHMARKS))
+
+
+@pytest.fixture(scope="module", autouse=True)
+def modules_of_benchmarks():
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr(sys, "path", list(sys.path))
+        find_modules()
+        yield
+
+
+def benchmark(name, *args):
+    """Call a benchmark in this process."""
+    return call(runpy.run_path(str(BENCHMARKS / name))["main"], args)
 
 
 @pytest.fixture
@@ -31,14 +45,13 @@ def roof():
     return roof
 
 
-def command(patches, out, *more):
-    """The words of a tiny run: rounds of two batches of the larger size."""
-    options = {
+def options(patches, out, *more):
+    """Those of a tiny run: rounds of two batches of the larger size."""
+    named = {
         "--data": patches.data, "--hierarchy": patches.hierarchy, "--image-size": 32, "--device": "cpu",
         "--repeats": 2, "--images": 31, "--workers": 1, "--out": out,
     }  # fmt: skip
-    words = [str(word) for pair in options.items() for word in pair]
-    return [sys.executable, str(BENCHMARKS / "trainer.py"), *words, *more]
+    return [*(word for pair in named.items() for word in pair), *more]
 
 
 def written(out):
@@ -55,12 +68,11 @@ def rows_with(records, kind):
 def killed(patches, tmp_path_factory):
     """The file of a tiny run that was killed after its first round; there is no such network as the first."""
     out = tmp_path_factory.mktemp("benchmark") / "trainer-benchmark.jsonl"
-    words = command(patches, out, "--backbone", "resnet11", "--backbone", "resnet10", "--minutes", "1.2")
-    with subprocess.Popen(words, stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL) as process:
-        while not (out.exists() and '"kind": "round"' in out.read_text()):
-            assert process.poll() is None
-            time.sleep(0.05)
-        process.send_signal(signal.SIGKILL)
+    words = options(patches, out, "--backbone", "resnet11", "--backbone", "resnet10", "--minutes", "1.2")
+    process = Hiertrain(out.parent / "process", *words, prepare=find_modules, program=BENCHMARKS / "trainer.py")
+    process.wait_for(lambda: out.exists() and '"kind": "round"' in out.read_text())
+    process.send(signal.SIGKILL)
+    assert process.end() == -signal.SIGKILL
     with out.open("a") as file:
         file.write('{"kind": "rou')  # as a kill within a write leaves it
     return out, out.read_text(), words
@@ -70,9 +82,9 @@ def killed(patches, tmp_path_factory):
 def measured(killed):
     """What the same call printed when it went on, and what the file then held."""
     out, _, words = killed
-    done = subprocess.run(words, capture_output=True, text=True, check=False)
-    assert done.returncode == 0, done.stderr
-    return done.stdout, written(out), out
+    done = benchmark("trainer.py", *words)
+    assert done.code == 0, done
+    return done.out, written(out), out
 
 
 EAGER = {("a", 8), ("b", 8), ("b", 16), ("c", 8), ("c", 16), ("d", 8), ("d", 16)}
@@ -142,10 +154,9 @@ def test_ratios_and_estimates_follow_from_the_speeds(measured):
 
 @pytest.mark.slow
 def test_a_killed_call_keeps_its_figures_and_the_next_goes_on_with_the_rest(killed, measured, tmp_path):
-    _, before, words = killed
+    _, before, _ = killed
     (tmp_path / "cut short").write_text(before)
-    show = [*words[:2], "--show", str(tmp_path / "cut short")]
-    assert "(a) official way" in subprocess.run(show, capture_output=True, text=True, check=True).stdout
+    assert "(a) official way" in benchmark("trainer.py", "--show", tmp_path / "cut short").out
     lines, whole = measured[2].read_text().splitlines(), before.rpartition("\n")[0].splitlines()
     assert lines[: len(whole)] == whole
     assert sum('"kind": "bandwidth"' in line for line in lines) == 2  # not measured again
@@ -154,17 +165,17 @@ def test_a_killed_call_keeps_its_figures_and_the_next_goes_on_with_the_rest(kill
 @pytest.mark.slow
 def test_figures_of_other_settings_are_not_gone_on_with(measured, patches):
     _, _, out = measured
-    done = subprocess.run(command(patches, out, "--repeats", "3"), capture_output=True, text=True, check=False)
-    assert done.returncode == 1
-    assert done.stderr.splitlines()[-1].endswith("or other settings; name another file by --out")
+    done = benchmark("trainer.py", *options(patches, out, "--repeats", 3))
+    assert done.code == 1
+    assert done.err.splitlines()[-1].endswith("or other settings; name another file by --out")
 
 
 def test_another_file_is_not_written_to(patches, tmp_path):
     other = tmp_path / "notes.txt"
     other.write_text("not to be lost\n")
-    done = subprocess.run(command(patches, other), capture_output=True, text=True, check=False)
-    assert done.returncode == 1
-    assert "line 1 is no figure of this benchmark" in done.stderr
+    done = benchmark("trainer.py", *options(patches, other))
+    assert done.code == 1
+    assert "line 1 is no figure of this benchmark" in done.err
     assert other.read_text() == "not to be lost\n"
 
 
@@ -262,10 +273,25 @@ def test_datasets_are_listed_in_every_form(tmp_path):
 def test_how_long_datasets_take_to_list_is_told_in_a_table(tmp_path):
     out = tmp_path / "datasets.json"
     sizes = ("--images", 300, "--classes", 10, "--repeats", 1, "--only", "manifest", "--out", out)
-    words = [sys.executable, str(BENCHMARKS / "datasets.py"), *map(str, sizes)]
-    done = subprocess.run(words, capture_output=True, text=True, check=False)
-    assert done.returncode == 0, done.stderr
+    done = benchmark("datasets.py", *sizes)
+    assert done.code == 0, done
     found = json.loads(out.read_text())
     assert {run["found"] for runs in found["jobs"].values() for run in runs} == {300, 10}
-    rows = [line for line in done.stdout.splitlines() if line.startswith("| hiertax")]
+    rows = [line for line in done.out.splitlines() if line.startswith("| hiertax")]
     assert len(rows) == len(found["jobs"]) == 2
+
+
+def test_a_start_is_timed_until_the_first_step(patches, tmp_path):
+    from start import seconds_to_first_step
+
+    words = ["--data", patches.data, "--hierarchy", patches.hierarchy, "--backbone", "resnet10", "--weights", "none"]
+    began = time.perf_counter()
+    seconds = seconds_to_first_step([str(word) for word in (*words, "--image-size", 32)], tmp_path)
+    assert 0 < seconds < time.perf_counter() - began
+
+
+def test_a_start_that_fails_tells_what_hiertrain_said(tmp_path):
+    from start import seconds_to_first_step
+
+    with pytest.raises(click.ClickException, match="no-such-folder"):
+        seconds_to_first_step(["--data", str(tmp_path / "no-such-folder")], tmp_path)

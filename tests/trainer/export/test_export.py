@@ -1,10 +1,11 @@
 """Runs as files for elsewhere: what they answer, what they carry, and what is refused."""
 
 import json
-import subprocess
+import runpy
 import sys
 from copy import deepcopy
 from dataclasses import replace
+from functools import cache
 from pathlib import Path
 
 import httpx
@@ -29,6 +30,19 @@ from trainer.models.methods import network_of
 from trainer.serve.app import application
 
 BACKBONES = {"resnet10": 32, "timm/test_vit": 32}  # normalised over batches, and attentive; pixels
+
+
+WRITTEN = ("vanilla_multi", "ft", "ours_nts", "pmg")  # as ONNX: together they have what all methods consist of
+
+
+@pytest.fixture(scope="module", autouse=True)
+def operators_read_once():
+    """Torch translates the source of its operators anew for each file, in half the time that a small one takes."""
+    from torch.onnx._internal.exporter._registration import ONNXRegistry
+
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr(ONNXRegistry, "from_torchlib", staticmethod(cache(ONNXRegistry.from_torchlib)))
+        yield
 
 
 @pytest.fixture(scope="module")
@@ -85,14 +99,28 @@ def test_a_file_is_served_as_its_run_is_but_without_maps(model, onnx, patches):
     assert (refused.status_code, refused.json()) == (400, {"error": f"`maps`: {about['no_maps']}"})
 
 
-def test_the_program_of_the_docs_gives_the_same_names(model, onnx, patches):
-    text = (Path(__file__).parents[3] / "docs" / "export.md").read_text()
-    (program,) = (part.split("```")[0] for part in text.split("```python\n") if "onnxruntime.Inference" in part)
+@pytest.fixture
+def program(tmp_path, monkeypatch, capsys):
+    """Return what runs the program of the docs that has a word, with some arguments, and returns what it prints."""
+
+    def run_it(word, *args):
+        text = (Path(__file__).parents[3] / "docs" / "export.md").read_text()
+        (code,) = (part.split("```")[0] for part in text.split("```python\n") if word in part)
+        (tmp_path / "program.py").write_text(code)
+        monkeypatch.setattr(sys, "argv", ["program.py", *map(str, args)])
+        capsys.readouterr()
+        runpy.run_path(str(tmp_path / "program.py"), run_name="__main__")
+        return capsys.readouterr().out
+
+    return run_it
+
+
+def test_the_program_of_the_docs_gives_the_same_names(model, onnx, patches, program):
     images = sorted(patches.data.glob("test/*/*.png"))
-    told = subprocess.run([sys.executable, "-c", program, onnx, *images], capture_output=True, text=True, check=True)
+    told = program("onnxruntime.Inference", onnx, *images)
     chains = [[link.label for link in answer.chain] for answer in model.predict(images)]
     expected = [f"{image} {chain}" for image, chain in zip(images, chains, strict=True)]
-    assert [line.rpartition(" ")[0] for line in told.stdout.splitlines()] == expected
+    assert [line.rpartition(" ")[0] for line in told.splitlines()] == expected
 
 
 def with_network(model, network, size=32):
@@ -107,8 +135,9 @@ def of_method(model, method):
     return with_network(model, tiny.of_stages(method, sizes=model.hierarchy.sizes), 96 if "nts" in method else 32)
 
 
-@pytest.mark.parametrize("method", METHODS)
+@pytest.mark.parametrize("method", [method for method in METHODS if method not in WRITTEN])
 def test_every_method_is_captured_as_a_graph(method, model):
+    """As those are that are written, too."""
     own, images = of_method(model, method)
     found = captured(own).module()(torch.from_numpy(images).permute(0, 3, 1, 2))
     for one, two in zip(own.logits(images), found, strict=True):
@@ -116,7 +145,7 @@ def test_every_method_is_captured_as_a_graph(method, model):
 
 
 @pytest.mark.slow
-@pytest.mark.parametrize("method", ["vanilla_multi", "ft", "ours_nts", "pmg"])
+@pytest.mark.parametrize("method", WRITTEN)
 def test_what_methods_consist_of_is_exported(method, model, tmp_path):
     own, images = of_method(model, method)
     for one, two in zip(own.logits(images), trainer.load(own.export(tmp_path / "a.onnx")).logits(images), strict=True):
@@ -247,16 +276,11 @@ def test_a_folder_has_weights_settings_and_a_card_with_numbers(hiertrain, run, p
     assert "is there already" in hiertrain("export", run, "--to", "folder", "--out", tmp_path / "model").err
 
 
-def test_timm_takes_the_backbone_of_a_folder_by_the_program_of_the_docs(model, tmp_path):
+def test_timm_takes_the_backbone_of_a_folder_by_the_program_of_the_docs(model, tmp_path, program):
     config = replace(model.config, backbone="timm/test_resnet", weights="none", freeze_backbone=False)
     network = network_of(config, model.hierarchy).eval().requires_grad_(False)
     export_folder(replace(model, config=config, network=network), tmp_path / "model")
-    text = (Path(__file__).parents[3] / "docs" / "export.md").read_text()
-    (program,) = (part.split("```")[0] for part in text.split("```python\n") if "timm.create_model" in part)
-    told = subprocess.run(
-        [sys.executable, "-c", program, tmp_path / "model"], capture_output=True, text=True, check=True
-    )
-    assert told.stdout == f"test_resnet {network.backbone.width}\n"
+    assert program("timm.create_model", tmp_path / "model") == f"test_resnet {network.backbone.width}\n"
 
 
 # What is refused
