@@ -1,4 +1,4 @@
-"""Several processes that train one network do what one process does; the real ``torchrun`` starts and stops some.
+"""Several processes that train one network do what one process does; the real ``torchrun`` starts and stops one run.
 
 Two processes see the same batches in the same halves as one process with ``--accumulate 2``, so their weights are the
 same to within rounding. The running statistics of batch normalisation are not: each process keeps its own over its
