@@ -1,12 +1,13 @@
-"""How fast a folder becomes a table, beside decoding alone: images/s of both, and their ratio.
+"""How fast a folder becomes a table, beside what decoding and the network allow: images/s, and their ratios.
 
     python benchmarks/predict.py RUN FOLDER              # a minute or two; prints a table
     python benchmarks/predict.py RUN FOLDER --device cuda --repeats 5
 
-Decoding alone takes the same batches by the same threads and does nothing with them: it is the most that this machine
-allows, whatever the network. Each figure is the median of several passes, taken in turns after one that warms the
-files up. On a CPU the network takes cores from the decoder; how much, the row `network alone` says, which answers for
-decoded batches that are in memory already. Nothing is asserted.
+Decoding alone takes the same batches by the same threads and does nothing with them; the network alone answers for
+decoded batches that are in memory already. Both have all cores. The ceiling is the most that they allow together: the
+slower of the two where the network has a GPU, and 1 / (1 / decoding + 1 / network) on a CPU, where the same cores do
+both. Each figure is the median of several passes, taken in turns after one that warms everything up. Nothing is
+asserted.
 """
 
 from __future__ import annotations
@@ -15,6 +16,7 @@ import sys
 import tempfile
 import time
 from collections.abc import Callable
+from operator import add
 from pathlib import Path
 from statistics import median
 
@@ -70,6 +72,7 @@ def main(run: Path, folder: Path, device: str, repeats: int) -> None:
     """Measure, and print a table."""
     model, names = load(run, device=device), [str(path) for path in find_images([folder]).paths]
     decode(model, names)  # from the disk into memory
+    answer(model, names)
     taken: dict[str, list[float]] = {"decoding alone": [], "network alone": [], "a table": []}
     for _ in range(repeats):
         taken["decoding alone"].append(seconds(lambda: decode(model, names)))
@@ -77,12 +80,15 @@ def main(run: Path, folder: Path, device: str, repeats: int) -> None:
         taken["a table"].append(seconds(lambda: write(model, folder)))
     where = f"{model.compute}, {processor()}, torch {torch.__version__}"
     table = Table(title=f"{len(names):,} images of {folder}, {run}, {where}")
-    for column in ("", "images/s", "fastest", "slowest", "share of decoding alone"):
+    for column in ("", "images/s", "fastest", "slowest", "share of decoding alone", "share of the ceiling"):
         table.add_column(column)
-    roof = median(taken["decoding alone"])
-    for what, times in taken.items():
-        speeds = [f"{len(names) / spent:,.0f}" for spent in (median(times), min(times), max(times))]
-        table.add_row(what, *speeds, f"{roof / median(times):.2f}")
+    together = max if model.compute.on_gpu else add
+    taken["ceiling"] = list(map(together, taken["decoding alone"], taken["network alone"]))
+    for what in ("decoding alone", "network alone", "ceiling", "a table"):
+        times = taken[what]
+        speeds = [f"{len(names) / spent:,.1f}" for spent in (median(times), min(times), max(times))]
+        shares = (median(taken[roof]) / median(times) for roof in ("decoding alone", "ceiling"))
+        table.add_row(what, *speeds, *(f"{share:.2f}" for share in shares))
     Console(width=160).print(table)
 
 

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import statistics
 from collections.abc import Iterable, Sequence
+from dataclasses import replace
 from typing import Any
 
 import click
@@ -19,12 +20,14 @@ SMALL = (
     "the times of a paper-size run are only multiplied out."
 )
 LEGEND = (
-    "to (a), to (b): of the same network, to (b) at the same batch size; waiting: share of training spent waiting for\n"
-    "images; memory: peak in training; run: one of the paper's size, 100 epochs of 5,994 images and evaluations of\n"
-    "5,794, estimated from these speeds; of roof: copy bandwidth over the bytes of an eager step, counted on a CPU"
+    "to (a), to (b), to ours: of the same network, but for (a) at the same batch size; waiting: share of training\n"
+    "spent waiting for images; memory: peak in training; run: one of the paper's size, 100 epochs of 5,994 images and\n"
+    "evaluations of 5,794, estimated from these speeds; of roof: copy bandwidth over the bytes of an eager step,\n"
+    "counted on a CPU"
 )
-TITLES = ("network", "batch", "precision", "images/s", "to (a)", "to (b)", "waiting", "evaluation", "memory", "run",
-          "of roof")  # fmt: skip
+TITLES = ("network", "batch", "precision", "images/s", "to (a)", "to (b)", "to ours", "waiting", "evaluation", "memory",
+          "run", "of roof")  # fmt: skip
+ONLY_WHERE_KNOWN = ("to (a)", "to (b)", "to ours", "of roof")  # columns that no table has empty
 
 
 def spread(values: Iterable[float]) -> dict[str, Any]:
@@ -50,7 +53,9 @@ def summarise(records: Sequence[Record]) -> list[Record]:
             (value for other, value in speed.items() if (other.key, other.backbone) == ("a", row.backbone)), None
         )
         plain = speed.get(Row("b", row.backbone, row.batch))
-        line["ratio_to_a"], line["ratio_to_b"] = (own / other if other else None for other in (first, plain))
+        ours = None if row.method == "ours" else speed.get(replace(row, method="ours"))
+        for name, other in (("a", first), ("b", plain), ("ours", ours)):
+            line[f"ratio_to_{name}"] = own / other if other else None
         line["roof"] = _roof(row, line["dtype"], own, records)
         line["estimated_minutes"] = _paper_run(line) / 60
     return rows
@@ -135,20 +140,27 @@ def _head(record: Record) -> None:
 
 
 def _table(lines: Sequence[Record]) -> Table:
+    rows = [_cells(line) for line in lines]
+    shown = [at for at, title in enumerate(TITLES, 1) if title not in ONLY_WHERE_KNOWN or any(row[at] for row in rows)]
     grid = Table("")
-    for title in TITLES:
-        grid.add_column(title, justify="right")
-    for line in lines:
-        row, rate, roof = line["row"], line["images_per_second"], line["roof"]
-        grid.add_row(
-            f"({row.key}) {row.name}", row.backbone, str(row.batch), line["dtype"],
-            f"{rate['median']:,.1f} ({rate['min']:,.1f} to {rate['max']:,.1f})",
-            _times(line["ratio_to_a"]), _times(line["ratio_to_b"]), f"{line['waiting']['median']:.0%}",
-            f"{line['evaluation_images_per_second']['median']:,.1f}",
-            f"{line['peak_memory_bytes'] / 2**20:,.0f} MiB", f"{line['estimated_minutes']:,.1f} min",
-            "" if roof is None else f"{roof['fraction']:.1%}",
-        )  # fmt: skip
+    for at in shown:
+        grid.add_column(TITLES[at - 1], justify="right")
+    for row in rows:
+        grid.add_row(row[0], *(row[at] for at in shown))
     return grid
+
+
+def _cells(line: Record) -> list[str]:
+    """Return a row's cells: who trains, then those of `TITLES`."""
+    row, rate, roof = line["row"], line["images_per_second"], line["roof"]
+    return [
+        f"({row.key}) {row.name}", row.backbone, str(row.batch), line["dtype"],
+        f"{rate['median']:,.1f} ({rate['min']:,.1f} to {rate['max']:,.1f})",
+        *(_times(line[f"ratio_to_{name}"]) for name in ("a", "b", "ours")), f"{line['waiting']['median']:.0%}",
+        f"{line['evaluation_images_per_second']['median']:,.1f}",
+        f"{line['peak_memory_bytes'] / 2**20:,.0f} MiB", f"{line['estimated_minutes']:,.1f} min",
+        "" if roof is None else f"{roof['fraction']:.1%}",
+    ]  # fmt: skip
 
 
 def _times(ratio: float | None) -> str:

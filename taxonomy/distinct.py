@@ -11,7 +11,7 @@ from numpy.typing import NDArray
 
 from taxonomy.threads import on_all_cores
 
-CHUNK: Final = 1 << 19  # bytes at a time, so that what is intermediate stays in the processor's cache
+CHUNK: Final = 1 << 18  # bytes at a time, so that what is intermediate stays in the processor's cache
 _BASE: Final = 0x9E3779B97F4A7C15  # odd, so that it has an inverse modulo 2**64
 
 

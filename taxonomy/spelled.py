@@ -16,6 +16,7 @@ QUOTES = '"\u2018\u2019\u201a\u201c\u201d\u201e\u00ab\u00bb`\u00b4\u2032\u2033\u
 HYBRID = dict.fromkeys("\u00d7\u2715\u2716\u2a09\u2a2f", "x")  # signs of a cross, for which an x is typed
 SPELLING = str.maketrans({**dict.fromkeys(PUNCTUATION + QUOTES, ""), **HYBRID})
 CHUNK = 4096  # names that are looked over at once
+BLOCK = 1 << 18  # characters at a time, so that what is intermediate stays in the processor's cache
 FEW = 20_000  # names, of which a set is made as quickly as hashes
 DELETE = 127  # the one code of ASCII above the visible ones
 
@@ -41,8 +42,7 @@ class Names:
     @cached_property
     def text(self) -> bytes | None:
         """The plain names in one case with a line feed between them; None if one is not plain."""
-        code = _plain(self.given)
-        return None if code is None else _lower(code).tobytes()
+        return _plain(self.given)
 
     @cached_property
     def folded(self) -> list[str]:
@@ -128,23 +128,32 @@ def surely_unlike(levels: Sequence[Names]) -> bool:
     return hashes_differ(np.concatenate(known))
 
 
-def _plain(names: Sequence[str]) -> NDArray[np.uint8] | None:
-    """Return the codes of names, joined by line feeds, if all are visible ASCII with single spaces inside."""
+def _plain(names: Sequence[str]) -> bytes | None:
+    """Return names in one case, joined by line feeds, if all are visible ASCII with single spaces inside."""
     joined = "\n".join(names)
     if not joined or not joined.isascii():
         return None
     code = np.frombuffer(joined.encode(), dtype=np.uint8)
-    gaps = code <= ord(" ")
-    seams = np.count_nonzero(code == ord("\n"))
-    lone = not (gaps[0] or gaps[-1] or (gaps[1:] & gaps[:-1]).any())
-    printable = seams == np.count_nonzero(code < ord(" ")) and code.max() < DELETE
-    return code if lone and printable and seams == len(names) - 1 else None
+    if code[0] <= ord(" ") or code[-1] <= ord(" "):
+        return None
+    seams, lower = 0, np.empty_like(code)
+    for start in range(0, len(code), BLOCK):
+        part = code[start : start + BLOCK + 1]  # with the first of the next, for the pair of the two
+        gaps = part <= ord(" ")
+        if (gaps[1:] & gaps[:-1]).any() or part.max() >= DELETE:
+            return None
+        seen = int(np.count_nonzero(part[:BLOCK] == ord("\n")))
+        if seen != np.count_nonzero(part[:BLOCK] < ord(" ")):
+            return None
+        seams += seen
+        _lower(part[:BLOCK], lower[start : start + BLOCK])
+    return lower.tobytes() if seams == len(names) - 1 else None
 
 
-def _lower(code: NDArray[np.uint8]) -> NDArray[np.uint8]:
-    """Return ASCII in one case: 32 is added to the 26 capitals, of which the codes begin at 65."""
+def _lower(code: NDArray[np.uint8], out: NDArray[np.uint8]) -> None:
+    """Write ASCII in one case: 32 is added to the 26 capitals, of which the codes begin at 65."""
     capitals = (code - np.uint8(ord("A"))) < 26
-    return code + (capitals.view(np.uint8) << 5)
+    np.add(code, capitals.view(np.uint8) * np.uint8(32), out=out)  # a shift takes ten times as long
 
 
 def _bare(key: str) -> str:

@@ -8,6 +8,7 @@ from pathlib import Path
 from statistics import median
 from threading import Timer
 
+import click
 import pytest
 import torch
 from conftest import call
@@ -200,6 +201,22 @@ def test_methods_are_measured_beside_ours():
     ]
 
 
+def test_a_method_is_compared_with_ours_at_its_batch_size_in_a_table_without_empty_columns(capsys):
+    from plan import rows_of_methods
+    from table import show, summarise
+
+    rate = {"evaluation_images_per_second": 9.0, "waiting": 0.0, "peak_memory_bytes": 2**29, "dtype": "float32"}
+    records = []
+    for row, speed in zip(rows_of_methods(["ours_nts"], ["resnet50"], 8), (6.0, 1.5), strict=True):
+        records.append({"kind": "warm_up", "loading": 1.0, "first_steps": 1.0, "images": 16, **row.record()})
+        records.append({"kind": "round", "images_per_second": speed, **rate, **row.record()})
+    assert [line["ratio_to_ours"] for line in summarise(records)] == [None, 0.25]
+    show(records)
+    printed = capsys.readouterr().out
+    assert "0.25 x" in printed
+    assert all(title not in printed.partition("waiting")[0] for title in ("to (a)", "to (b)", "of roof"))
+
+
 @pytest.mark.slow
 def test_a_process_that_hangs_or_dies_leaves_the_reason(patches):
     import rows
@@ -263,3 +280,19 @@ def test_how_long_datasets_take_to_list_is_told_in_a_table(tmp_path):
     assert {run["found"] for runs in found["jobs"].values() for run in runs} == {300, 10}
     rows = [line for line in done.out.splitlines() if line.startswith("| hiertax")]
     assert len(rows) == len(found["jobs"]) == 2
+
+
+def test_a_start_is_timed_until_the_first_step(patches, tmp_path):
+    from start import seconds_to_first_step
+
+    words = ["--data", patches.data, "--hierarchy", patches.hierarchy, "--backbone", "resnet10", "--weights", "none"]
+    began = time.perf_counter()
+    seconds = seconds_to_first_step([str(word) for word in (*words, "--image-size", 32)], tmp_path)
+    assert 0 < seconds < time.perf_counter() - began
+
+
+def test_a_start_that_fails_tells_what_hiertrain_said(tmp_path):
+    from start import seconds_to_first_step
+
+    with pytest.raises(click.ClickException, match="no-such-folder"):
+        seconds_to_first_step(["--data", str(tmp_path / "no-such-folder")], tmp_path)

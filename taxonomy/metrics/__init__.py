@@ -3,7 +3,7 @@
 Definitions and their sources are in docs/methods.md, "Metrics".
 """
 
-from taxonomy.metrics.calibration import calibration_error
+from taxonomy.metrics.calibration import BINS, Binned, Chance, binned, calibration_error, error_by_chance
 from taxonomy.metrics.estimates import CONFIDENCE, RESAMPLES, Difference, Estimate, Interval, differences, estimates
 from taxonomy.metrics.labels import (
     TOPS,
@@ -30,10 +30,10 @@ from taxonomy.metrics.scores import LabelScores, LevelScores, score_labels, scor
 from taxonomy.metrics.taxa import confusions, taxa_table
 
 __all__ = [
-    "CONFIDENCE", "RESAMPLES", "TOPS", "Difference", "Estimate", "Interval", "LabelScores", "LevelScores", "Measure",
-    "NodeScores", "NodeSet", "PrecisionRecall", "Predictions", "average_hierarchical_distance", "calibration_error",
-    "confusions", "differences", "distances_of_top", "estimates", "full_path_accuracy", "hierarchical_precision_recall",
-    "inconsistent", "lca_f1", "lca_height", "level_accuracy", "majority_baseline", "mistake_severity", "score_labels",
-    "score_nodes", "score_predictions", "taxa_table", "tree_inconsistency", "tree_induced_error",
-    "weighted_average_accuracy",
+    "BINS", "CONFIDENCE", "RESAMPLES", "TOPS", "Binned", "Chance", "Difference", "Estimate", "Interval",
+    "LabelScores", "LevelScores", "Measure", "NodeScores", "NodeSet", "PrecisionRecall", "Predictions",
+    "average_hierarchical_distance", "binned", "calibration_error", "confusions", "differences", "distances_of_top",
+    "error_by_chance", "estimates", "full_path_accuracy", "hierarchical_precision_recall", "inconsistent", "lca_f1",
+    "lca_height", "level_accuracy", "majority_baseline", "mistake_severity", "score_labels", "score_nodes",
+    "score_predictions", "taxa_table", "tree_inconsistency", "tree_induced_error", "weighted_average_accuracy",
 ]  # fmt: skip

@@ -11,7 +11,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from taxonomy.hierarchy import Hierarchy, IntArray
-from taxonomy.metrics.calibration import calibration_error
+from taxonomy.metrics.calibration import calibration_error, error_by_chance
 from taxonomy.metrics.estimates import RESAMPLES, Estimate, estimates
 from taxonomy.metrics.labels import majority_baseline
 from taxonomy.metrics.measures import Measure
@@ -46,6 +46,9 @@ class LevelScores:
         What always answering the commonest true label would score.
     calibration_error
         See `calibration_error`; NaN where the answers came without probabilities.
+    calibration_chance, calibration_chance_low, calibration_chance_high
+        What it would be if all probabilities were true, and the 95 % interval of that; see `error_by_chance`. NaN
+        where no resamples were asked for too.
     """
 
     level: str
@@ -56,6 +59,9 @@ class LevelScores:
     macro_f1: float
     majority: float
     calibration_error: float = math.nan
+    calibration_chance: float = math.nan
+    calibration_chance_low: float = math.nan
+    calibration_chance_high: float = math.nan
 
 
 @dataclass(frozen=True)
@@ -160,7 +166,7 @@ def score_predictions(
     return LabelScores(
         n=len(truth),
         known=int((truth >= 0).all(axis=1).sum()),
-        levels=tuple(_level_scores(hierarchy, truth, predictions, found)),
+        levels=tuple(_level_scores(hierarchy, truth, predictions, found, resamples, seed)),
         estimates=found,
     )
 
@@ -181,10 +187,11 @@ def score_labels(
 
 
 def _level_scores(
-    hierarchy: Hierarchy, truth: IntArray, predictions: Predictions, found: Sequence[Estimate]
-) -> list[LevelScores]:
+    hierarchy: Hierarchy, truth: IntArray, predictions: Predictions, found: Sequence[Estimate], resamples: int,
+    seed: int,
+) -> list[LevelScores]:  # fmt: skip
     values = {each.measure: each.value for each in found}
-    errors = _calibration_errors(truth, predictions)
+    errors = _calibration(truth, predictions, resamples, seed)
     return [
         LevelScores(
             level=level.name,
@@ -194,7 +201,7 @@ def _level_scores(
             macro_accuracy=values[Measure("accuracy", level.name, average="macro")],
             macro_f1=_macro_f1(truth[:, k], predictions.labels[:, k], len(level)),
             majority=float(majority),
-            calibration_error=error,
+            **error,
         )
         for k, (level, majority, error) in enumerate(
             zip(hierarchy.levels, majority_baseline(truth), errors, strict=True)
@@ -208,9 +215,14 @@ def _macro_f1(truth: IntArray, predicted: IntArray, size: int) -> float:
     return float(there.mean()) if len(there) else math.nan
 
 
-def _calibration_errors(truth: IntArray, predictions: Predictions) -> list[float]:
+def _calibration(truth: IntArray, predictions: Predictions, resamples: int, seed: int) -> list[dict[str, float]]:
+    """Return the fields of `LevelScores` that are of calibration, for each level."""
     if predictions.probability is None:
-        return [math.nan] * truth.shape[1]
-    columns = zip(truth.T, predictions.labels.T, predictions.probability.T, strict=True)
-    known = ((t >= 0, t == p, q) for t, p, q in columns)
-    return [calibration_error(q[seen], right[seen]) if seen.any() else math.nan for seen, right, q in known]
+        return [{}] * truth.shape[1]
+    found = []
+    for true, label, probability in zip(truth.T, predictions.labels.T, predictions.probability.T, strict=True):
+        said, right = probability[true >= 0], (label == true)[true >= 0]
+        chance = error_by_chance(said, resamples=resamples, seed=seed)
+        names = ("calibration_error", "calibration_chance", "calibration_chance_low", "calibration_chance_high")
+        found.append(dict(zip(names, (calibration_error(said, right), *chance[:3]), strict=True)))
+    return found

@@ -498,8 +498,11 @@ def test_the_contact_may_come_from_the_environment(
     ],
 )
 @pytest.mark.usefixtures("names")
-def test_options_that_do_not_fit_are_wrong_usage(args: list[str]) -> None:
+def test_options_that_do_not_fit_are_wrong_usage(args: list[str], capsys: pytest.CaptureFixture[str]) -> None:
     run(*args, code=2)
+    said = capsys.readouterr()
+    assert said.out == ""
+    assert said.err.splitlines()[-1].startswith("error: ")
 
 
 @pytest.mark.parametrize("dataset", ["cars", "aircraft", "cub-paper"])

@@ -275,7 +275,7 @@ def test_there_are_committed_hierarchies():
 
 @given(hierarchies())
 def test_the_schema_accepts_whatever_is_saved(hierarchy):
-    Draft202012Validator(json_schema()).validate(hierarchy.to_json())
+    assert list(Draft202012Validator(json_schema()).iter_errors(hierarchy.to_json())) == []
 
 
 @pytest.mark.parametrize(

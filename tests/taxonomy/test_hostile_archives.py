@@ -29,6 +29,7 @@ def refused(read, path):
     assert time.monotonic() - start < QUICK
     assert sorted(path.parent.iterdir()) == before
     assert str(path) in str(error.value)
+    assert "\n" not in str(error.value)
     return str(error.value)
 
 

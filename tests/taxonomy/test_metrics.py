@@ -6,13 +6,16 @@ import numpy as np
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
+from scipy.stats import binom
 from trees import WORKED, hierarchies
 
 from taxonomy import Hierarchy
 from taxonomy.metrics import (
     average_hierarchical_distance,
+    binned,
     calibration_error,
     distances_of_top,
+    error_by_chance,
     full_path_accuracy,
     hierarchical_precision_recall,
     inconsistent,
@@ -219,7 +222,8 @@ def test_a_level_that_nobody_knows_has_no_scores_and_takes_no_part_in_averages()
     assert scores.weighted_average_accuracy == near((2 * 0.833333 + 3 * 0.666667) / 5)
     assert scores.to_json()["levels"][2] == {
         "level": "species", "labels": 5, "known": 0, "accuracy": None, "macro_accuracy": None, "macro_f1": None,
-        "majority": None, "calibration_error": None,
+        "majority": None, "calibration_error": None, "calibration_chance": None, "calibration_chance_low": None,
+        "calibration_chance_high": None,
     }  # fmt: skip
 
 
@@ -330,3 +334,56 @@ def test_calibration_error_is_the_gap_between_said_and_true():
     assert calibration_error(np.array([1.0, 0.0]), np.array([True, False])) == 0
     mixed = np.array([0.2, 0.2, 0.8, 0.8])  # one bin too shy by 0.3, one too bold by 0.3: they do not cancel
     assert calibration_error(mixed, np.array([True, False, True, False])) == pytest.approx(0.3)
+
+
+def shown_by_chance(probability, resamples=1000):
+    chance = error_by_chance(np.asarray(probability, dtype=float), resamples=resamples)
+    return chance.error, chance.low, chance.high
+
+
+def test_what_chance_makes_of_true_probabilities_is_worked_out():
+    coins, draws = np.full(4, 0.5), 20_000
+    chance = error_by_chance(coins, resamples=draws)  # |hits - 2| / 4, of 4 tosses: 0, 1/4 and 1/2 in 6, 8 and 2 of 16
+    assert chance.error == pytest.approx((8 / 4 + 2 / 2) / 16, abs=0.005)
+    assert (chance.low, chance.high) == (0, 0.5)
+    assert (chance.right_low[7], chance.right_high[7]) == (0, 1)  # either end in 1 of 16
+    assert np.isnan(np.delete(chance.right_low, 7)).all()
+    groups = ((10, 0.3), (40, 0.5), (50, 0.9))
+    several = np.repeat([p for _, p in groups], [n for n, _ in groups])
+    deviations = (np.abs(np.arange(n + 1) - n * p) @ binom(n, p).pmf(range(n + 1)) for n, p in groups)
+    assert error_by_chance(several, resamples=draws).error == pytest.approx(sum(deviations) / 100, rel=0.02)
+
+
+def test_chance_leaves_certainty_alone_and_says_nothing_of_no_answers():
+    assert shown_by_chance([0, 1, 1]) == (0, 0, 0)
+    assert all(map(math.isnan, shown_by_chance([])))
+    assert all(map(math.isnan, shown_by_chance([0.5, 0.5], resamples=0)))
+
+
+def test_true_probabilities_lie_within_chance_nineteen_times_of_twenty():
+    rng = np.random.default_rng(0)
+    within = []
+    for _ in range(200):
+        said = rng.beta(3, 1, 300)
+        _, low, high = shown_by_chance(said, resamples=400)
+        within.append(low <= calibration_error(said, rng.random(300) < said) <= high)
+    assert 0.9 <= np.mean(within) <= 0.99
+
+
+def test_of_four_times_the_answers_chance_makes_half():
+    said = np.random.default_rng(0).beta(3, 1, 500)
+    few, many = (np.array(shown_by_chance(np.tile(said, times))) for times in (1, 4))
+    assert few / many == pytest.approx([2, 2, 2], rel=0.1)
+
+
+@given(st.lists(st.floats(0, 1), max_size=40), st.integers(1, 20))
+def test_any_probabilities_have_chance_between_nothing_and_one(said, bins):
+    chance = error_by_chance(np.array(said), bins, resamples=50)
+    right = np.arange(len(said)) % 2 == 0
+    found = binned(np.array(said), right, bins)
+    assert found.count.sum() == len(said)
+    assert (np.isnan(chance.right_low) == (found.count == 0)).all()
+    if said:
+        assert 0 <= chance.low <= chance.high <= 1
+        assert np.nanmin(chance.right_low) >= 0
+        assert np.nanmax(chance.right_high) <= 1

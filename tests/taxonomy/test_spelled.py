@@ -27,6 +27,15 @@ def test_plain_names_are_folded_and_bared_as_any_others(names):
     assert quick.all_unlike(spelling=False) == slow.all_unlike(spelling=False)
 
 
+@given(PLAIN | ANY, st.integers(1, 8))
+def test_names_are_folded_alike_in_blocks_of_any_size(names, block):
+    whole, size, spelled.BLOCK = Names(names).text, spelled.BLOCK, block
+    try:
+        assert Names(names).text == whole
+    finally:
+        spelled.BLOCK = size
+
+
 @given(PLAIN | ANY, st.sets(st.sampled_from(["a", "b", "ab", "a b", "-", "é"])))
 def test_names_are_found_among_known_ones_in_one_case(names, known):
     expected = [j for j, key in enumerate(Names(names).folded) if key in known]

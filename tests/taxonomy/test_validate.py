@@ -356,13 +356,14 @@ def told(path: Path) -> Report:
     report = validate(path)
     report.to_text().encode()
     json.dumps(report.to_json())
+    assert all(found.message and "\n" not in found.message for found in report.findings)
     return report
 
 
 @anything
 @given(content=st.binary(max_size=400), suffix=st.sampled_from([".json", ".csv", ".txt"]))
 def test_random_bytes_are_diagnosed(content: bytes, suffix: str, tmp_path: Path) -> None:
-    told(put(tmp_path, content, suffix))
+    assert told(put(tmp_path, content, suffix)).findings
 
 
 @anything

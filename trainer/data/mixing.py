@@ -5,7 +5,6 @@ from __future__ import annotations
 from typing import NamedTuple
 
 import torch
-from scipy.special import betaincinv
 from torch import Tensor
 
 
@@ -41,10 +40,12 @@ def draw_mix(mixup: float, cutmix: float, count: int, size: int, generator: torc
     uniform centre and is clipped to the image, and `Mix.share` counts what is left of it, rounded as torchvision's
     ``v2.CutMix`` does. Torchvision draws once for a batch; here each image has its own lambda.
     """
+    from scipy.special import betaincinv  # the inverse of Beta's distribution function
+
     cut = torch.rand(count, generator=generator) < (cutmix > 0) / ((mixup > 0) + (cutmix > 0))
     alpha = torch.where(cut, cutmix, mixup).double().numpy()
     chance = torch.rand(count, generator=generator, dtype=torch.float64).numpy()
-    share = torch.from_numpy(betaincinv(alpha, alpha, chance))  # the inverse of Beta's distribution function
+    share = torch.from_numpy(betaincinv(alpha, alpha, chance))
     box = torch.where(cut[:, None], _draw_boxes(share, size, generator), torch.tensor([0, 0, size, size]))
     pasted = (box[:, 2:] - box[:, :2]).prod(1) / size**2
     opacity = torch.where(cut, 1.0, 1 - share)

@@ -262,7 +262,7 @@ def _panel(panel: Axes, plane: FeaturePlane, k: int) -> None:
         shown = (name if len(name) <= 26 else f"{name[:25]}…") if label in listed else "_"
         colour, marker = MUTED[at % len(MUTED)], MARKERS[at // len(MUTED) % len(MARKERS)]
         x, y = plane.points[column == label].T
-        panel.scatter(x, y, s=9, color=colour, marker=marker, linewidths=0, alpha=0.8, label=shown)
+        panel.scatter(x, y, s=11, color=colour, marker=marker, linewidths=0, alpha=0.8, label=shown)
     scores = f"silhouette {plane.silhouette[k]:.2f}, kNN {100 * plane.neighbours[k]:.0f} %".replace("nan %", "-")
     scores = scores.replace("nan", "-")  # of too few images
     panel.set_title(f"{plane.levels[k]}: {len(there)} labels\n{scores}", fontsize=10, loc="left")
@@ -271,5 +271,5 @@ def _panel(panel: Axes, plane: FeaturePlane, k: int) -> None:
     more = f"{LISTED} most frequent of {len(there)}" if len(there) > LISTED else None
     panel.legend(
         fontsize=7, frameon=False, ncols=2, loc="upper left", bbox_to_anchor=(-0.02, -0.01), title=more,
-        title_fontsize=7, alignment="left", handletextpad=0.2, columnspacing=0.8,
+        title_fontsize=7, alignment="left", handletextpad=0.2, columnspacing=0.8, markerscale=1.8,
     )  # fmt: skip

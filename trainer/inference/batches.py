@@ -6,6 +6,7 @@ import os
 from collections.abc import Callable, Iterable, Iterator, Sequence
 from contextlib import suppress
 from dataclasses import dataclass
+from functools import partial
 from itertools import islice
 from pathlib import Path
 from typing import Any, NamedTuple, TypeAlias
@@ -43,13 +44,21 @@ class _Named(NamedTuple):
     image: Path | Image.Image
 
 
+_Decoded: TypeAlias = tuple[str, NDArray[np.uint8]]
+
+
 def refuse(_name: str, error: UndecodableImageError) -> None:
     """Stop at an image that cannot be decoded."""
     raise error
 
 
 def decoded_batches(
-    images: Images, size: int, batch_size: int, on_bad: Callable[[str, UndecodableImageError], None] = refuse
+    images: Images,
+    size: int,
+    batch_size: int,
+    on_bad: Callable[[str, UndecodableImageError], None] = refuse,
+    *,
+    ahead: bool = True,
 ) -> Iterator[Batch]:
     """Decode images on all cores, no more than two batches ahead of whoever takes them.
 
@@ -64,34 +73,48 @@ def decoded_batches(
         How many make a batch; the last one may have fewer.
     on_bad
         Called with the name of an image that cannot be decoded, and the error; the image is then left out.
+    ahead
+        Whether to decode while a batch is in use. Not where that takes the same cores: of a network's threads all wait
+        for the one that shares its core with a decoder.
 
     Raises
     ------
     HiertaxError
         If something is none of these, a folder cannot be read or holds no image; and whatever `on_bad` raises.
     """
+    given, threads = _one_by_one(images), max(1, cores() // on_this_machine())
 
-    def attempt(given: _Named) -> tuple[str, NDArray[np.uint8] | UndecodableImageError]:
-        try:
-            return given.name, _decode(given, size)
-        except UndecodableImageError as error:
-            return given.name, error
-        except MemoryError:
-            return given.name, UndecodableImageError(f"{given.name}: cannot be decoded (too large); make it smaller")
-
-    def good() -> Iterator[tuple[str, NDArray[np.uint8]]]:
-        # So far ahead that no core waits while the network is at work on a batch.
-        threads, ahead = max(1, cores() // on_this_machine()), max(4 * cores(), AHEAD * batch_size)
-        for name, pixels in in_threads(attempt, _one_by_one(images), threads=threads, ahead=ahead):
+    def good(some: Iterable[_Named], ready: int) -> Iterator[_Decoded]:
+        for name, pixels in in_threads(partial(_attempt, size=size), some, threads=threads, ahead=ready):
             if isinstance(pixels, UndecodableImageError):
                 on_bad(name, pixels)
             else:
                 yield name, pixels
 
-    whole = good()
-    while batch := list(islice(whole, batch_size)):
+    def in_turn() -> Iterator[list[_Decoded]]:
+        batch: list[_Decoded] = []
+        while chunk := list(islice(given, batch_size - len(batch))):
+            batch += good(chunk, len(chunk))
+            if len(batch) == batch_size:
+                yield batch
+                batch = []
+        if batch:
+            yield batch
+
+    # So far ahead that no core waits while the network is at work on a batch.
+    whole = good(given, max(4 * cores(), AHEAD * batch_size))
+    for batch in iter(lambda: list(islice(whole, batch_size)), []) if ahead else in_turn():
         names, pixels = zip(*batch, strict=True)
         yield Batch(names, torch.from_numpy(np.stack(pixels)))
+
+
+def _attempt(given: _Named, size: int) -> tuple[str, NDArray[np.uint8] | UndecodableImageError]:
+    try:
+        return given.name, _decode(given, size)
+    except UndecodableImageError as error:
+        return given.name, error
+    except MemoryError:
+        return given.name, UndecodableImageError(f"{given.name}: cannot be decoded (too large); make it smaller")
 
 
 def _decode(given: _Named, size: int) -> NDArray[np.uint8]:

@@ -181,7 +181,8 @@ class Predictor:
 
     def batches(self, images: Images, on_bad: Callable[[str, UndecodableImageError], None] = refuse) -> Iterator[Batch]:
         """Decode images as the network takes them, see `decoded_batches`; `on_bad` hears of those that cannot be."""
-        return decoded_batches(images, self.config.image_size, self.config.batch_size, on_bad)
+        size, batch_size = self.config.image_size, self.config.batch_size
+        return decoded_batches(images, size, batch_size, on_bad, ahead=self.compute.on_gpu)
 
     def logits(self, images: Images, *, reporter: Reporter | bool | None = None) -> list[Array]:
         """Return what the heads say of images, K float32 arrays ``[N, C_k]``, coarsest level first.

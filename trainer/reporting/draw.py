@@ -14,9 +14,10 @@ from typing import TYPE_CHECKING, Any, Final
 
 import numpy as np
 
+from taxonomy.metrics import BINS
 from taxonomy.palette import MUTED
 from trainer.evaluation.text import in_percent
-from trainer.inference.answering.calibrate import BINS, Reliability
+from trainer.inference.answering.calibrate import Reliability
 from trainer.reporting.gather import RunFacts, Scored
 
 if TYPE_CHECKING:
@@ -96,7 +97,10 @@ def operating(runs: Sequence[tuple[int, str, Scored]]) -> list[Picture]:
 
 
 def reliability(runs: Sequence[tuple[int, str, Scored]]) -> list[Picture]:
-    """Draw how often answers of each level are right by how likely they are said to be; one run also uncalibrated."""
+    """Draw how often answers of each level are right by how likely they are said to be.
+
+    One run is drawn uncalibrated too, and with the range that 95 % of bins would lie in if what is said were true.
+    """
     pictures = []
     levels = [each.level for each in runs[0][2].reliability]
     for k, level in enumerate(levels):
@@ -104,6 +108,8 @@ def reliability(runs: Sequence[tuple[int, str, Scored]]) -> list[Picture]:
             above.plot([0, 100], [0, 100], color="#8b93a3", linewidth=1)
             if len(runs) == 1 and runs[0][2].uncalibrated:
                 _reliable(above, runs[0][2].uncalibrated[k], BEFORE, "--", "s")
+            if len(runs) == 1:
+                _by_chance(above, runs[0][2].reliability[k], colour(runs[0][0]))
             for i, _, each in runs:
                 _reliable(above, each.reliability[k], colour(i), STYLES[i % len(STYLES)], "o")
                 middles = [100 * (j + 0.5) / BINS for j in range(BINS)]
@@ -118,10 +124,12 @@ def reliability(runs: Sequence[tuple[int, str, Scored]]) -> list[Picture]:
 
 
 def _error(scored: Scored, k: int, called: str, runs: int) -> str:
-    error = f"{in_percent(scored.reliability[k].error)} %"
+    found = scored.reliability[k]
+    error, chance = f"{in_percent(found.error)} %", f"{in_percent(found.chance.error)} %"
     if runs > 1:
-        return f"{called} {error}"
-    return f"{error}, {in_percent(scored.uncalibrated[k].error)} % without" if scored.uncalibrated else error
+        return f"{called} {error} ({chance} by chance alone)"
+    without = f", {in_percent(scored.uncalibrated[k].error)} % without" if scored.uncalibrated else ""
+    return f"{error}{without}; {chance} by chance alone"
 
 
 def _accuracies(axes: Axes, run: RunFacts, level: str, i: int, *, alone: bool) -> str:
@@ -149,6 +157,12 @@ def _reliable(axes: Axes, found: Reliability, shade: str, style: str, marker: st
     axes.plot(said, right, style, color=shade, marker=marker, markersize=3, linewidth=1.4)
     axes.set_xlim(0, 101)
     axes.set_ylim(0, 103)
+
+
+def _by_chance(axes: Axes, found: Reliability, shade: str) -> None:
+    many = found.count >= FEWEST
+    low, high = 100 * found.chance.right_low[many], 100 * found.chance.right_high[many]
+    axes.fill_between(100 * found.probability[many], low, high, color=shade, alpha=0.15, linewidth=0)
 
 
 def _in_words(called: str, scored: Scored) -> str:

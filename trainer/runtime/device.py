@@ -214,10 +214,26 @@ def explaining_memory(config: Config, processes: int = 1) -> Iterator[None]:
         plain = isinstance(error, torch.OutOfMemoryError | MemoryError)
         if not plain and not any(words in str(error) for words in OUT_OF_MEMORY):
             raise
-        each = config.batch_size // processes
-        smaller = next((n for n in range(2 * config.accumulate, each // 2 + 1) if each % n == 0), None)
-        in_parts = f", or `accumulate` {smaller}, which computes the same batches in parts" if smaller else ""
+        count = config.batch_size // processes // config.accumulate
         raise HiertaxError(
-            f"`batch_size` {config.batch_size}: out of memory with {each // config.accumulate} images of "
-            f"{config.image_size} px at a time; try `batch_size` {max(2, config.batch_size // 2)}{in_parts}"
+            f"`batch_size` {config.batch_size}: out of memory with {count} images of "
+            f"{config.image_size} px at a time; {smaller_batches(config, processes, count // 2)}"
         ) from None
+
+
+def smaller_batches(config: Config, processes: int, most: int) -> str:
+    """Say what to try in place of a batch that does not fit the memory.
+
+    Parameters
+    ----------
+    processes
+        How many share a batch.
+    most
+        How many images may be computed at a time, which should be less than the settings make it.
+    """
+    if most < 2:
+        return "try a smaller `image_size` or `backbone`"
+    each = config.batch_size // processes
+    parts = next((n for n in range(config.accumulate, each // 2 + 1) if each % n == 0 and each // n <= most), None)
+    in_parts = f", or `accumulate` {parts}, which computes the same batches in parts" if parts else ""
+    return f"try `batch_size` {most * config.accumulate * processes}{in_parts}"

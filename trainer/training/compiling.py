@@ -1,24 +1,21 @@
-"""What happens between loading and learning: compiling, an estimate of the time, and what a user is told."""
+"""What happens between loading and learning: compiling, and what a user is told."""
 
 from __future__ import annotations
 
-import time
 from collections.abc import Callable, Sequence
 from typing import Any
 
 import torch
-from torch import Tensor
 
 from taxonomy import HiertaxError
 from trainer.config import Config
-from trainer.models.losses import PLAIN
-from trainer.models.network import Network, TrainingStep
+from trainer.models.network import TrainingStep
 from trainer.runtime.device import Compute, compile_step, unchanged
 from trainer.runtime.processes import ProcessGroup
 from trainer.runtime.progress import Reporter
+from trainer.training.foresight import black_images
 from trainer.training.learner import Learner
 
-LONG_RUN = 3600  # seconds on a CPU above which a user is told at once
 WORTH_COMPILING = 200_000  # images to learn from; compiling takes as long as some tens of thousands
 
 
@@ -55,7 +52,7 @@ def _try_out(
 ) -> Callable[[TrainingStep], None]:
     """Return what calls a step a few times as training will, on made-up inputs, and leaves no trace."""
     count = min(config.batch_size, images) // (group.size * config.accumulate)
-    inputs = _black_images(count, config, compute.device)
+    inputs = black_images(count, config, compute.device)
     if config.freeze_backbone:
         with torch.no_grad():
             inputs = learner.network.eval().embed(inputs[:1]).repeat(count, 1)
@@ -72,39 +69,6 @@ def _try_out(
                 learner.network.zero_grad(set_to_none=True)
 
     return call
-
-
-def _black_images(count: int, config: Config, device: torch.device) -> Tensor:
-    """Return black images, ``[count, 3, S, S]``."""
-    images = torch.zeros(count, 3, config.image_size, config.image_size, device=device)
-    return images.contiguous(memory_format=torch.channels_last)
-
-
-def warn_if_long(network: Network, config: Config, compute: Compute, images: float, reporter: Reporter) -> None:
-    """Time the steps of a batch of made-up images and say at once where a CPU run would take hours.
-
-    Parameters
-    ----------
-    images
-        How many an epoch learns from; a scored one counts as a third.
-    """
-    if compute.on_gpu or config.freeze_backbone:
-        return
-    batch = _black_images(4, config, compute.device)
-    with torch.inference_mode():
-        levels = len(network.eval()(batch))
-    start = time.perf_counter()
-    for step in network.training_steps():
-        loss, _ = step(batch, torch.zeros(len(batch), levels, dtype=torch.int64), None, PLAIN)
-        loss.backward()
-    network.zero_grad(set_to_none=True)
-    per_image = (time.perf_counter() - start) / len(batch)
-    epochs = config.epochs - config.heads_first
-    if (seconds := per_image * images * epochs) > LONG_RUN:
-        reporter.say(
-            f"warning: {epochs} epochs will take about {seconds / 3600:.1f} hours on this CPU; "
-            "`freeze_backbone` trains neck and heads alone, in minutes"
-        )
 
 
 def announce(config: Config, compute: Compute, group: ProcessGroup, counts: dict[str, Any], reporter: Reporter) -> None:

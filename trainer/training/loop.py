@@ -33,8 +33,9 @@ from trainer.runtime.progress import Reporter
 from trainer.runtime.signals import listening
 from trainer.runtime.stopwatch import Alarm
 from trainer.training.calibrating import calibrate_trained
-from trainer.training.compiling import announce, faster_steps, warn_if_long
+from trainer.training.compiling import announce, faster_steps
 from trainer.training.epoch import check_loss, diverged, plan_epoch, seed_from, train_epoch
+from trainer.training.foresight import foresee
 from trainer.training.learner import Learner, objective_for
 from trainer.training.order import class_weights
 from trainer.training.samples import load_samples
@@ -77,7 +78,8 @@ class Training:
         targets = torch.from_numpy(task.paths[train.labels]).to(compute.device)
         objective = objective_for(config, task.hierarchy, targets)
         learner = Learner(network, config, compute, task.hierarchy.depth, group, objective=objective)
-        warn_if_long(network, config, compute, len(train) + (len(val) + len(task.dataset.test)) / 3, reporter)
+        counts = len(train), len(val) + len(task.dataset.test)
+        foresee(network, config, compute, group, counts, reporter)
         splits = {"training": train, "validation": val, task.dataset.scored: task.dataset.test}
         samples = {
             what: load_samples(split, what, config, task, network, compute, group, reporter)

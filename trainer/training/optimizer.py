@@ -4,6 +4,8 @@ from __future__ import annotations
 
 import math
 from collections.abc import Callable, Mapping
+from functools import cache
+from inspect import unwrap
 from typing import Any
 
 import torch
@@ -24,13 +26,25 @@ def make_optimizer(network: Network, config: Config) -> Optimizer:
     if not config.decay_norms:
         groups = [part for group in groups for part in _by_decay(group)]
     if config.optimizer == "adamw":
-        return AdamW(groups, weight_decay=config.weight_decay, fused=True)
-    optimizer = SGD(groups, momentum=config.momentum, weight_decay=config.weight_decay, fused=True)
+        return _uncompiled(AdamW)(groups, weight_decay=config.weight_decay, fused=True)
+    optimizer = _uncompiled(SGD)(groups, momentum=config.momentum, weight_decay=config.weight_decay, fused=True)
     for group in optimizer.param_groups:
         for parameter in group["params"]:
             # SGD itself leaves this uninitialised where a gradient scaler skips the first step, as it does in float16.
             optimizer.state[parameter]["momentum_buffer"] = torch.zeros_like(parameter)
     return optimizer
+
+
+@cache
+def _uncompiled(kind: type[SGD] | type[AdamW]) -> Callable[..., Optimizer]:
+    """Return a class of optimisers whose methods do not call on torch's compiler, which takes seconds to import.
+
+    torch calls on it to keep these methods out of what is compiled; no update is compiled here.
+    """
+    kept_out = ("add_param_group", "load_state_dict", "state_dict", "zero_grad")
+    methods = {name: unwrap(getattr(kind, name)) for name in kept_out}
+    step = torch.no_grad()(unwrap(kind.step))
+    return type(kind.__name__, (kind,), {**methods, "step": step})
 
 
 def _by_decay(group: dict[str, Any]) -> list[dict[str, Any]]:

@@ -95,7 +95,7 @@ def test_the_command_finds_what_the_training_found(hiertrain, trained):
 def test_a_person_reads_errors_before_and_after_and_ways_to_answer(hiertrain, calibrated, tmp_path):
     outcome = hiertrain("calibrate", calibrated, "--test", "--target-accuracy", 0.5, "--out", tmp_path / "out")
     assert outcome.code == 0, outcome
-    for word in ("temperature", "test, one path", "independent heads", "majority", "11 test images"):
+    for word in ("temperature", "11 test", "by chance", "one path", "independent heads", "majority", "11 test images"):
         assert word in outcome.out
     for name in ("reliability.png", "operating.png"):
         with Image.open(tmp_path / "out" / name) as picture:

@@ -415,6 +415,24 @@ def test_images_are_decoded_no_further_ahead_than_two_batches(some):
     assert taken <= 8 + max(2 * 8, 4 * (os.cpu_count() or 1)) + 3
 
 
+def test_decoded_in_turn_batches_are_the_same_and_none_is_begun_before_it_is_asked_for(some):
+    root, _ = some
+    paths = sorted(root.rglob("*.jpg"))[:50]
+    taken, bad = [], []
+
+    def one_by_one():
+        for path in paths:
+            taken.append(path)
+            yield path
+
+    ahead = [batch.names for batch in batches.decoded_batches(paths, 8, 8, on_bad=lambda *_: None)]
+    in_turn = batches.decoded_batches(one_by_one(), 8, 8, on_bad=lambda name, _: bad.append(name), ahead=False)
+    assert next(in_turn).names == ahead[0]
+    assert len(taken) == 8 + len(bad)
+    assert [batch.names for batch in in_turn] == ahead[1:]
+    assert len(bad) == 50 - sum(map(len, ahead)) > 0
+
+
 @pytest.mark.slow
 def test_two_processes_write_one_table(run, some, tmp_path):
     root, images = some

@@ -3,6 +3,7 @@
 import pickle
 import subprocess
 import sys
+from importlib.util import find_spec
 from pathlib import Path
 
 import pytest
@@ -371,8 +372,29 @@ from trainer.models.backbones import build_backbone
 from trainer.runtime.device import choose
 
 choose(Config("h.json"))
-build_backbone("resnet10").eval().maps(torch.zeros(1, 3, 32, 32))
+backbone = build_backbone("resnet10").eval()
+backbone.maps(torch.zeros(1, 3, 32, 32))
 assert "torchvision" in sys.modules
+
+from trainer.training.optimizer import make_optimizer, make_schedule, optimizer_tensors, restore_optimizer
+
+
+class Layer(torch.nn.Linear):
+    def parameter_groups(self, config):
+        return [{"params": list(self.named_parameters()), "lr": 0.1}]
+
+
+for name in ("sgd", "adamw"):
+    layer = Layer(2, 2)
+    optimizer = make_optimizer(layer, Config("h.json", optimizer=name))
+    schedule = make_schedule(optimizer, Config("h.json"))
+    layer(torch.ones(1, 2)).sum().backward()
+    optimizer.step()
+    optimizer.zero_grad()
+    schedule.step()
+    restore_optimizer(optimizer, optimizer_tensors(optimizer), {})
+if "TIMM":
+    build_backbone("timm/resnet10t")
 assert not {"torch._dynamo", "torch._dynamo.utils"} & set(sys.modules)
 
 from torchvision.ops.roi_align import is_compile_supported
@@ -384,5 +406,6 @@ assert sys.modules["torch._dynamo.utils"].counters is not None
 
 def test_torchvision_is_imported_when_a_network_of_it_is_built_and_torchs_compiler_when_it_is_asked():
     """Which take as long to import as all the rest of torch."""
-    done = subprocess.run([sys.executable, "-c", WITHOUT_COMPILER], capture_output=True, text=True, check=False)
+    script = WITHOUT_COMPILER.replace("TIMM", "timm" if find_spec("timm") else "")
+    done = subprocess.run([sys.executable, "-c", script], capture_output=True, text=True, check=False)
     assert done.returncode == 0, done.stderr

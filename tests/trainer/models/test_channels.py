@@ -62,6 +62,11 @@ def test_of_every_class_the_same_share_of_channels_is_left_out(classes, share, r
         assert (part.view(count, size).sum(1) == size - int(drop * size + 1e-9)).all()
 
 
+@pytest.mark.parametrize(("size", "kept"), [(3, 2), (10, 6), (11, 7)])
+def test_by_default_four_of_ten_or_eleven_channels_are_left_out_and_one_of_three(size, kept):
+    assert draw_kept(((1, size),), ChannelOptions().drop, CPU).sum() == kept
+
+
 def test_which_channels_are_left_out_is_drawn_for_each_class_and_step():
     torch.manual_seed(0)
     groups = ((50, 10),)

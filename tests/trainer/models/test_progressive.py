@@ -12,9 +12,11 @@ from torch import nn
 
 from taxonomy import HiertaxError
 from trainer.models.backbones import build_backbone
+from trainer.models.heads import SharedHeads
 from trainer.models.jigsaw import jigsaw
 from trainer.models.losses import PLAIN, multi_level_loss
 from trainer.models.progressive import BLOCKS, StageBlock
+from trainer.models.single import NeckOptions, build_classifier
 
 CUB = (13, 38, 200)
 
@@ -83,6 +85,20 @@ def test_parameters_of_the_papers_heads_on_each_classifier():
         network = tiny.build("ours_pmg", CUB, "resnet50")
     assert [parameters(classifier) for classifier in network.classifiers] == [681_499] * 3
     assert parameters(network.whole) == 1_914_395
+
+
+@pytest.mark.parametrize(("width", "expected"), [(1024, 769_099), (3072, 2_001_995)])
+def test_heads_that_share_all_of_f_would_have_more(width, expected):
+    assert parameters(build_classifier(SharedHeads, width, CUB, NeckOptions())) == expected
+
+
+@pytest.mark.parametrize("size", [224, 448])
+def test_stages_have_the_maps_that_they_are_published_with(size):
+    with torch.device("meta"):
+        stages = build_backbone("resnet50").maps(torch.empty(1, 3, size, size))[-3:]
+    assert [tuple(map_.shape[1:]) for map_ in stages] == [
+        (width, size // by, size // by) for width, by in ((512, 8), (1024, 16), (2048, 32))
+    ]
 
 
 def test_convolutions_over_a_stage_are_as_published():

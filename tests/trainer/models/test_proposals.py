@@ -12,16 +12,20 @@ from trainer.models.losses import PLAIN
 from trainer.models.parts import PartNetwork
 from trainer.models.proposals import Navigator, anchor_boxes, best_apart, cut_out, ranking_loss
 
-SIZES = [(448, 14, 1614), (224, 7, 426)]
+SIZES = [(448, 14, (1176, 294, 144)), (224, 7, (294, 96, 36))]  # boxes of each grid
 
 
 # Boxes
 
 
-@pytest.mark.parametrize(("size", "side", "count"), SIZES)
-def test_there_are_as_many_boxes_as_published_and_as_many_scores(size, side, count):
-    assert anchor_boxes(size, side).shape == (count, 4)
-    assert Navigator(8)(torch.randn(2, 8, side, side)).shape == (2, count)
+@pytest.mark.parametrize(("size", "side", "counts"), SIZES)
+def test_there_are_as_many_boxes_as_published_and_as_many_scores(size, side, counts):
+    boxes = anchor_boxes(size, side) * 448 / size
+    sides = ((boxes[:, 2] - boxes[:, 0]) * (boxes[:, 3] - boxes[:, 1])).sqrt()
+    grid = (sides > 90).int() + (sides > 180).int()  # sides are 60 and 76, 121 and 152, from 192 on
+    assert tuple(grid.bincount().tolist()) == counts
+    assert sum(counts) == len(boxes) == {448: 1614, 224: 426}[size]
+    assert Navigator(8)(torch.randn(2, 8, side, side)).shape == (2, len(boxes))
 
 
 @pytest.mark.parametrize("side", [1, 2, 3, 5, 8, 9])
@@ -99,6 +103,12 @@ def test_a_part_is_what_lies_in_its_box_and_zero_beyond_the_image():
     torch.testing.assert_close(parts[1], torch.nn.functional.avg_pool2d(images[0], 2))
     torch.testing.assert_close(parts[2], images[1, :, 8:, :8])
     assert parts[3, :, :7, :7].abs().max() == 0
+
+
+@pytest.mark.parametrize(("size", "side"), [(448, 224), (224, 224), (64, 64)])
+def test_parts_are_of_224_px_or_of_the_size_of_smaller_images(size, side):
+    parts = network("nts")._cut(torch.zeros(1, 3, size, size), torch.tensor([[[0.0, 0, 9, 9]]]))
+    assert parts.shape == (1, 3, side, side)
 
 
 # The loss of ranking

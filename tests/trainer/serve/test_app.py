@@ -403,6 +403,12 @@ def test_a_gigabyte_is_refused_by_its_head(url):
     assert answer.endswith('{"error":"the request is larger than 20 MiB"}')
 
 
+def test_what_is_sent_in_pieces_without_a_length_is_refused_once_it_is_too_large(url):
+    pieces = (b"x" * 2**20 for _ in range(21))
+    answer = httpx.post(f"{url}/api/answer", content=pieces, timeout=60)
+    assert refusal(answer) == (413, "the request is larger than 20 MiB")
+
+
 def test_a_slow_sender_is_given_up_and_the_next_is_answered(model, photo):
     with serving(application(model, ServingLimits(seconds=1))) as url:
         head = b"POST /api/answer HTTP/1.1\r\nHost: 127.0.0.1\r\nConnection: close\r\nContent-Length: 500\r\n\r\nx"

@@ -1,15 +1,19 @@
 """What is decided and said between loading and learning."""
 
+import re
 from dataclasses import replace
 
+import psutil
 import pytest
 import tiny
 import torch
 
+from taxonomy import HiertaxError
 from trainer.runtime.device import Compute
 from trainer.runtime.processes import SINGLE, ProcessGroup
 from trainer.runtime.progress import Reporter
 from trainer.training import compiling as prepare
+from trainer.training.foresight import check_batch_fits, foresee, kept_for_backward
 
 # Whether to compile
 
@@ -58,8 +62,8 @@ def test_on_a_gpu_whole_steps_become_a_graph(monkeypatch, changes, group, mode):
 # What is said beforehand
 
 
-def warned(capsys, net=None, compute=tiny.CPU, images=100.0, **changes):
-    prepare.warn_if_long(net or tiny.network(), replace(tiny.CONFIG, **changes), compute, images, Reporter())
+def warned(capsys, net=None, compute=tiny.CPU, **changes):
+    foresee(net or tiny.network(), replace(tiny.CONFIG, **changes), compute, SINGLE, (100, 0), Reporter())
     return capsys.readouterr().err
 
 
@@ -76,6 +80,35 @@ def test_of_what_takes_minutes_nothing_is_said(capsys, changes):
 
 def test_a_gpu_is_not_asked_how_long_it_takes(capsys):
     assert warned(capsys, compute=Compute(torch.device("cuda")), epochs=10**8) == ""
+
+
+def test_a_batch_that_cannot_fit_is_refused_before_anything_is_decoded_and_what_would_fit_is_named():
+    config, free = replace(tiny.CONFIG, batch_size=48, accumulate=2), psutil.virtual_memory().available
+    check_batch_fits(config, 0.9 * free / 24, 1000)
+    check_batch_fits(config, 0.9 * free / 8, 16)  # of fewer images a batch is smaller
+    with pytest.raises(HiertaxError) as caught:
+        check_batch_fits(config, free / 14, 1000)
+    assert re.fullmatch(
+        r"`batch_size` 48: 24 images of 32 px at a time take more than \S+ GB of memory, \S+ GB are free; "
+        "try `batch_size` 16, or `accumulate` 6, which computes the same batches in parts",
+        str(caught.value),
+    )
+    with pytest.raises(HiertaxError, match="try a smaller `image_size` or `backbone`"):
+        check_batch_fits(config, free, 1000)
+
+
+def test_a_run_of_a_batch_that_cannot_fit_does_not_begin():
+    config = replace(tiny.CONFIG, batch_size=10**9)
+    with pytest.raises(HiertaxError, match="1000000000 images of 32 px at a time take more than"):
+        foresee(tiny.network(), config, tiny.CPU, SINGLE, (10**9, 0), Reporter())
+
+
+def test_what_a_step_keeps_is_each_tensor_once_without_the_weights():
+    layer, x = torch.nn.Linear(3, 5), torch.randn(2, 3)
+    with kept_for_backward(layer) as kept:
+        y = layer(x).sigmoid()
+        (y * y).sum().backward()
+        assert kept() == 4 * (2 * 3 + 2 * 5)  # x, and y twice
 
 
 @pytest.mark.parametrize("make", [tiny.network, tiny.TwoSteps])

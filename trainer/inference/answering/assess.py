@@ -38,6 +38,9 @@ if TYPE_CHECKING:
     from pandas import DataFrame
 
 WAYS = {"independent": "each head", "path": "one path"}
+ERRORS = (
+    "expected calibration error, %; by chance: that of true probabilities on as many images, with its 95 % interval"
+)
 
 
 @dataclass(frozen=True, eq=False)
@@ -77,7 +80,7 @@ class Assessment:
 
     def tables(self) -> list[tuple[str, Table]]:
         """Lay everything out for a person: titles and tables, in percent."""
-        found = [("expected calibration error, %, before and after", self._error_table())]
+        found = [("calibration", self._fitted_table()), (ERRORS, self._error_table())]
         if self.ways is not None:
             n, split = int(self.ways["n"].iloc[0]), list(self.splits)[-1]
             found.append((f"answers to {n:,} {split} images, %, with 95 % intervals", self._way_table(self.ways)))
@@ -118,22 +121,28 @@ class Assessment:
             if table is not None:
                 write_atomic(folder / f"{name}.csv", table.to_csv(index=False).encode())
 
-    def _error_table(self) -> Table:
+    def _fitted_table(self) -> Table:
         table = Table()
         table.add_column("level")
-        for column in ("temperature", "weight in a path"):
+        for column in ("temperature of its head", "weight in a path"):
             table.add_column(column, justify="right")
-        for split in self.splits:
-            for way in WAYS.values():
-                table.add_column(f"{split}, {way}", justify="right")
-        weights = self.calibration.path_weights
-        for k, level in enumerate(self.hierarchy.levels):
-            own = self.errors[self.errors["level"] == level.name]
-            cells = [
-                f"{_percent(before)} > {_percent(after)}"
-                for before, after in zip(own["before"], own["after"], strict=True)
-            ]
-            table.add_row(level.name, f"{self.calibration.temperatures[k]:.3f}", f"{weights[k]:.3f}", *cells)
+        fitted = (self.calibration.temperatures, self.calibration.path_weights)
+        for level, temperature, weight in zip(self.hierarchy.levels, *fitted, strict=True):
+            table.add_row(level.name, f"{temperature:.3f}", f"{weight:.3f}")
+        return table
+
+    def _error_table(self) -> Table:
+        table = Table()
+        for column in ("images", "answers", "level"):
+            table.add_column(column)
+        for column in ("before", "after", "by chance"):
+            table.add_column(column, justify="right")
+        for row in self.errors.to_dict("records"):
+            first, last = (row["level"] == self.hierarchy.levels[at].name for at in (0, -1))
+            of = (f"{row['images']:,} {row['split']}", WAYS[row["answers"]]) if first else ("", "")
+            chance = (row[f"after_chance{end}"] for end in ("", "_low", "_high"))
+            errors = (_percent(row["before"]), _percent(row["after"]), _with_interval(*chance))
+            table.add_row(*of, row["level"], *errors, end_section=last)
         return table
 
     def _way_table(self, ways: DataFrame) -> Table:

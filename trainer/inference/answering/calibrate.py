@@ -11,7 +11,7 @@ from torch import Tensor
 
 from taxonomy import Hierarchy, HiertaxError
 from taxonomy.hierarchy import IntArray
-from taxonomy.metrics import calibration_error
+from taxonomy.metrics import Chance, binned, error_by_chance
 from trainer.config import Config
 from trainer.data.datasets import Split
 from trainer.data.labelled import LabelledDataset
@@ -26,7 +26,6 @@ from trainer.runs.calibration import Calibration, checkpoint_seal
 from trainer.runtime.progress import Reporter
 
 KEPT = 2**24  # logits of validation images that a calibration keeps, 64 MB: 58,000 images of 290 labels
-BINS = 15
 ORIGINS = {"held_out": "held out of training", "val": "of the val split"}
 
 
@@ -39,7 +38,7 @@ class Labelled(NamedTuple):
 
 @dataclass(frozen=True)
 class Reliability:
-    """How often answers of a level are right, by how likely they are said to be: ``bins`` equal bins from 0 to 1.
+    """How often answers of a level are right, by how likely they are said to be: equal bins from 0 to 1.
 
     Attributes
     ----------
@@ -50,6 +49,8 @@ class Reliability:
     count, probability, right
         Of each bin the number of answers, and the means of what they are said to be and of what they are; NaN where
         it is empty.
+    chance
+        What the error, and the shares of right answers, would be if all answers were as likely as they are said to be.
     """
 
     level: str
@@ -57,6 +58,7 @@ class Reliability:
     count: IntArray
     probability: FloatArray
     right: FloatArray
+    chance: Chance
 
 
 def calibration_of(
@@ -136,12 +138,8 @@ def reliability_of(
 
 
 def _reliability(level: str, probability: FloatArray, right: np.typing.NDArray[np.bool_]) -> Reliability:
-    at = np.minimum((probability * BINS).astype(np.int64), BINS - 1)
-    count = np.bincount(at, minlength=BINS)
-    filled = np.where(count > 0, count, np.nan)
-    error = calibration_error(probability, right, BINS) if len(right) else np.nan
-    means = (np.bincount(at, weights=values, minlength=BINS) / filled for values in (probability, right))
-    return Reliability(level, error, count, *means)
+    found = binned(probability, right)
+    return Reliability(level, found.error, found.count, found.probability, found.right, error_by_chance(probability))
 
 
 def errors(
@@ -150,7 +148,8 @@ def errors(
     """Return how far off the stated probabilities are on some images, a row for each level and way to answer.
 
     Each has ``level``, ``answers`` (``independent`` or ``path``), ``images``, those that know the level,
-    ``temperature``, and the expected calibration errors ``before`` and ``after``.
+    ``temperature``, and the expected calibration errors ``before`` and ``after``; beside each what it would be if all
+    probabilities were true, ``before_chance``, with its 95 % interval, ``before_chance_low`` and ``_high``.
     """
     rows = []
     ways: tuple[Rule, ...] = ("independent", "path")
@@ -161,15 +160,23 @@ def errors(
             known, temperature = int(one.count.sum()), calibration.temperatures[k]
             rows.append(
                 {"level": one.level, "answers": way, "images": known, "temperature": temperature}
-                | {"before": one.error, "after": other.error}
+                | _beside_chance("before", one)
+                | _beside_chance("after", other)
             )
     return rows
+
+
+def _beside_chance(when: str, found: Reliability) -> dict[str, float]:
+    chance = found.chance
+    beside = {"chance": chance.error, "chance_low": chance.low, "chance_high": chance.high}
+    return {when: found.error} | {f"{when}_{name}": value for name, value in beside.items()}
 
 
 def told(hierarchy: Hierarchy, calibration: Calibration) -> str:
     """Say in one line what a calibration was made of and what it does."""
     rows = errors(hierarchy, calibration, calibration.logits, calibration.truth)
     *_, finest = (row for row in rows if row["answers"] == "path")
-    change = f"{100 * finest['before']:.1f} -> {100 * finest['after']:.1f} %"
+    before, after, chance = (100 * finest[name] for name in ("before", "after", "after_chance"))
     origin = f"{calibration.n:,} images {ORIGINS[calibration.images]}"
+    change = f"{before:.1f} -> {after:.1f} %, {chance:.1f} by chance alone"
     return f"calibrated on {origin}: calibration error of the {finest['level']} {change}"

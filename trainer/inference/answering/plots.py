@@ -5,9 +5,10 @@ from __future__ import annotations
 from collections.abc import Mapping, Sequence
 from typing import TYPE_CHECKING
 
+from taxonomy.metrics import BINS
 from taxonomy.palette import MUTED
 from taxonomy.pictures import png
-from trainer.inference.answering.calibrate import BINS, Reliability
+from trainer.inference.answering.calibrate import Reliability
 
 if TYPE_CHECKING:
     from matplotlib.axes import Axes
@@ -19,7 +20,10 @@ STYLES = {"path": "-", "threshold": "--", "darts": ":"}
 
 
 def reliability_plot(before: Sequence[Reliability], after: Sequence[Reliability], title: str) -> bytes:
-    """Draw how often answers are right by how likely they are said to be, a panel for each level; return a PNG."""
+    """Draw how often answers are right by how likely they are said to be, a panel for each level; return a PNG.
+
+    Beside the answers afterwards is the range that 95 % of such bins would lie in if all probabilities were true.
+    """
     from matplotlib import rc_context
     from matplotlib.figure import Figure
 
@@ -38,15 +42,18 @@ def reliability_plot(before: Sequence[Reliability], after: Sequence[Reliability]
 
 def _reliability_panel(panel: Axes, before: Reliability, after: Reliability) -> None:
     panel.plot([0, 1], [0, 1], color="#777777", linewidth=1, linestyle="--")
+    filled = after.count > 0
+    low, high = after.chance.right_low[filled], after.chance.right_high[filled]
+    panel.fill_between(after.probability[filled], low, high, color=AFTER, alpha=0.15, linewidth=0)
     for found, colour, marker, name in ((before, BEFORE, "s", "before"), (after, AFTER, "o", "after")):
-        label = f"{name}, error {100 * found.error:.1f} %"
+        label = f"{name}, error {100 * found.error:.1f} %, {100 * found.chance.error:.1f} by chance"
         panel.plot(
             found.probability, found.right, color=colour, marker=marker, markersize=4, linewidth=1.6, label=label
         )
     panel.set_title(before.level, fontsize=10)
     panel.set_xlim(0, 1)
     panel.set_ylim(0, 1)
-    panel.legend(frameon=False, fontsize=8, loc="lower right")
+    panel.legend(framealpha=0.8, edgecolor="none", fontsize=8, loc="lower right")
     _plain(panel)
 
 

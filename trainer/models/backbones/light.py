@@ -9,6 +9,9 @@ from importlib import import_module
 from types import ModuleType
 from typing import Any
 
+import torch
+from torch._compile import _disable_dynamo
+
 ASKED = "torch._dynamo.utils"
 
 
@@ -29,17 +32,26 @@ class StandIn(ModuleType):
 
 @contextmanager
 def without_compiler() -> Iterator[None]:
-    """Import torchvision within, without the seconds that it takes to import torch's compiler.
+    """Import torchvision and timm within, without the seconds that it takes to import torch's compiler.
 
     One of torchvision's modules, `torchvision.ops.roi_align`, imports a function of the compiler's, which it calls when
-    it computes. What asks for anything else of that module has it as usual.
+    it computes; what asks for anything else of that module has it as usual. Some networks of timm have methods that
+    are kept out of what is compiled, which is done when such a method is first called.
     """
-    if ASKED in sys.modules or "torchvision" in sys.modules:
+    if "torch._dynamo" in sys.modules:
         yield
         return
+    kept = torch.compiler.disable
     sys.modules[ASKED] = stand_in = StandIn(ASKED)
+    torch.compiler.disable = _disable_when_called
     try:
         yield
     finally:
+        torch.compiler.disable = kept
         if sys.modules.get(ASKED) is stand_in:
             del sys.modules[ASKED]
+
+
+def _disable_when_called(fn: Any = None, recursive: Any = True, *, reason: Any = None) -> Any:  # noqa: ARG001
+    """Do what `torch.compiler.disable` does, but no sooner than what is disabled is called."""
+    return _disable_dynamo(fn, recursive)
