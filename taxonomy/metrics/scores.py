@@ -46,7 +46,7 @@ class LevelScores:
         What always answering the commonest true label would score.
     calibration_error
         See `calibration_error`; NaN where the answers came without probabilities.
-    calibration_chance, calibration_chance_low, calibration_chance_high
+    chance_error, chance_low, chance_high
         What it would be if all probabilities were true, and the 95 % interval of that; see `error_by_chance`. NaN
         where no resamples were asked for too.
     """
@@ -59,9 +59,9 @@ class LevelScores:
     macro_f1: float
     majority: float
     calibration_error: float = math.nan
-    calibration_chance: float = math.nan
-    calibration_chance_low: float = math.nan
-    calibration_chance_high: float = math.nan
+    chance_error: float = math.nan
+    chance_low: float = math.nan
+    chance_high: float = math.nan
 
 
 @dataclass(frozen=True)
@@ -223,6 +223,6 @@ def _calibration(truth: IntArray, predictions: Predictions, resamples: int, seed
     for true, label, probability in zip(truth.T, predictions.labels.T, predictions.probability.T, strict=True):
         said, right = probability[true >= 0], (label == true)[true >= 0]
         chance = error_by_chance(said, resamples=resamples, seed=seed)
-        names = ("calibration_error", "calibration_chance", "calibration_chance_low", "calibration_chance_high")
+        names = ("calibration_error", "chance_error", "chance_low", "chance_high")
         found.append(dict(zip(names, (calibration_error(said, right), *chance[:3]), strict=True)))
     return found

@@ -222,8 +222,8 @@ def test_a_level_that_nobody_knows_has_no_scores_and_takes_no_part_in_averages()
     assert scores.weighted_average_accuracy == near((2 * 0.833333 + 3 * 0.666667) / 5)
     assert scores.to_json()["levels"][2] == {
         "level": "species", "labels": 5, "known": 0, "accuracy": None, "macro_accuracy": None, "macro_f1": None,
-        "majority": None, "calibration_error": None, "calibration_chance": None, "calibration_chance_low": None,
-        "calibration_chance_high": None,
+        "majority": None, "calibration_error": None, "chance_error": None, "chance_low": None,
+        "chance_high": None,
     }  # fmt: skip
 
 

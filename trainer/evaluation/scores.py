@@ -93,7 +93,7 @@ class Scores:
         Its columns are ``rule`` and the attributes of `LevelScores`: ``level``, ``labels`` (how many it has), ``known``
         (how many images know theirs, those that count), ``accuracy``, ``macro_accuracy``, ``macro_f1``, ``majority``
         (what always answering the commonest label would score), ``calibration_error``, and what chance alone makes of
-        it, ``calibration_chance``, with its interval, ``calibration_chance_low`` and ``_high``.
+        it, ``chance_error``, with its interval, ``chance_low`` and ``_high``.
         """
         from pandas import DataFrame
 

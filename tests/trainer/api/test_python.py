@@ -330,7 +330,7 @@ def test_a_table_of_scores_has_a_row_per_rule_and_level(model):
     frame = scores.to_frame()
     assert list(frame) == [
         "rule", "level", "labels", "known", "accuracy", "macro_accuracy", "macro_f1", "majority", "calibration_error",
-        "calibration_chance", "calibration_chance_low", "calibration_chance_high",
+        "chance_error", "chance_low", "chance_high",
     ]  # fmt: skip
     assert list(zip(frame["rule"], frame["level"], strict=True)) == [
         ("independent", "tone"), ("independent", "colour"), ("path", "tone"), ("path", "colour"),
