@@ -3,7 +3,7 @@ VENV   := .venv
 BIN    := $(VENV)/bin
 STAMP  := $(VENV)/.installed
 
-.PHONY: install test test-lowest lint docs demo features clean
+.PHONY: install test pytest test-lowest lint docs demo features clean
 
 install: $(STAMP)
 
@@ -21,9 +21,11 @@ lint: install
 WORKERS := --numprocesses logical --maxprocesses 8 --dist loadfile --no-loadscope-reorder
 
 # Compiled modules are kept: the tests start a hundred processes that import them.
-test test-lowest: export PYTHONDONTWRITEBYTECODE :=
+pytest test-lowest: export PYTHONDONTWRITEBYTECODE :=
 
-test: lint
+test: lint pytest
+
+pytest: install
 	$(BIN)/pytest $(WORKERS)
 
 # The same tests with the lowest versions that pyproject.toml names, in an environment of their own.

@@ -50,9 +50,9 @@ class Hiertrain:
     def err(self):
         return (self.folder / "err").read_text()
 
-    def wait_for(self, condition):
+    def wait_for(self, condition, seconds=60):
         """Wait until something is so, or the process has ended."""
-        deadline = time.monotonic() + 60
+        deadline = time.monotonic() + seconds
         while not condition() and self.process.is_alive():
             assert time.monotonic() < deadline, self.err
             time.sleep(0.002)

@@ -69,19 +69,20 @@ def rows_with(records, kind):
 def killed(patches, tmp_path_factory):
     """The file of a tiny run that was killed after its first round; there is no such network as the first."""
     out = tmp_path_factory.mktemp("benchmark") / "trainer-benchmark.jsonl"
-    words = options(patches, out, "--backbone", "resnet11", "--backbone", "resnet10", "--minutes", "1.2")
-    process = Hiertrain(out.parent / "process", *words, prepare=find_modules, program=BENCHMARKS / "trainer.py")
-    process.wait_for(lambda: out.exists() and '"kind": "round"' in out.read_text())
+    words = options(patches, out, "--backbone", "resnet11", "--backbone", "resnet10", "--minutes")
+    file = BENCHMARKS / "trainer.py"
+    process = Hiertrain(out.parent / "process", *words, 9, prepare=find_modules, program=file)
+    process.wait_for(lambda: out.exists() and '"kind": "round"' in out.read_text(), 200)
     process.send(signal.SIGKILL)
     assert process.end() == -signal.SIGKILL
     with out.open("a") as file:
         file.write('{"kind": "rou')  # as a kill within a write leaves it
-    return out, out.read_text(), words
+    return out, out.read_text(), [*words, 1.2]
 
 
 @pytest.fixture(scope="module")
 def measured(killed):
-    """What the same call printed when it went on, and what the file then held."""
+    """What the same call printed when it went on with less time, and what the file then held."""
     out, _, words = killed
     done = benchmark("trainer.py", *words)
     assert done.code == 0, done

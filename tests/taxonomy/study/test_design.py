@@ -21,7 +21,7 @@ FEW = Hierarchy.from_lineages([*DUCKS, *OTHERS], ("order", "family", "species"),
 OPTIONS = ["order", "family", "species", "none"]
 
 
-@settings(max_examples=1000)
+@settings(max_examples=300)
 @given(
     images=st.integers(1, 60),
     people=st.integers(1, 40),

@@ -53,9 +53,9 @@ def draw(root, count, bad=()):
 
 @pytest.fixture(scope="module")
 def many(tmp_path_factory):
-    """A folder of 2,000 images, 50 of them broken, and what a table of it must hold."""
-    root, bad = tmp_path_factory.mktemp("many"), set(range(7, 2000, 40))
-    return root, [(str(path), i in bad) for i, path in enumerate(draw(root, 2000, bad))]
+    """A folder of 1,000 images, 25 of them broken, and what a table of it must hold."""
+    root, bad = tmp_path_factory.mktemp("many"), set(range(7, 1000, 40))
+    return root, [(str(path), i in bad) for i, path in enumerate(draw(root, 1000, bad))]
 
 
 @pytest.fixture(scope="module")
@@ -250,15 +250,15 @@ def test_killed_in_the_middle_and_started_again_each_image_has_one_row(hiertrain
     out = tmp_path / "answers.csv"
     arguments = ("predict", run, root, "--out", out, "--device", "cpu")
     process = Hiertrain(tmp_path / "process", *arguments)
-    process.wait_for(lambda: kept(out) >= 300)
+    process.wait_for(lambda: kept(out) >= 200)
     process.send(signal.SIGKILL)
     assert process.end() == -signal.SIGKILL
     before = kept(out)
-    assert 300 <= before < 2000
+    assert 200 <= before < 1000
     assert not out.exists()
     outcome = hiertrain(*arguments)
     assert outcome.code == 1
-    assert f"1,950 of 2,000 images answered, {before:,} of them before, 50 could not be read" in outcome.out
+    assert f"975 of 1,000 images answered, {before:,} of them before, 25 could not be read" in outcome.out
     assert_whole(out, images)
 
 

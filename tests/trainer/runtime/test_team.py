@@ -1,4 +1,4 @@
-"""Several processes that train one network do what one process does; the real ``torchrun`` starts and stops some.
+"""Several processes that train one network do what one process does; the real ``torchrun`` starts and stops one run.
 
 Two processes see the same batches in the same halves as one process with ``--accumulate 2``, so their weights are the
 same to within rounding. The running statistics of batch normalisation are not: each process keeps its own over its
@@ -317,7 +317,9 @@ def wait_for(run, epochs, process):
 @pytest.mark.slow
 def test_sigterm_stops_both_at_the_same_step_and_one_process_goes_on(hiertrain, patches, tmp_path):
     run, alone = tmp_path / "run", tmp_path / "alone"
-    process = start("-m", "trainer", *patches.options("--out", run, epochs=60))
+    script = Path(sys.executable).with_name("hiertrain")  # the form of torchrun that starts any command
+    form = ["--no-python", script] if script.exists() else ["-m", "trainer"]
+    process = start(*form, *patches.options("--out", run, epochs=60))
     wait_for(run, 1, process)
     process.terminate()
     said = Said.by(process)
@@ -350,9 +352,7 @@ def test_two_processes_go_on_with_a_run_of_one(hiertrain, patches, tmp_path):
     assert step_of(run) == (1, 2)
     in_two_parts(run, alone)
 
-    script = Path(sys.executable).with_name("hiertrain")  # the form of torchrun that starts any command
-    form = ["--no-python", script] if script.exists() else ["-m", "trainer"]
-    said = Said.by(start(*form, "--resume", run))
+    said = Said.of(Together(tmp_path / "process", "--resume", run))
     assert (said.code, said.out) == (0, [f"{run}: trained; next: hiertrain evaluate {run}"]), said
     assert hiertrain("--resume", alone).code == 0
     assert_same_learning(run, alone)

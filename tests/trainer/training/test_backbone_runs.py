@@ -5,11 +5,12 @@ import json
 import numpy as np
 import pytest
 from runs import differences, signals, stored
+from torchvision.models import vision_transformer
 
 from trainer.training.learner import Learner
 
 RUNS = {
-    "vit_b_16": ("--image-size", 32, "--train-blocks", 1, "--momentum", 0),  # of the smallest, to be quick
+    "vit_b_16": ("--image-size", 32, "--train-blocks", 1, "--momentum", 0),
     "timm/vit_tiny_patch16_224": ("--image-size", 32, "--pool", "token"),
     "timm/swin_tiny_patch4_window7_224": ("--image-size", 32),
     "timm/convnext_atto": ("--image-size", 32, "--pool", "avg", "--ema", 0.5),
@@ -18,11 +19,23 @@ RUNS = {
 }
 
 
+def build_with(patch, library, builder, **small):
+    """Let a library build its networks with other numbers than those of their names."""
+    original = getattr(library, builder)
+    patch.setattr(library, builder, lambda *args, **settings: original(*args, **{**settings, **small}))
+
+
 @pytest.mark.slow
 @pytest.mark.parametrize(("backbone", "options"), RUNS.items(), ids=list(RUNS))
-def test_a_run_learns_goes_on_to_the_bit_answers_and_gives_features(hiertrain, patches, tmp_path, backbone, options):
+def test_a_run_learns_goes_on_to_the_bit_answers_and_gives_features(
+    hiertrain, patches, tmp_path, backbone, options, monkeypatch
+):
+    """Transformers, whose smallest have tens of millions of weights, are built narrow, of few layers."""
+    narrow = {"num_layers": 2, "num_heads": 3, "hidden_dim": 96, "mlp_dim": 192}
+    build_with(monkeypatch, vision_transformer, "_vision_transformer", **narrow)
     if backbone.startswith("timm/"):
-        pytest.importorskip("timm")
+        swin = pytest.importorskip("timm.models.swin_transformer")
+        build_with(monkeypatch, swin, "_create_swin_transformer", embed_dim=24, depths=(1, 1, 1, 1))
     learn = patches.options("--backbone", backbone, *options, "--limit-per-class", 4, epochs=1)
     whole, run = tmp_path / "whole", tmp_path / "run"
     outcome = hiertrain(*learn, "--out", whole)

@@ -164,7 +164,8 @@ def test_so_does_that_of_every_method_on_mixed_images(method):
 @needs_compiler
 @pytest.mark.usefixtures("generated")
 def test_a_step_of_generated_code_moves_the_weights_as_the_eager_one():
-    check_compiled(torch.compile(loss_and_hits, fullgraph=True), torch.float32, torch.linspace(0, 1, 8))
+    """By the code that is generated already."""
+    check_compiled(torch.compile(loss_and_hits, fullgraph=True), torch.bfloat16, None)
 
 
 @pytest.mark.usefixtures("traced")

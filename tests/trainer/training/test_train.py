@@ -112,12 +112,6 @@ def test_a_frozen_backbone_stays_as_it_was(hiertrain, patches, run, tmp_path):
     assert any(name.startswith("optimizer/backbone") for name in tensors(run))
 
 
-def test_the_small_network_learns_to_tell_colours(hiertrain, patches, tmp_path):
-    options = patches.options("--backbone", "resnet10", "--learning-rate", 0.02, "--out", tmp_path / "run", epochs=12)
-    assert hiertrain(*options).code == 0
-    assert float(log(tmp_path / "run")[-1]["test_colour"]) >= 0.7  # chance is a quarter
-
-
 def test_one_level_and_four_levels_train(hiertrain, patches, hierarchy_file, tmp_path):
     flat = [["Red"], ["Orange"], ["Blue"], ["Teal"]]
     deep = [["all", tone, leaf.lower(), leaf] for tone, [leaf] in zip("wwcc", flat, strict=True)]
@@ -270,7 +264,7 @@ def write_birds(root, size):
     import numpy as np
 
     names = list(birds())[:12:2]
-    for split, count in (("train", 24), ("test", 6)):
+    for split, count in (("train", 16), ("test", 6)):
         for index, name in enumerate(names):
             (root / split / name).mkdir(parents=True)
             for i in range(count):
@@ -281,10 +275,10 @@ def write_birds(root, size):
 
 @pytest.mark.slow
 def test_ours_learns_sketchbirds_from_scratch(hiertrain, tmp_path):
-    data = write_birds(tmp_path / "birds", 48)
+    data = write_birds(tmp_path / "birds", 40)
     options = ("--hierarchy", REPO / "hierarchies" / "sketchbirds.json", "--data", data, "--out", tmp_path / "run")
-    small = ("--backbone", "resnet10", "--weights", "none", "--image-size", 48, "--batch-size", 16, "--device", "cpu")
-    assert hiertrain(*options, *small, "--epochs", 10, "--learning-rate", 0.02).code == 0
+    small = ("--backbone", "resnet10", "--weights", "none", "--image-size", 40, "--batch-size", 16, "--device", "cpu")
+    assert hiertrain(*options, *small, "--epochs", 8, "--learning-rate", 0.02).code == 0
     scores = json.loads(hiertrain("evaluate", tmp_path / "run", "--json").out)
     for level in scores["rules"]["independent"]["levels"]:
         assert level["accuracy"] > level["majority"] + 0.2, level

@@ -93,8 +93,8 @@ def test_stopped_within_an_epoch_and_resumed_it_ends_as_if_nothing_had_happened(
 
 
 @pytest.mark.slow
-def test_killed_at_any_moment_and_resumed_it_ends_as_if_nothing_had_happened(hiertrain, root, options, tmp_path):
-    whole, run = tmp_path / "whole", tmp_path / "run"
+def test_killed_at_any_moment_and_resumed_it_ends_as_if_nothing_had_happened(hiertrain, options, tmp_path):
+    root, whole, run = WRITERS["webdataset"](tmp_path / "shards"), tmp_path / "whole", tmp_path / "run"
     assert hiertrain(*options(root, whole)).code == 0
     codes = []
     for wait in (0.1, 0.4, 0.2, None):
