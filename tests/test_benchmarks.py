@@ -4,6 +4,7 @@ import json
 import runpy
 import signal
 import sys
+import time
 from pathlib import Path
 from statistics import median
 from threading import Timer
