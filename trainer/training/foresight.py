@@ -22,7 +22,7 @@ from trainer.runtime.progress import Reporter
 
 TRIED = 4  # images
 LONG_RUN = 3600  # seconds on a CPU above which a user is told at once
-SPARE = 1.75  # measured with ResNet-50: a step takes 1.6 times what it keeps, for gradients and while it computes
+SPARE = 1.75  # a step takes 1.3 to 1.6 times what it keeps, while it computes; and there are the gradients
 
 
 class Cost(NamedTuple):
