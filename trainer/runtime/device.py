@@ -15,6 +15,7 @@ import torch
 from torch import nn
 
 from taxonomy import HiertaxError
+from taxonomy.datasets.notes import counted
 from trainer.config import Config
 
 M = TypeVar("M", bound=nn.Module)
@@ -75,7 +76,7 @@ class Compute:
 
     def _place(self) -> str:
         if not self.on_gpu:
-            return f"CPU, {torch.get_num_threads()} threads"
+            return f"CPU, {counted(torch.get_num_threads(), 'thread')}"
         named = getattr(torch.get_device_module(self.device), "get_device_name", None)
         return str(named(self.device) if named else self.device)
 

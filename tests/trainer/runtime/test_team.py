@@ -252,7 +252,7 @@ def test_only_the_first_process_speaks_and_says_how_the_batch_is_shared(together
     assert (said.code, said.out) == (0, [f"{run}: trained; next: hiertrain evaluate {run}"]), said
     assert len(said.err) == len(set(said.err)) == 2 + 1 + EPOCHS
     assert said.err[2] == (
-        "ours, resnet10 on CPU, 1 threads, fp32; 24 training, 11 test images; batch 8 (2 processes x 4); "
+        "ours, resnet10 on CPU, 1 thread, fp32; 24 training, 11 test images; batch 8 (2 processes x 4); "
         "learning rate 0.02, backbone 0.01"
     )
     assert [line.split("  ")[0] for line in said.err[3:]] == [f"epoch {i}/{EPOCHS}" for i in range(1, EPOCHS + 1)]

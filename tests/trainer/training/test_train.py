@@ -79,7 +79,7 @@ def test_success_says_where_the_run_is_and_what_comes_next(hiertrain, patches, t
     assert outcome.out == f"{tmp_path}/run: trained; next: hiertrain evaluate {tmp_path}/run\n"
     said = outcome.err.splitlines()
     assert said[-2].startswith(
-        "ours, shufflenet_v2_x0_5 on CPU, 1 threads, fp32; 24 training, 11 test images; batch 8; "
+        "ours, shufflenet_v2_x0_5 on CPU, 1 thread, fp32; 24 training, 11 test images; batch 8; "
     )
     assert said[-1].startswith("epoch 1/1  loss ")
 
