@@ -7,7 +7,6 @@ import sys
 import time
 from pathlib import Path
 from statistics import median
-from threading import Timer
 
 import click
 import pytest
@@ -223,12 +222,14 @@ def test_a_process_that_hangs_or_dies_leaves_the_reason(patches):
     import rows
     from plan import Row
 
-    settings = rows.Settings(str(patches.data), str(patches.hierarchy), 32, "cpu", True, 1, 16, 0, (8, 16), 1)
+    settings = rows.Settings(str(patches.data), str(patches.hierarchy), 32, "cpu", True, 10_000, 16, 0, (8, 16), 1)
     row = Row("d", "resnet10", 8)
     assert list(rows.figures(settings, row, 0.01)) == [{"kind": "left_out", "why": "ended after 0 s"}]
-    Timer(0.5, lambda: [process.kill() for process in rows.multiprocessing.active_children()]).start()
-    [dead] = rows.figures(settings, row, 60)
-    assert dead == {"kind": "left_out", "why": "its process ended with exit code -9"}
+    found = rows.figures(settings, row, 60)
+    assert next(found)["kind"] == "warm_up"
+    for process in rows.multiprocessing.active_children():
+        process.kill()
+    assert list(found)[-1] == {"kind": "left_out", "why": "its process ended with exit code -9"}
 
 
 def test_bytes_of_a_step_are_parted_into_those_of_images_and_of_weights(roof):
