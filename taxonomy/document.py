@@ -149,13 +149,13 @@ class Naming(NamedTuple):
     classes: Names
 
     @classmethod
-    def of(cls, document: Document) -> Naming:
-        """Return the names of a document; classes that are the last labels are looked at once."""
-        labels = [Names(level.labels) for level in document.levels]
+    def of(cls, document: Document, *, once: bool = False) -> Naming:
+        """Return the names of a document; classes that are the last labels are the same value. `once`: see `Names`."""
+        labels = [Names(level.labels, once=once) for level in document.levels]
         classes = document.levels[-1].classes if document.levels else UNSET
         if classes is UNSET:
             return cls(labels, Names([]))
-        return cls(labels, labels[-1] if classes == document.levels[-1].labels else Names(classes))
+        return cls(labels, labels[-1] if classes == document.levels[-1].labels else Names(classes, once=once))
 
 
 def check_structure(document: Document, place: Place = json_place, names: Naming | None = None) -> Iterator[Finding]:
@@ -171,7 +171,7 @@ def check_structure(document: Document, place: Place = json_place, names: Naming
     if not document.levels or not all(level.labels for level in document.levels):
         yield Finding("no-labels", "levels", "a hierarchy needs a level and every level a label")
         return
-    names = names or Naming.of(document)
+    names = names or Naming.of(document, once=True)
     yield from _level_names(document, place)
     for i, level in enumerate(document.levels):
         yield from _label_names(document, i, names.labels[i], place)

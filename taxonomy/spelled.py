@@ -31,10 +31,12 @@ class Names:
     ----------
     given
         The names as they are.
+    once
+        Whether they are looked at once, so that a form of them which serves several rules is not worth its making.
     """
 
-    def __init__(self, given: list[str]) -> None:
-        self.given = given
+    def __init__(self, given: list[str], *, once: bool = False) -> None:
+        self.given, self.once = given, once
 
     def __len__(self) -> int:
         return len(self.given)
@@ -88,13 +90,13 @@ class Names:
 
     def blank(self) -> list[int]:
         """Return the indices of the names that are empty or of spaces alone."""
-        if self.text is not None or all(map(str.strip, self.given)):
+        if (not self.once and self.text is not None) or all(map(str.strip, self.given)):
             return []
         return [j for j, name in enumerate(self.given) if not name.strip()]
 
     def repeats(self) -> Iterator[tuple[int, int]]:
         """Yield the first and the later index of every name that stood earlier in the list, as it is given."""
-        if len(self) > FEW and self.ordered is not None and ordered_differ(self.ordered):
+        if not self.once and len(self) > FEW and self.ordered is not None and ordered_differ(self.ordered):
             return
         if len(set(self.given)) == len(self):
             return

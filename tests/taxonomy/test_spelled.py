@@ -47,8 +47,10 @@ def test_blank_and_repeated_names_are_told_as_a_loop_does(names, few):
     limit, spelled.FEW = spelled.FEW, 10**9 if few else -1
     try:
         repeats = list(Names(names).repeats())
+        assert list(Names(names, once=True).repeats()) == repeats
     finally:
         spelled.FEW = limit
+    assert Names(names, once=True).blank() == Names(names).blank()
     assert repeats == [(names.index(name), i) for i, name in enumerate(names) if names.index(name) < i]
     assert Names(names).blank() == one_by_one(names).blank() == [j for j, name in enumerate(names) if not name.strip()]
 
