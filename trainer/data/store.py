@@ -175,8 +175,8 @@ def _build(folder: Path, paths: Sequence[Path], size: int, skip_bad: bool, what:
     needed, free = array_bytes(len(paths), size), shutil.disk_usage(folder.parent).free
     if needed > free:
         raise OSError(f"{needed / 1e9:.2f} GB needed, {free / 1e9:.2f} GB free")
-    images = counted(len(paths), "image")
-    reporter.say(f"{what}: {images} of {size} px, {needed / 1e9:.2f} GB, decoded once into {folder}")
+    number = counted(len(paths), "image")
+    reporter.say(f"{what}: {number} of {size} px, {needed / 1e9:.2f} GB, decoded once into {folder}")
     part = folder.with_name(f".{folder.name}.part")
     shutil.rmtree(part, ignore_errors=True)  # of a build that was killed: no other process is at work here
     try:
