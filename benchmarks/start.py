@@ -61,7 +61,8 @@ def main(rounds: int, arguments: tuple[str, ...]) -> None:
         with tempfile.TemporaryDirectory() as cache:
             for times in taken.values():
                 times.append(seconds_to_first_step(list(arguments), Path(cache)))
-    table = Table(title=f"seconds to the first step of hiertrain {' '.join(arguments)}; {processor()}, {rounds} rounds")
+    click.echo(f"hiertrain {' '.join(arguments)}; {processor()}, {rounds} rounds")
+    table = Table(title="seconds to the first step")
     for column in ("", "median", "fastest", "slowest"):
         table.add_column(column)
     for what, times in taken.items():

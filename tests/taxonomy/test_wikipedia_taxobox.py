@@ -270,4 +270,4 @@ def test_following_stops_at_gaps_doubts_and_circles() -> None:
 @given(st.text(alphabet="{}[]|=<>!-/ arnklipetos\n", max_size=200))
 @settings(deadline=None)
 def test_no_wikitext_makes_reading_fail(text: str) -> None:
-    read_taxonomy(text)
+    assert isinstance(read_taxonomy(text), Taxonomy)
