@@ -167,6 +167,13 @@ def test_no_more_threads_than_the_container_has_cores_nor_than_torch_would_take(
         assert torch.get_num_threads() == expected
 
 
+@pytest.mark.usefixtures("threads")
+@pytest.mark.parametrize(("count", "told"), [(1, "CPU, 1 thread, bf16"), (2, "CPU, 2 threads, bf16")])
+def test_a_cpu_is_told_with_its_threads_and_precision(count, told):
+    torch.set_num_threads(count)
+    assert str(tiny.on_cpu(torch.bfloat16)) == told
+
+
 @pytest.mark.parametrize("libc", [lambda _: 1 / 0, lambda _: object()], ids=["none", "another"])
 @pytest.mark.usefixtures("threads")
 def test_another_c_library_is_left_alone(monkeypatch, libc):
