@@ -73,7 +73,7 @@ class Settings:
         return Config(
             self.hierarchy, self.data, method=row.method, backbone=row.backbone, weights="none",
             image_size=self.image_size, batch_size=row.batch, device=self.device,
-            compile="on" if row.compiled else "off",
+            compile=row.compile,
         )  # fmt: skip
 
 

@@ -194,7 +194,7 @@ def planned(backbones: Sequence[str], methods: Sequence[str], settings: Settings
     known = BACKBONES[settings.small]
     if methods:
         return rows_of_methods(methods, backbones or known[:1], settings.batches[0])
-    return rows_of(backbones or known, settings.batches)
+    return rows_of(backbones or known, settings.batches, graphs=torch.device(settings.device).type == "cuda")
 
 
 def draw(folder: Path, settings: Settings) -> None:

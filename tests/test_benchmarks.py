@@ -181,13 +181,21 @@ def test_another_file_is_not_written_to(patches, tmp_path):
 
 
 def test_a_row_that_takes_much_longer_than_one_like_it_is_given_up():
-    from plan import Row, limit, rows_of
+    from plan import Row, limit
 
     row, alike = Row("c", "resnet50", 64), Row("a", "resnet50", 64)
     assert limit(row, {alike: 50.0}, left=400) == 200
     assert limit(row, {alike: 1.0}, left=400) == 60
     assert limit(row, {alike: 50.0}, left=90) == 90
-    assert len(set(rows_of(["resnet50", "vit_b_16"], (64, 256)))) == 1 + 2 * (1 + 7 + 4)
+
+
+@pytest.mark.parametrize(("graphs", "ready"), [(False, 1), (True, 2)])
+def test_every_network_is_measured_as_it_is_and_made_ready_where_the_device_can(graphs, ready):
+    from plan import rows_of
+
+    rows = rows_of(["resnet50", "vit_b_16"], (64, 256), graphs=graphs)
+    assert len(set(rows)) == len(rows) == 1 + 2 * (1 + 7 + 4 * ready)
+    assert ("(d) hiertrain, made-up images, as CUDA graphs, vit_b_16, batch 64" in map(str, rows)) == graphs
 
 
 def test_methods_are_measured_beside_ours():

@@ -131,9 +131,10 @@ class Config:
     precision: Annotated[
         Literal["auto", "bf16", "fp16", "fp32"], _text("Of the network's arithmetic; auto: bf16 on a GPU, else fp32.")
     ] = "auto"
-    compile: Annotated[Literal["auto", "on", "off"], _text("Compile the network; auto: on a GPU, where it works.")] = (
-        "auto"
-    )
+    compile: Annotated[
+        Literal["auto", "on", "graphs", "off"],
+        _text("Compile training steps, or record them as CUDA graphs; auto: compile on a GPU, where it pays."),
+    ] = "auto"
     deterministic: Annotated[bool, _text("The same bits every time on the same GPU, for some speed.")] = False
     cache: Annotated[
         Literal["auto", "gpu", "ram", "disk", "off"],

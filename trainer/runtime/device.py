@@ -118,7 +118,7 @@ def find_device(name: str, local_rank: int = 0) -> torch.device:
             device = torch.device("cuda", local_rank)
         torch.zeros(1, device=device).item()
     except (RuntimeError, AssertionError, ImportError, AttributeError) as error:
-        raise HiertaxError(f"`device` {name}: not on this machine ({_in_short(error)}); try `device` cpu") from None
+        raise HiertaxError(f"`device` {name}: not on this machine ({in_short(error)}); try `device` cpu") from None
     return device
 
 
@@ -173,11 +173,11 @@ def compile_step(
     except torch.OutOfMemoryError:
         raise  # not compiling would not help
     except Exception as error:  # whatever a compiler's many parts raise
-        raise HiertaxError(f"`compile`: compiling failed ({_in_short(error)}); try `compile` off") from None
+        raise HiertaxError(f"`compile`: compiling failed ({in_short(error)}); try `compile` off") from None
     return fresh
 
 
-def _in_short(error: Exception) -> str:
+def in_short(error: Exception) -> str:
     """Return the first sentence of an error: torch has long lists to tell."""
     return str(error).partition(". ")[0].partition("\n")[0] or type(error).__name__
 

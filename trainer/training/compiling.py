@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Sequence
+from functools import partial
 from typing import Any
 
 import torch
@@ -14,6 +15,7 @@ from trainer.runtime.device import Compute, compile_step, unchanged
 from trainer.runtime.processes import ProcessGroup
 from trainer.runtime.progress import Reporter
 from trainer.training.foresight import black_images
+from trainer.training.graphs import Example, record_step
 from trainer.training.learner import Learner
 
 WORTH_COMPILING = 200_000  # images to learn from; compiling takes as long as some tens of thousands
@@ -22,7 +24,7 @@ WORTH_COMPILING = 200_000  # images to learn from; compiling takes as long as so
 def faster_steps(
     learner: Learner, config: Config, compute: Compute, group: ProcessGroup, images: int, reporter: Reporter
 ) -> Sequence[TrainingStep]:
-    """Return the training steps, compiled where that was asked for or where it pays and works.
+    """Return the training steps, compiled or recorded where that was asked for, or compiled where it pays and works.
 
     With one process and whole batches a compiled step is replayed as a CUDA graph; parts of a batch and several
     processes keep gradients between calls, which a graph would overwrite.
@@ -32,12 +34,16 @@ def faster_steps(
     HiertaxError
         If it was asked for and fails.
     """
+    example = partial(_example, learner, config, compute, group, images)
+    if config.compile == "graphs":
+        reporter.say("recording the training step")
+        return [record_step(step, learner.model, example(), compute) for step in learner.steps]
     pays = compute.on_gpu and not config.freeze_backbone and images * config.epochs >= WORTH_COMPILING
     if config.compile == "off" or (config.compile == "auto" and not pays):
         return learner.steps
     graphs = compute.on_cuda and group.size == config.accumulate == 1
     reporter.say("compiling the training step; this takes a minute or so")
-    try_out = _try_out(learner, config, compute, group, images)
+    try_out = _try_out(learner, compute, example())
     try:
         return [compile_step(step, try_out, graphs=graphs) for step in learner.steps]
     except HiertaxError as error:
@@ -47,10 +53,8 @@ def faster_steps(
         return learner.steps
 
 
-def _try_out(
-    learner: Learner, config: Config, compute: Compute, group: ProcessGroup, images: int
-) -> Callable[[TrainingStep], None]:
-    """Return what calls a step a few times as training will, on made-up inputs, and leaves no trace."""
+def _example(learner: Learner, config: Config, compute: Compute, group: ProcessGroup, images: int) -> Example:
+    """Return what a step is called with, made up."""
     count = min(config.batch_size, images) // (group.size * config.accumulate)
     inputs = black_images(count, config, compute.device)
     if config.freeze_backbone:
@@ -58,13 +62,18 @@ def _try_out(
             inputs = learner.network.eval().embed(inputs[:1]).repeat(count, 1)
     targets = torch.zeros(count, len(learner.known), dtype=torch.int64, device=compute.device)
     share = torch.ones(count, device=compute.device) if config.mixup or config.cutmix else None
+    return Example(inputs, targets, share, learner.objective)
+
+
+def _try_out(learner: Learner, compute: Compute, example: Example) -> Callable[[TrainingStep], None]:
+    """Return what calls a step a few times as training will and leaves no trace."""
 
     def call(step: TrainingStep) -> None:
         learner.network.train()
         with unchanged(learner.network):
             for _ in range(3):  # the first warms up, the second records a CUDA graph, the third replays it
                 with compute.autocast():
-                    loss, _ = step(inputs, targets, share, learner.objective)
+                    loss, _ = step(*example)
                 loss.backward()
                 learner.network.zero_grad(set_to_none=True)
 

@@ -36,6 +36,7 @@ from trainer.training.calibrating import calibrate_trained
 from trainer.training.compiling import announce, faster_steps
 from trainer.training.epoch import check_loss, diverged, plan_epoch, seed_from, train_epoch
 from trainer.training.foresight import foresee
+from trainer.training.graphs import check_graphs
 from trainer.training.learner import Learner, objective_for
 from trainer.training.order import class_weights
 from trainer.training.samples import load_samples
@@ -74,6 +75,7 @@ class Training:
     ) -> Training:
         """Load what there is to learn, and make the network ready for it."""
         compute = choose(config, group.local_rank)
+        check_graphs(config, compute, group)
         train, val = task.dataset.to_learn(config.limit_per_class, config.val_fraction)
         targets = torch.from_numpy(task.paths[train.labels]).to(compute.device)
         objective = objective_for(config, task.hierarchy, targets)
