@@ -16,7 +16,7 @@ from trainer.reproduce.trees import Wanted, flat, found
 
 SMALL = ("--backbone", "resnet10", "--image-size", "32", "--batch-size", "8", "--device", "cpu")
 NAMES = ("f", "b", "d", "a", "c", "e")  # in no particular order
-EPOCHS = 12
+EPOCHS = 6
 TREES = ["manual", "hc", "dft", "random", "flat"]
 
 
