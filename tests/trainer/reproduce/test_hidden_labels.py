@@ -11,7 +11,7 @@ from hypothesis import strategies as st
 from taxonomy import Hierarchy
 from trainer.reproduce.partial_labels import SHARES, hide
 
-SMALL = ("--backbone", "resnet10", "--weights", "none", "--image-size", 32, "--batch-size", 8, "--device", "cpu")
+SMALL = ("--backbone", "squeezenet1_1", "--weights", "none", "--image-size", 32, "--batch-size", 8, "--device", "cpu")
 
 
 @given(

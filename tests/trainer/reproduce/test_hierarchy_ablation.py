@@ -14,9 +14,9 @@ from taxonomy.clustering.features import make_features
 from trainer.models.backbones import build_backbone
 from trainer.reproduce.trees import Wanted, flat, found
 
-SMALL = ("--backbone", "resnet10", "--image-size", "32", "--batch-size", "8", "--device", "cpu")
+SMALL = ("--backbone", "squeezenet1_1", "--image-size", "32", "--batch-size", "8", "--device", "cpu")
 NAMES = ("f", "b", "d", "a", "c", "e")  # in no particular order
-EPOCHS = 12
+EPOCHS = 6
 TREES = ["manual", "hc", "dft", "random", "flat"]
 
 

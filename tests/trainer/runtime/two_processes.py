@@ -35,7 +35,7 @@ from trainer.training.epoch import plan_epoch, train_epoch
 from trainer.training.learner import Learner
 
 CPU = Compute(torch.device("cpu"))
-CONFIG = Config("none.json", backbone="resnet10", weights="none", batch_size=8, learning_rate=0.01, epochs=2)
+CONFIG = Config("none.json", backbone="squeezenet1_1", weights="none", batch_size=8, learning_rate=0.01, epochs=2)
 SIZES = (2, 4)
 ANCESTORS = (torch.tensor([[0, 1]]), torch.tensor([[0, 0, 1, 1], [0, 1, 2, 3]]))
 
@@ -110,7 +110,7 @@ def networks():
     def of_features(method, frozen=True):
         def make():
             torch.manual_seed(0)
-            return build_network(method, "resnet10", SIZES, paths=paths(SIZES), frozen=frozen)
+            return build_network(method, "squeezenet1_1", SIZES, paths=paths(SIZES), frozen=frozen)
 
         return make
 
