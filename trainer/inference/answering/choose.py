@@ -9,10 +9,11 @@ from typing import NamedTuple
 
 from taxonomy import Hierarchy, HiertaxError
 from taxonomy.datasets.notes import counted
+from taxonomy.files import listed_names, read_text
 from taxonomy.study.profiles import find_audience, served_at
 from trainer.inference.answering.answer import Answering
 from trainer.inference.answering.operating import Selective, at_accuracy
-from trainer.inference.answering.restriction import prior_of, read_counts, read_names, restriction_of
+from trainer.inference.answering.restriction import prior_of, read_counts, restriction_of
 from trainer.inference.answering.unknown import SCORES, threshold_of
 from trainer.inference.answering.wishes import Names, Wishes
 from trainer.inference.decoding import DEFAULT
@@ -64,13 +65,14 @@ def uncalibrated(hierarchy: Hierarchy, wishes: Wishes) -> Chosen:
         If a name is unknown, or settings contradict each other.
     """
     notes = []
-    restriction = restriction_of(hierarchy, _names(wishes.within), _names(wishes.without), _classes(wishes.classes))
+    classes, places = _classes(wishes.classes)
+    restriction = restriction_of(hierarchy, _names(wishes.within), _names(wishes.without), classes, places)
     if restriction is not None:
         notes.append(f"{int(restriction.sum()):,} of {counted(len(restriction), 'class', 'classes')} may be answered")
     prior = None
     if wishes.prior is not None:
-        counts = wishes.prior if isinstance(wishes.prior, Mapping) else read_counts(Path(wishes.prior))
-        prior = prior_of(hierarchy, counts)
+        given = wishes.prior
+        prior = prior_of(hierarchy, *((given,) if isinstance(given, Mapping) else read_counts(Path(given))))
         if absent := int((prior == 0).sum()):
             notes.append(
                 f"`prior`: {counted(absent, 'class', 'classes')} of {len(prior):,} without a count, never answered"
@@ -119,8 +121,12 @@ def _names(names: Names) -> Sequence[str]:
     return (names,) if isinstance(names, str) else names
 
 
-def _classes(classes: Path | str | Collection[str] | None) -> Collection[str] | None:
-    return read_names(Path(classes)) if isinstance(classes, str | Path) else classes
+def _classes(classes: Path | str | Collection[str] | None) -> tuple[Collection[str] | None, Mapping[str, str]]:
+    """Return classes by name, and for those of a file the line of each."""
+    if not isinstance(classes, str | Path):
+        return classes, {}
+    places = listed_names(read_text(Path(classes)), Path(classes))
+    return tuple(places), places
 
 
 def _told(target: float, answering: Answering, found: Selective) -> str:
