@@ -10,7 +10,6 @@ from math import isnan
 from signal import SIGTERM
 from typing import NamedTuple
 
-import torch
 from torch import Tensor
 
 from taxonomy import Hierarchy, HiertaxError
@@ -37,7 +36,7 @@ from trainer.training.compiling import announce, faster_steps
 from trainer.training.epoch import check_loss, diverged, plan_epoch, seed_from, train_epoch
 from trainer.training.foresight import foresee
 from trainer.training.graphs import check_graphs
-from trainer.training.learner import Learner, objective_for
+from trainer.training.learner import Learner, objective_for, with_priors
 from trainer.training.order import class_weights
 from trainer.training.samples import load_samples
 from trainer.training.stopping import is_stale, since_best
@@ -77,9 +76,8 @@ class Training:
         compute = choose(config, group.local_rank)
         check_graphs(config, compute, group)
         train, val = task.dataset.to_learn(config.limit_per_class, config.val_fraction)
-        targets = torch.from_numpy(task.paths[train.labels]).to(compute.device)
-        objective = objective_for(config, task.hierarchy, targets)
-        learner = Learner(network, config, compute, task.hierarchy.depth, group, objective=objective)
+        objective = objective_for(config, task.hierarchy, compute.device)
+        compute.place(network)
         counts = len(train), len(val) + len(task.dataset.test)
         foresee(network, config, compute, group, counts, reporter)
         splits = {"training": train, "validation": val, task.dataset.scored: task.dataset.test}
@@ -98,6 +96,8 @@ class Training:
                 f"{task.dataset.root}: `balance` draws images at random, and shards are read in their order; let them "
                 "be decoded once, by another `cache` than off"
             )
+        objective = with_priors(objective, config, task.hierarchy, samples["training"].targets)
+        learner = Learner(network, config, compute, task.hierarchy.depth, group, objective=objective)
         steps = faster_steps(learner, config, compute, group, len(samples["training"]), reporter)
         announce(config, compute, group, {what: len(found) for what, found in samples.items()}, reporter)
         return cls(

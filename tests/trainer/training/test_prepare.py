@@ -8,12 +8,31 @@ import pytest
 import tiny
 import torch
 
-from taxonomy import HiertaxError
+from taxonomy import Hierarchy, HiertaxError
+from trainer.config import Config
+from trainer.data.labelled import LabelledDataset
 from trainer.runtime.device import Compute
 from trainer.runtime.processes import SINGLE, ProcessGroup
 from trainer.runtime.progress import Reporter
 from trainer.training import compiling as prepare
 from trainer.training.foresight import check_batch_fits, foresee, kept_for_backward
+from trainer.training.loop import Training
+
+# What is learned from
+
+
+def test_priors_count_the_images_that_are_learned_from_alone(patches, own_patches):
+    for i in range(4):
+        (own_patches / "train" / "red" / f"{i}.png").write_bytes(b"no picture")
+    config = Config(
+        data=str(own_patches), image_size=32, batch_size=8, device="cpu", logit_adjustment=1.0, skip_bad_images=True
+    )
+    task = LabelledDataset.prepare(config, Hierarchy.load(patches.hierarchy), Reporter(silent=True))
+    training = Training.prepare(config, task, tiny.network(), SINGLE, Reporter(silent=True))
+    for known, priors in zip(training.images.train.targets.T, training.learner.objective.priors, strict=True):
+        assert torch.allclose(priors.exp(), known.bincount() / len(known))
+    assert len(training.images.train) == len(task.dataset.train) - 4
+
 
 # Whether to compile
 
