@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 import warnings
 from collections.abc import Sequence
 from dataclasses import dataclass
@@ -21,6 +22,7 @@ from trainer.data.augment import normalise
 from trainer.data.placement import open_split
 from trainer.explanation.explain import to_frame
 from trainer.explanation.gradcam import twin
+from trainer.inference.answers import percent
 from trainer.inference.predictor import Predictor
 from trainer.inference.run_dataset import run_dataset
 from trainer.models.heads import Neck
@@ -263,8 +265,8 @@ def _panel(panel: Axes, plane: FeaturePlane, k: int) -> None:
         colour, marker = MUTED[at % len(MUTED)], MARKERS[at // len(MUTED) % len(MARKERS)]
         x, y = plane.points[column == label].T
         panel.scatter(x, y, s=11, color=colour, marker=marker, linewidths=0, alpha=0.8, label=shown)
-    scores = f"silhouette {plane.silhouette[k]:.2f}, kNN {100 * plane.neighbours[k]:.0f} %".replace("nan %", "-")
-    scores = scores.replace("nan", "-")  # of too few images
+    near = "-" if math.isnan(plane.neighbours[k]) else percent(plane.neighbours[k])  # of too few images
+    scores = f"silhouette {plane.silhouette[k]:.2f}, kNN {near}".replace("nan", "-")
     panel.set_title(f"{plane.levels[k]}: {len(there)} labels\n{scores}", fontsize=10, loc="left")
     panel.set_xticks([])
     panel.set_yticks([])

@@ -16,6 +16,7 @@ from trainer.inference.answering.operating import Selective, at_accuracy
 from trainer.inference.answering.restriction import prior_of, read_counts, restriction_of
 from trainer.inference.answering.unknown import SCORES, threshold_of
 from trainer.inference.answering.wishes import Names, Wishes
+from trainer.inference.answers import percent
 from trainer.inference.decoding import DEFAULT
 from trainer.runs.calibration import Calibration, is_calibrated
 
@@ -132,7 +133,7 @@ def _classes(classes: Path | str | Collection[str] | None) -> tuple[Collection[s
 def _told(target: float, answering: Answering, found: Selective) -> str:
     """Say which operating point was chosen and what it does to the validation images."""
     levels = answering.hierarchy.levels
-    deep = ", ".join(f"{level.name} {100 * share:.0f} %" for level, share in zip(levels, found.coverage, strict=True))
+    deep = ", ".join(f"{level.name} {percent(share)}" for level, share in zip(levels, found.coverage, strict=True))
     by = (
         f"confidence {answering.confidence:.4f}" if answering.trade_off is None else f"lambda {answering.trade_off:.4g}"
     )
