@@ -3,7 +3,6 @@
 import re
 from dataclasses import replace
 
-import psutil
 import pytest
 import tiny
 import torch
@@ -12,6 +11,7 @@ from taxonomy import Hierarchy, HiertaxError
 from trainer.config import Config
 from trainer.data.labelled import LabelledDataset
 from trainer.runtime.device import Compute
+from trainer.runtime.memory import free_memory
 from trainer.runtime.processes import SINGLE, ProcessGroup
 from trainer.runtime.progress import Reporter
 from trainer.training import compiling as prepare
@@ -102,7 +102,7 @@ def test_a_gpu_is_not_asked_how_long_it_takes(capsys):
 
 
 def test_a_batch_that_cannot_fit_is_refused_before_anything_is_decoded_and_what_would_fit_is_named():
-    config, free = replace(tiny.CONFIG, batch_size=48, accumulate=2), psutil.virtual_memory().available
+    config, free = replace(tiny.CONFIG, batch_size=48, accumulate=2), free_memory()
     check_batch_fits(config, 0.9 * free / 24, 1000)
     check_batch_fits(config, 0.9 * free / 8, 16)  # of fewer images a batch is smaller
     with pytest.raises(HiertaxError) as caught:
