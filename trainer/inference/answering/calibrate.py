@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Sequence
 from dataclasses import dataclass
 from functools import cached_property
-from typing import Any, NamedTuple
+from typing import Any, NamedTuple, Unpack
 
 import numpy as np
 from torch import Tensor
@@ -22,7 +22,7 @@ from trainer.inference.answering.fitting import fit
 from trainer.inference.answering.stopping import FloatArray
 from trainer.inference.decoding import Rule
 from trainer.inference.predictor import Predictor
-from trainer.inference.run_dataset import run_dataset
+from trainer.inference.run_dataset import Where, run_dataset
 from trainer.runs.calibration import Calibration, checkpoint_seal
 from trainer.runtime.progress import Reporter
 
@@ -87,13 +87,13 @@ def calibration_of(
     return Calibration(checkpoint, temperatures, weights, images, tuple(z.float() for z in logits), truth)
 
 
-def calibrate(predictor: Predictor, reporter: Reporter, **where: Any) -> Calibration:
+def calibrate(predictor: Predictor, reporter: Reporter, **where: Unpack[Where]) -> Calibration:
     """Calibrate a run on its validation images, and write the calibration into its folder.
 
     Parameters
     ----------
     where
-        ``data``, ``skip_bad_images``, ``cache`` and ``workers``, as of `run_dataset`.
+        As of `trainer.inference.run_dataset.run_dataset`.
 
     Raises
     ------
