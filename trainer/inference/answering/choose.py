@@ -14,6 +14,7 @@ from taxonomy.study.profiles import find_audience, served_at
 from trainer.inference.answering.answer import Answering
 from trainer.inference.answering.operating import Selective, at_accuracy
 from trainer.inference.answering.restriction import prior_of, read_counts, restriction_of
+from trainer.inference.answering.stopping import FloatArray
 from trainer.inference.answering.unknown import SCORES, threshold_of
 from trainer.inference.answering.wishes import Names, Wishes
 from trainer.inference.answers import percent
@@ -70,14 +71,7 @@ def uncalibrated(hierarchy: Hierarchy, wishes: Wishes) -> Chosen:
     restriction = restriction_of(hierarchy, _names(wishes.within), _names(wishes.without), classes, places)
     if restriction is not None:
         notes.append(f"{int(restriction.sum()):,} of {counted(len(restriction), 'class', 'classes')} may be answered")
-    prior = None
-    if wishes.prior is not None:
-        given = wishes.prior
-        prior = prior_of(hierarchy, *((given,) if isinstance(given, Mapping) else read_counts(Path(given))))
-        if absent := int((prior == 0).sum()):
-            notes.append(
-                f"`prior`: {counted(absent, 'class', 'classes')} of {len(prior):,} without a count, never answered"
-            )
+    prior = None if wishes.prior is None else _prior(hierarchy, wishes.prior, notes)
     served = None
     if wishes.audience is not None:
         served, said = served_at(find_audience(wishes.audience), [level.name for level in hierarchy.levels])
@@ -128,6 +122,16 @@ def _classes(classes: Path | str | Collection[str] | None) -> tuple[Collection[s
         return classes, {}
     places = listed_names(read_text(Path(classes)), Path(classes))
     return tuple(places), places
+
+
+def _prior(hierarchy: Hierarchy, given: Path | str | Mapping[str, float], notes: list[str]) -> FloatArray:
+    """Return how common each class is, by counts or a file of them, and note how many have none."""
+    prior = prior_of(hierarchy, given) if isinstance(given, Mapping) else prior_of(hierarchy, *read_counts(Path(given)))
+    if absent := int((prior == 0).sum()):
+        notes.append(
+            f"`prior`: {counted(absent, 'class', 'classes')} of {len(prior):,} without a count, never answered"
+        )
+    return prior
 
 
 def _told(target: float, answering: Answering, found: Selective) -> str:
