@@ -67,6 +67,23 @@ def read_text(path: Path) -> str:
         raise HiertaxError(f"{path}: not UTF-8 text (byte {error.start}); save it as UTF-8") from None
 
 
+def listed_names(text: str, path: Path) -> dict[str, str]:
+    """Return the names that the text of a file lists, one a line, and of each the file and line that it is first in.
+
+    Raises
+    ------
+    HiertaxError
+        If it lists none.
+    """
+    places: dict[str, str] = {}
+    for number, line in enumerate(text.splitlines(), start=1):
+        if name := line.strip():
+            places.setdefault(name, f"{path}, line {number}")
+    if not places:
+        raise HiertaxError(f"{path}: names no class; write one a line")
+    return places
+
+
 def write_json(path: Path, value: Any) -> None:
     """Write a value as indented JSON, atomically; the same value gives the same bytes."""
     write_atomic(path, msgspec.json.format(msgspec.json.encode(value), indent=2) + b"\n")

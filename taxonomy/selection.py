@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Collection, Sequence
+from collections.abc import Collection, Mapping, Sequence
 
 import numpy as np
 
@@ -16,6 +16,7 @@ def select(
     *,
     within: str | None = None,
     classes: Collection[str] | None = None,
+    listed: Mapping[str, str] = {},
     levels: Sequence[str] | None = None,
     depths: Sequence[int] | None = None,
 ) -> Hierarchy:
@@ -27,6 +28,8 @@ def select(
         A taxon; only what is below it stays. ``family=Laridae`` names its level too.
     classes
         The classes that stay, by class name or by label.
+    listed
+        The line of a file, as errors say it, by the name that it gives of `classes`.
     levels, depths
         The levels that stay, coarsest first, by name or by place (1 for the coarsest, -1 for the finest). Without the
         finest one the taxa of the last that stays are the classes.
@@ -39,7 +42,7 @@ def select(
     if within is not None:
         hierarchy = hierarchy.restrict(_below(hierarchy, within))
     if classes is not None:
-        hierarchy = hierarchy.restrict(_classes(hierarchy, classes))
+        hierarchy = hierarchy.restrict(_classes(hierarchy, classes, listed))
     if levels is not None:
         hierarchy = _of_levels(hierarchy, [_index(hierarchy, name) for name in levels], "levels")
     if depths is not None:
@@ -64,12 +67,13 @@ def _below(hierarchy: Hierarchy, taxon: str) -> list[str]:
     return [hierarchy.classes[leaf] for leaf in np.flatnonzero(hierarchy.paths[:, k] == i).tolist()]
 
 
-def _classes(hierarchy: Hierarchy, wanted: Collection[str]) -> list[str]:
+def _classes(hierarchy: Hierarchy, wanted: Collection[str], listed: Mapping[str, str]) -> list[str]:
     by_label = dict(zip(hierarchy.levels[-1].labels, hierarchy.classes, strict=True))
     unknown = [name for name in wanted if name not in hierarchy.class_index and name not in by_label]
     if unknown:
         more = f" and {len(unknown) - 1} more" if len(unknown) > 1 else ""
-        raise HierarchyError(f"`classes`: no class {shown(unknown[0])}{more} in hierarchy {shown(hierarchy.name)}")
+        where = listed.get(unknown[0], "`classes`")
+        raise HierarchyError(f"{where}: no class {shown(unknown[0])}{more} in hierarchy {shown(hierarchy.name)}")
     return [name if name in hierarchy.class_index else by_label[name] for name in wanted]
 
 

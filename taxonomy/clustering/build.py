@@ -17,7 +17,6 @@ from taxonomy.hierarchy import Hierarchy, IntArray
 
 Method = Literal["hc", "dft", "random"]
 METHODS: tuple[Method, ...] = get_args(Method)
-SIZE_RULES = ("like", "geometric", "gap", "silhouette")
 
 
 @dataclass(frozen=True, kw_only=True)

@@ -11,7 +11,7 @@ import click
 from taxonomy.commands.parameters import HIERARCHY, OUTPUT, READABLE
 from taxonomy.commands.reading_options import flags_in_errors, load, reading_options, refuse_meaningless
 from taxonomy.console import invocation, visible
-from taxonomy.errors import HiertaxError
+from taxonomy.files import listed_names
 
 if TYPE_CHECKING:
     from taxonomy.hierarchy import Hierarchy
@@ -79,25 +79,18 @@ def _selected(
     hierarchy: Hierarchy, classes: Path | None, within: str | None, names: tuple[str, ...] | None,
     places: tuple[int, ...] | None,
 ) -> Hierarchy:  # fmt: skip
-    from taxonomy import selection
+    from taxonomy import formats, selection
 
     if names and places and len(names) != len(places):
         raise click.UsageError(f"--levels names {len(names)} of the {len(places)} levels that --depths keeps.")
-    wanted = None if classes is None else _listed(classes)
-    part = selection.select(hierarchy, within=within, classes=wanted, levels=None if places else names, depths=places)
+    listed = None if classes is None else listed_names(formats.read_text(classes), classes)
+    part = selection.select(
+        hierarchy, within=within, classes=listed, listed=listed or {}, levels=None if places else names, depths=places
+    )
     if places and names:
         levels = tuple(replace(level, name=name) for level, name in zip(part.levels, names, strict=True))
         part = replace(part, levels=levels)
     return part
-
-
-def _listed(path: Path) -> list[str]:
-    from taxonomy import formats
-
-    names = [line.strip() for line in formats.read_text(path).splitlines() if line.strip()]
-    if not names:
-        raise HiertaxError(f"{path}: names no class; write one a line")
-    return names
 
 
 def _say(whole: Hierarchy, part: Hierarchy, out: Path) -> None:

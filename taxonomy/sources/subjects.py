@@ -6,7 +6,6 @@ import csv
 import io
 import re
 import unicodedata
-from collections import Counter
 from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
@@ -61,20 +60,38 @@ def read_names(path: Path, levels: Sequence[str]) -> list[Subject]:
         reason = getattr(error, "strerror", None) or "not UTF-8 text"
         raise HiertaxError(f"{path}: {reason}; give a file with one name per line") from None
     if path.suffix.lower() == ".csv":
-        subjects = from_table(_rows(text, path), levels, str(path))
+        lines, rows = _rows(text, path)
+        subjects = from_table(rows, levels, str(path), lines)
     else:
-        lines = (line.strip() for line in text.splitlines())
-        subjects = [_bare(line) for line in lines if line and not line.startswith("#")]
-    return _checked(subjects, str(path))
+        named = {i: line.strip() for i, line in enumerate(text.splitlines(), start=1)}
+        lines = [i for i, line in named.items() if line and not line.startswith("#")]
+        subjects = [_bare(named[i]) for i in lines]
+    if not subjects:
+        raise HiertaxError(f"{path}: holds no name; write one per line")
+    _refuse_repeated(subjects, lines, path)
+    return subjects
 
 
-def from_table(rows: Sequence[dict[str, str]], levels: Sequence[str], where: str) -> list[Subject]:
-    """Read the rows of a reviewed table; a column ``basis`` says which rows the reviewer corrected."""
+def from_table(
+    rows: Sequence[dict[str, str]], levels: Sequence[str], where: str, lines: Sequence[int] | None = None
+) -> list[Subject]:
+    """Read the rows of a reviewed table; a column ``basis`` says which rows the reviewer corrected.
+
+    Parameters
+    ----------
+    lines
+        In which line of `where` each row is; one after another below the first where not given.
+
+    Raises
+    ------
+    HiertaxError
+        If a row names no class: the line.
+    """
     subjects = []
-    for i, row in enumerate(rows):
+    for line, row in zip(range(2, len(rows) + 2) if lines is None else lines, rows, strict=True):
         name = row.get("class", "").strip()
         if not name:
-            raise HiertaxError(f"{where}: row {i + 1} has no class; fill the column 'class'")
+            raise HiertaxError(f"{where}, line {line}: has no class; fill the column 'class'")
         reviewed = tuple(row.get(level, "").strip() for level in levels[:-1])
         subjects.append(
             Subject(
@@ -103,22 +120,28 @@ def _bare(name: str) -> Subject:
     return Subject(name=name, title=title_of(name), label=name)
 
 
-def _rows(text: str, path: Path) -> list[dict[str, str]]:
+def _rows(text: str, path: Path) -> tuple[list[int], list[dict[str, str]]]:
+    """Return the rows of a CSV, and before them the line in which each ends."""
+    reader = csv.DictReader(io.StringIO(text, newline=""), strict=True)
+    lines, rows = [], []
     try:
-        reader = csv.DictReader(io.StringIO(text, newline=""), strict=True)
-        rows = [{key: value or "" for key, value in row.items() if isinstance(key, str)} for row in reader]
+        for row in reader:
+            lines.append(reader.line_num)
+            rows.append({key: value or "" for key, value in row.items() if isinstance(key, str)})
     except csv.Error as error:
-        raise HiertaxError(f"{path}: {error}; mend the CSV") from None
+        raise HiertaxError(f"{path}, line {reader.line_num}: {error}; mend the CSV") from None
     if "class" not in (reader.fieldnames or ()):
         raise HiertaxError(f"{path}: has no column 'class'; name the columns in the first line")
-    return rows
+    return lines, rows
 
 
-def _checked(subjects: list[Subject], where: str) -> list[Subject]:
-    if not subjects:
-        raise HiertaxError(f"{where}: holds no name; write one per line")
+def _refuse_repeated(subjects: Sequence[Subject], lines: Sequence[int], path: Path) -> None:
     for attribute in ("name", "label"):
-        (value, count), *_ = Counter(getattr(subject, attribute) for subject in subjects).most_common(1)
-        if count > 1:
-            raise HiertaxError(f"{where}: the {attribute} {value!r} is there {count} times; keep one")
-    return subjects
+        first: dict[str, int] = {}
+        for line, subject in zip(lines, subjects, strict=True):
+            value = getattr(subject, attribute)
+            if value in first:
+                raise HiertaxError(
+                    f"{path}, line {line}: the {attribute} {value!r} is in line {first[value]} too; keep one"
+                )
+            first[value] = line

@@ -93,13 +93,14 @@ def read_people(path: Path) -> DataFrame:
     import csv
 
     table, _ = read_scores(path)
-    rows = list(csv.DictReader(read_text(path).splitlines()))
-    for line, row in enumerate(rows, start=2):
+    reader, groups = csv.DictReader(read_text(path).splitlines()), []
+    for row in reader:
         if row.get("group") not in tuple(map(str, GROUPS)):
             raise HiertaxError(
-                f"{path}:{line}: group {row.get('group')!r} is none of 1 to 5; use `hiertax study sample`"
+                f"{path}:{reader.line_num}: group {row.get('group')!r} is none of 1 to 5; use `hiertax study sample`"
             )
-    return table.assign(group=[int(row["group"]) for row in rows])
+        groups.append(int(row["group"]))
+    return table.assign(group=groups)
 
 
 def sample(

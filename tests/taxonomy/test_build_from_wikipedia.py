@@ -305,12 +305,12 @@ def test_a_csv_of_names_says_more(tmp_path: Path) -> None:
     ("file", "content", "said"),
     [
         ("n.txt", b"", "holds no name"),
-        ("n.txt", b"a\nb\na\n", "the name 'a' is there 2 times"),
+        ("n.txt", b"a\nb\na\n", "n.txt, line 3: the name 'a' is in line 1 too"),
         ("n.txt", b"\xff\xfe\x00", "not UTF-8 text"),
         ("n.csv", b"name\na\n", "has no column 'class'"),
-        ("n.csv", b"class\n\n  \nx\n", "row 1 has no class"),
-        ("n.csv", b'class\n"a', "mend the CSV"),
-        ("n.csv", b"class,species\na,x\nb,x\n", "the label 'x' is there 2 times"),
+        ("n.csv", b"class\n\n  \nx\n", "n.csv, line 3: has no class"),
+        ("n.csv", b'class\n"a', r"n.csv, line 1: .*mend the CSV"),
+        ("n.csv", b"class,species\na,x\nb,x\n", "n.csv, line 3: the label 'x' is in line 2 too"),
     ],
 )
 def test_a_bad_list_is_refused(tmp_path: Path, file: str, content: bytes, said: str) -> None:

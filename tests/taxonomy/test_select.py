@@ -74,6 +74,14 @@ def test_what_is_not_there_is_refused(choice: dict[str, list[str]], fault: str) 
         select(CUB, **choice)  # type: ignore[arg-type]
 
 
+def test_a_class_of_a_list_that_is_not_there_is_refused_by_its_line() -> None:
+    CUB.save("cub.json")
+    Path("mine.txt").write_text(f"{CUB.classes[0]}\n\nDodo\nRoc\n")
+    done = run("cub.json", "--classes", "mine.txt", "--out", "part.json")
+    assert "mine.txt, line 3: no class 'Dodo' and 1 more in hierarchy 'cub_wiki'" in done.stderr
+    assert not Path("part.json").exists()
+
+
 def test_the_command_writes_a_file_that_says_how_to_rebuild_it() -> None:
     CUB.save("cub.json")
     Path("mine.txt").write_text("\n".join([*CUB.classes[:20], CUB.levels[-1].labels[30]]) + "\n")

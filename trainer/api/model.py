@@ -16,6 +16,7 @@ from trainer.inference.answering.wishes import make_wishes
 from trainer.inference.batches import ImageLike
 from trainer.inference.decoding import Rule
 from trainer.inference.predictor import Predictor
+from trainer.inference.run_dataset import Where
 from trainer.inference.tables.formats import FormatName
 from trainer.inference.tables.job import TableJob
 from trainer.inference.tables.write import Written, write_table
@@ -217,7 +218,7 @@ class Model(Predictor):
         from trainer.reporting.report import write_report
 
         found = find_images([Path(image) for image in images])
-        where = {"data": data, "skip_bad_images": skip_bad_images, "cache": cache, "workers": workers}
+        where = Where(data=data, skip_bad_images=skip_bad_images, cache=cache, workers=workers)
         runs = dict.fromkeys(label_runs([self.run]), self)
         write_report(runs, Path(path), reporter_of(reporter), images=found.paths, **where)
         return Path(path)

@@ -154,6 +154,27 @@ def hold(file: IO[bytes]) -> mmap.mmap:
     return mmap.mmap(file.fileno(), 1, access=mmap.ACCESS_READ)  # which has a handle of its own
 
 
+@contextmanager
+def built_beside(folder: Path, part: Path) -> Iterator[Path]:
+    """Give an empty folder to build an entry in, which takes its place as a whole once that has not failed.
+
+    Parameters
+    ----------
+    folder
+        The entry's place; what lies there is replaced.
+    part
+        The folder to build in, beside it, which nobody else uses; what a build that was killed has left is removed.
+    """
+    shutil.rmtree(part, ignore_errors=True)
+    try:
+        part.mkdir()
+        yield part
+        shutil.rmtree(folder, ignore_errors=True)
+        part.rename(folder)
+    finally:
+        shutil.rmtree(part, ignore_errors=True)
+
+
 def make_room(folder: Path, limit: float, needed: int, say: Callable[[str], object]) -> None:
     """Remove the entries that were used least recently, until no more than a limit lies there.
 

@@ -10,7 +10,6 @@ from threading import Lock
 from typing import Final
 
 import numpy as np
-import psutil
 import torch
 from numpy.typing import NDArray
 from PIL import Image
@@ -22,6 +21,7 @@ from taxonomy.datasets.shards import open_image
 from taxonomy.pixels import UNREADABLE, as_shown, in_short, resized
 from taxonomy.threads import on_all_cores
 from trainer.data.boxes import BoxedPath, OutsideError, cut_out
+from trainer.runtime.memory import free_memory
 
 LARGE: Final = 50_000_000  # pixels
 _ONE_LARGE = Lock()
@@ -184,7 +184,7 @@ def check_memory(count: int, size: int) -> None:
     HiertaxError
         If that many decoded images would leave less than a tenth of the free memory.
     """
-    needed, free = count * 3 * size * size, psutil.virtual_memory().available
+    needed, free = count * 3 * size * size, free_memory()
     if needed > 0.9 * free:
         raise HiertaxError(
             f"{count} images of {size} px need {needed / 1e9:.1f} GB of memory, {free / 1e9:.1f} GB are free; "

@@ -6,7 +6,6 @@ from collections.abc import Sequence
 from pathlib import Path
 
 import joblib
-import psutil
 import torch
 
 from taxonomy import HiertaxError
@@ -17,6 +16,7 @@ from trainer.data.images import UndecodableImageError, check_memory, decode_all,
 from trainer.data.inputs import ArrayInputs, FileInputs, Inputs
 from trainer.data.store import array_bytes, decode_once
 from trainer.runtime.device import Compute
+from trainer.runtime.memory import free_memory
 from trainer.runtime.processes import on_this_machine
 from trainer.runtime.progress import Reporter
 
@@ -127,7 +127,7 @@ def _choose(count: int, size: int, device: torch.device, what: str, reporter: Re
 
 
 def _memory_is_ample(count: int, size: int) -> bool:
-    return array_bytes(count, size) <= psutil.virtual_memory().available / 2
+    return array_bytes(count, size) <= free_memory() / 2
 
 
 def _check_room(place: str, count: int, size: int, device: torch.device) -> None:

@@ -36,6 +36,7 @@ from trainer.data.entries import (
     VERSIONS,
     About,
     UnusableCacheError,
+    built_beside,
     hold,
     make_room,
     mark_used,
@@ -177,18 +178,11 @@ def _build(folder: Path, paths: Sequence[Path], size: int, skip_bad: bool, what:
         raise OSError(f"{needed / 1e9:.2f} GB needed, {free / 1e9:.2f} GB free")
     number = counted(len(paths), "image")
     reporter.say(f"{what}: {number} of {size} px, {needed / 1e9:.2f} GB, decoded once into {folder}")
-    part = folder.with_name(f".{folder.name}.part")
-    shutil.rmtree(part, ignore_errors=True)  # of a build that was killed: no other process is at work here
-    try:
-        part.mkdir()
+    with built_beside(folder, folder.with_name(f".{folder.name}.part")) as part:  # no other process is at work here
         with reporter.images(f"decoding {what} images", len(paths)) as advance:
             images = decode_all(paths, size, skip_bad=skip_bad, on_image=advance)
             kept = _write_images(part / IMAGES, images, size)
         _write_about(part / ABOUT, paths, size, kept, what)
-        shutil.rmtree(folder, ignore_errors=True)  # what was damaged
-        part.rename(folder)
-    finally:
-        shutil.rmtree(part, ignore_errors=True)
 
 
 def _write_images(path: Path, images: Iterable[tuple[int, NDArray[np.uint8]]], size: int) -> list[int]:

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any
+from typing import Unpack
 
 from torch import Tensor
 
@@ -21,7 +21,7 @@ from trainer.inference.answering.answer import Answering
 from trainer.inference.decoding import Rule
 from trainer.inference.forward import stream_logits
 from trainer.inference.predictor import Predictor
-from trainer.inference.run_dataset import run_dataset
+from trainer.inference.run_dataset import Where, run_dataset
 from trainer.runtime.progress import Reporter
 
 
@@ -70,13 +70,13 @@ class TestSet:
         return tuple(str(path.relative_to(root) if path.is_relative_to(root) else path) for path in self.paths)
 
 
-def open_test_set(predictor: Predictor, reporter: Reporter, **where: Any) -> TestSet:
+def open_test_set(predictor: Predictor, reporter: Reporter, **where: Unpack[Where]) -> TestSet:
     """Open the images that a run is scored on.
 
     Parameters
     ----------
     where
-        ``data``, ``skip_bad_images``, ``cache`` and ``workers``, as of `trainer.inference.run_dataset`.
+        As of `trainer.inference.run_dataset.run_dataset`.
 
     Raises
     ------
@@ -146,7 +146,7 @@ def evaluate(
     *,
     rules: Sequence[Rule] = SCORED,
     resamples: int = RESAMPLES,
-    **where: Any,
+    **where: Unpack[Where],
 ) -> Scores:
     """Score a run on every test image.
 

@@ -17,6 +17,7 @@ from taxonomy import HiertaxError
 from trainer.data.augment import normalise
 from trainer.explanation.gradcam import Gamma, GradCam, LevelMaps
 from trainer.explanation.measures import Floats, areas_of, level_pairs, masks_of, overlaps_of
+from trainer.inference.answers import percent
 from trainer.inference.batches import Images, decoded_batches
 from trainer.inference.predictor import Predictor
 from trainer.runtime.progress import Reporter, reporter_of
@@ -163,7 +164,7 @@ class Explanation:
 
     def __repr__(self) -> str:
         looked = ", ".join(
-            f"{level} {label} {100 * area:.0f} %"
+            f"{level} {label} {percent(area)}"
             for level, label, area in zip(self.levels, self.labels, self.areas, strict=True)
         )
         return f"<{type(self).__name__} of {self.image}: {looked}; gamma {self.settings.gamma}>"

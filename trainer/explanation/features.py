@@ -2,11 +2,12 @@
 
 from __future__ import annotations
 
+import math
 import warnings
 from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
-from typing import TYPE_CHECKING, Final, NamedTuple
+from typing import TYPE_CHECKING, Final, NamedTuple, Unpack
 
 import numpy as np
 import torch
@@ -21,8 +22,9 @@ from trainer.data.augment import normalise
 from trainer.data.placement import open_split
 from trainer.explanation.explain import to_frame
 from trainer.explanation.gradcam import twin
+from trainer.inference.answers import percent
 from trainer.inference.predictor import Predictor
-from trainer.inference.run_dataset import run_dataset
+from trainer.inference.run_dataset import Where, run_dataset
 from trainer.models.heads import Neck
 from trainer.runtime.progress import Reporter, reporter_of
 
@@ -157,15 +159,14 @@ def _check_count(images: int) -> None:
 
 
 def feature_plane(
-    predictor: Predictor, *, data: str | Path | None = None, limit_per_class: int | None = None,
-    skip_bad_images: bool | None = None, cache: str = "auto", workers: int | None = None,
-    reporter: Reporter | bool | None = None,
+    predictor: Predictor, *, limit_per_class: int | None = None, reporter: Reporter | bool | None = None,
+    **where: Unpack[Where],
 ) -> FeaturePlane:  # fmt: skip
     """Lay the features of a run's test images out in the plane, and score them by level.
 
     Parameters
     ----------
-    data, limit_per_class, skip_bad_images, cache, workers, reporter
+    limit_per_class, reporter, where
         As of `trainer.explanation.test_set.explain_test_set`.
 
     Raises
@@ -173,10 +174,7 @@ def feature_plane(
     HiertaxError
         As that, and as `plane_of`.
     """
-    seen = features_of_test_images(
-        predictor, data=data, limit_per_class=limit_per_class, skip_bad_images=skip_bad_images, cache=cache,
-        workers=workers, reporter=reporter,
-    )  # fmt: skip
+    seen = features_of_test_images(predictor, limit_per_class=limit_per_class, reporter=reporter, **where)
     levels = predictor.hierarchy.levels
     return FeaturePlane(
         predictor.run, tuple(level.name for level in levels), tuple(tuple(level.labels) for level in levels),
@@ -194,15 +192,14 @@ class SeenFeatures(NamedTuple):
 
 
 def features_of_test_images(
-    predictor: Predictor, *, data: str | Path | None = None, limit_per_class: int | None = None,
-    skip_bad_images: bool | None = None, cache: str = "auto", workers: int | None = None,
-    reporter: Reporter | bool | None = None,
+    predictor: Predictor, *, limit_per_class: int | None = None, reporter: Reporter | bool | None = None,
+    **where: Unpack[Where],
 ) -> SeenFeatures:  # fmt: skip
     """Return the features of a run's test images.
 
     Parameters
     ----------
-    data, limit_per_class, skip_bad_images, cache, workers, reporter
+    limit_per_class, reporter, where
         As of `trainer.explanation.test_set.explain_test_set`.
 
     Raises
@@ -211,9 +208,7 @@ def features_of_test_images(
         As that; and if there are more images than t-SNE can show.
     """
     teller = reporter_of(reporter)
-    config, task = run_dataset(
-        predictor, teller, data=data, skip_bad_images=skip_bad_images, cache=cache, workers=workers
-    )
+    config, task = run_dataset(predictor, teller, **where)
     chosen = task.dataset.test.limit_per_class(limit_per_class)
     if len(chosen) > MOST:
         _check_count(len(chosen))  # before anything is computed
@@ -263,8 +258,8 @@ def _panel(panel: Axes, plane: FeaturePlane, k: int) -> None:
         colour, marker = MUTED[at % len(MUTED)], MARKERS[at // len(MUTED) % len(MARKERS)]
         x, y = plane.points[column == label].T
         panel.scatter(x, y, s=11, color=colour, marker=marker, linewidths=0, alpha=0.8, label=shown)
-    scores = f"silhouette {plane.silhouette[k]:.2f}, kNN {100 * plane.neighbours[k]:.0f} %".replace("nan %", "-")
-    scores = scores.replace("nan", "-")  # of too few images
+    near = "-" if math.isnan(plane.neighbours[k]) else percent(plane.neighbours[k])  # of too few images
+    scores = f"silhouette {plane.silhouette[k]:.2f}, kNN {near}".replace("nan", "-")
     panel.set_title(f"{plane.levels[k]}: {len(there)} labels\n{scores}", fontsize=10, loc="left")
     panel.set_xticks([])
     panel.set_yticks([])

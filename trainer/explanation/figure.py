@@ -127,7 +127,7 @@ def _level_panel(panel: Axes, row: Explanation, k: int) -> None:
         panel.contour(place, place, framed, levels=[0.5], colors=OUTLINE, linewidths=1.2)
         panel.set_xlim(-0.5, len(mask) - 0.5)
         panel.set_ylim(len(mask) - 0.5, -0.5)
-    area = f"area {100 * row.areas[k]:.0f} %" if mask.any() else "nothing speaks for it"
+    area = f"area {percent(row.areas[k])}" if mask.any() else "nothing speaks for it"
     lines = wrapped(row.labels[k], PANEL, 2)
     _caption(panel, [*((line, INK) for line in lines), (f"{percent(row.probability[k])} sure, {area}", SOFT)])
 

@@ -5,7 +5,7 @@ from __future__ import annotations
 import math
 from dataclasses import dataclass
 from pathlib import Path
-from typing import TYPE_CHECKING, Any, Literal
+from typing import TYPE_CHECKING, Any, Literal, Unpack
 
 import numpy as np
 import torch
@@ -16,7 +16,7 @@ from trainer.data.placement import open_split
 from trainer.explanation.explain import BATCH, DIFFER, Explainer, MapSettings, row_of, to_frame
 from trainer.explanation.measures import Floats, level_pairs
 from trainer.inference.predictor import Predictor
-from trainer.inference.run_dataset import run_dataset
+from trainer.inference.run_dataset import Where, run_dataset
 from trainer.runtime.progress import Reporter, reporter_of
 
 if TYPE_CHECKING:
@@ -129,12 +129,9 @@ def explain_test_set(
     settings: MapSettings | None = None,
     *,
     target: Target = "answer",
-    data: str | Path | None = None,
     limit_per_class: int | None = None,
-    skip_bad_images: bool | None = None,
-    cache: str = "auto",
-    workers: int | None = None,
     reporter: Reporter | bool | None = None,
+    **where: Unpack[Where],
 ) -> MapNumbers:
     """Measure the maps of every test image of a run's dataset, in little memory.
 
@@ -144,12 +141,12 @@ def explain_test_set(
         How to make and measure the maps.
     target
         Of which label: ``answer``, the one that each head finds likeliest, or ``truth``.
-    data, skip_bad_images, cache, workers
-        See `trainer.inference.run_dataset`.
     limit_per_class
         Only the first so many images of each class.
     reporter
         Who tells how far it is, True for a bar on stderr; without one nothing is shown.
+    where
+        As of `trainer.inference.run_dataset.run_dataset`.
 
     Raises
     ------
@@ -157,9 +154,7 @@ def explain_test_set(
         If the dataset cannot be read, or has other classes than the run was trained on; and as `Explainer.map`.
     """
     teller, explainer = reporter_of(reporter), Explainer(predictor, settings or MapSettings())
-    config, task = run_dataset(
-        predictor, teller, data=data, skip_bad_images=skip_bad_images, cache=cache, workers=workers
-    )
+    config, task = run_dataset(predictor, teller, **where)
     chosen = task.dataset.test if limit_per_class is None else task.dataset.test.limit_per_class(limit_per_class)
     inputs, kept = open_split(chosen, task.dataset.scored, config, predictor.compute, teller)
     truth = torch.from_numpy(task.paths[chosen.labels[kept]])

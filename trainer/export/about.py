@@ -13,6 +13,7 @@ import numpy as np
 from taxonomy import Hierarchy, HiertaxError
 from trainer.config import Config
 from trainer.inference.answering.answer import Answering
+from trainer.inference.answers import percent
 from trainer.inference.decoding import RULES
 from trainer.inference.predictor import Predictor
 from trainer.models.stored import header_hash
@@ -140,7 +141,7 @@ def wishes_told(answering: Answering) -> str:
         if (value := getattr(answering, name)) != getattr(unset, name)
     ]
     if answering.served is not None:
-        told.append(f"for an audience ({', '.join(f'{100 * share:.0f} %' for share in answering.served)} served)")
+        told.append(f"for an audience ({', '.join(map(percent, answering.served))} served)")
     if answering.restriction is not None:
         told.append(f"{int(answering.restriction.sum()):,} of {len(answering.restriction):,} classes")
     if answering.prior is not None:

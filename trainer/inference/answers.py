@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterator, Sequence
 from dataclasses import asdict, dataclass
+from math import floor
 from typing import TYPE_CHECKING, Any, overload
 
 import numpy as np
@@ -18,11 +19,14 @@ if TYPE_CHECKING:
     from trainer.inference.answering.answer import Ranked
 
 
-def percent(probability: float) -> str:
-    """Write a probability so that nothing short of certain reads as certain."""
-    if 0.995 <= probability < 1:
+def percent(share: float) -> str:
+    """Write a probability or a share, 0 to 1, so that only all of it reads as 100 % and only nothing as 0 %.
+
+    It is rounded to the nearest, halves up, as the served page does too.
+    """
+    if 0.995 <= share < 1:
         return ">99 %"
-    return "<1 %" if 0 < probability < 0.005 else f"{100 * probability:.0f} %"
+    return "<1 %" if 0 < share < 0.005 else f"{floor(100 * share + 0.5)} %"
 
 
 @dataclass(frozen=True)

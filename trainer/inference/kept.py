@@ -7,8 +7,7 @@ come from: the images, pixel by pixel, the backbone's weights, how it is compute
 from __future__ import annotations
 
 import io
-import shutil
-import tempfile
+import os
 from hashlib import blake2b
 from importlib.metadata import version
 from pathlib import Path
@@ -27,6 +26,7 @@ from trainer.data.entries import (
     VERSIONS,
     About,
     UnusableCacheError,
+    built_beside,
     make_room,
     mark_used,
 )
@@ -87,16 +87,11 @@ def keep(features: Tensor, place: Path, what: str, config: Config, reporter: Rep
         place.parent.mkdir(parents=True, exist_ok=True)
         if config.cache_limit is not None:
             make_room(place, config.cache_limit, features.nbytes, reporter.say)
-        part = Path(tempfile.mkdtemp(prefix=f".{place.name}.", dir=place.parent))
-        try:
+        with built_beside(place, place.with_name(f".{place.name}.{os.getpid()}.part")) as part:
             file = io.BytesIO()  # into a file of its own numpy would write without a word of a full disk
             np.save(file, features.numpy())
             (part / FEATURES).write_bytes(file.getbuffer())
             (part / ABOUT).write_bytes(msgspec.json.encode(about))
-            shutil.rmtree(place, ignore_errors=True)  # what was not right
-            part.rename(place)
-        finally:
-            shutil.rmtree(part, ignore_errors=True)
     except (OSError, UnusableCacheError) as error:
         if (place / FEATURES).exists():
             return  # another process was as quick

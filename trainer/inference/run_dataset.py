@@ -4,12 +4,21 @@ from __future__ import annotations
 
 from dataclasses import replace
 from pathlib import Path
-from typing import Any
+from typing import Any, TypedDict
 
 from trainer.config import Config
 from trainer.data.labelled import LabelledDataset
 from trainer.inference.predictor import Predictor
 from trainer.runtime.progress import Reporter
+
+
+class Where(TypedDict, total=False):
+    """Where the images of a run are and how they are read, as `run_dataset` takes it and functions above pass on."""
+
+    data: str | Path | None
+    skip_bad_images: bool | None
+    cache: str
+    workers: int | None
 
 
 def run_dataset(

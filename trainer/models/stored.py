@@ -35,18 +35,36 @@ def read_checkpoint(file: Path) -> tuple[dict[str, str], dict[str, Tensor]]:
     Raises
     ------
     HiertaxError
-        If it is truncated or changed, or no checkpoint of ours.
+        As `read_sealed`.
+    """
+    return read_sealed(file, FORMAT, "restore it, or train anew")
+
+
+def read_sealed(file: Path, kind: str, cure: str) -> tuple[dict[str, str], dict[str, Tensor]]:
+    """Return the header of a file of ours and its tensors by name, executing nothing.
+
+    Parameters
+    ----------
+    kind
+        The ``format`` that it says of itself.
+    cure
+        What to do where it cannot be read.
+
+    Raises
+    ------
+    HiertaxError
+        If it is truncated or changed, or of another kind.
     """
     try:
         with safe_open(file, framework="pt") as stored:
             header = stored.metadata() or {}
-            if header.get("format") != FORMAT:
-                raise HiertaxError(f"{file}: not a checkpoint of hiertrain; name a run folder")
+            if header.get("format") != kind:
+                raise HiertaxError(f"{file}: is no {kind}; {cure}")
             tensors = {name: stored.get_tensor(name) for name in stored.keys()}  # noqa: SIM118 - not a dict
     except (OSError, SafetensorError) as error:
-        raise HiertaxError(f"{file}: truncated or changed ({error}); restore it, or train anew") from None
+        raise HiertaxError(f"{file}: truncated or changed ({error}); {cure}") from None
     if header.get("sha256") != digest(header, tensors):
-        raise HiertaxError(f"{file}: was changed after it was written; restore it, or train anew")
+        raise HiertaxError(f"{file}: was changed after it was written; {cure}")
     return header, tensors
 
 

@@ -249,6 +249,6 @@ def _level_maps(run: RunFacts, settings: MapSettings, image: Tensor, found: Mapp
     for k, level in enumerate(run.hierarchy.levels):
         label, share = level.labels[found.classes[at, k]], percent(found.probability[at, k])
         looked = bool(masks[k].any())
-        words = f"{100 * found.areas[at, k]:.0f} %" if looked else "nothing speaks for it"
+        words = percent(found.areas[at, k]) if looked else "nothing speaks for it"
         maps.append(LevelMap(level.name, label, share, looked_at(_upright(image), masks[k]), words, looked))
     return tuple(maps)

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
-from typing import TYPE_CHECKING, Any, Final
+from typing import TYPE_CHECKING, Final, Unpack
 
 import numpy as np
 from torch import Tensor
@@ -18,6 +18,7 @@ from trainer.inference.answering.calibrate import Reliability, reliability_of
 from trainer.inference.answering.report import CONFIDENCES, path_curve
 from trainer.inference.decoding import Decoded, decode
 from trainer.inference.predictor import Predictor
+from trainer.inference.run_dataset import Where
 from trainer.runs.log import Row, read_log
 from trainer.runtime.progress import Reporter
 
@@ -81,7 +82,7 @@ class RunFacts:
         return self.predictor.hierarchy
 
 
-def gather(runs: Mapping[str, Predictor], reporter: Reporter, **where: Any) -> list[RunFacts]:
+def gather(runs: Mapping[str, Predictor], reporter: Reporter, **where: Unpack[Where]) -> list[RunFacts]:
     """Gather what is known of runs on one hierarchy; one that cannot be scored is told of, and the others go on.
 
     Parameters
@@ -89,7 +90,7 @@ def gather(runs: Mapping[str, Predictor], reporter: Reporter, **where: Any) -> l
     runs
         By what each is to be called.
     where
-        ``data``, ``skip_bad_images``, ``cache`` and ``workers``, as of `trainer.inference.run_dataset`.
+        As of `trainer.inference.run_dataset.run_dataset`.
 
     Raises
     ------
@@ -103,7 +104,7 @@ def gather(runs: Mapping[str, Predictor], reporter: Reporter, **where: Any) -> l
     return [_facts(called, run, logs[called], reporter, where) for called, run in runs.items()]
 
 
-def _facts(called: str, run: Predictor, log: Sequence[Row], reporter: Reporter, where: Mapping[str, Any]) -> RunFacts:
+def _facts(called: str, run: Predictor, log: Sequence[Row], reporter: Reporter, where: Where) -> RunFacts:
     try:
         return RunFacts(called, run, log, score_run(run, reporter, **where))
     except HiertaxError as error:
@@ -111,7 +112,7 @@ def _facts(called: str, run: Predictor, log: Sequence[Row], reporter: Reporter, 
         return RunFacts(called, run, log, None, reporter.phrase(str(error)))
 
 
-def score_run(run: Predictor, reporter: Reporter, **where: Any) -> Scored:
+def score_run(run: Predictor, reporter: Reporter, **where: Unpack[Where]) -> Scored:
     """Score a run on its test images, with all that follows from one pass through them.
 
     Raises

@@ -11,6 +11,7 @@ from typing import TYPE_CHECKING, Final
 from taxonomy.formats.html import tree_script
 from taxonomy.metrics import CONFIDENCE, RESAMPLES
 from trainer.evaluation.text import in_percent
+from trainer.inference.answers import percent
 from trainer.reporting.draw import BEFORE, DASHES, FEWEST, colour
 
 if TYPE_CHECKING:
@@ -39,6 +40,7 @@ def _environment() -> Environment:
     )  # fmt: skip
     env.globals |= {
         "colour": colour, "dashes": lambda i: DASHES[i % len(DASHES)], "before": BEFORE, "share": in_percent,
+        "percent": percent,
         "confidence": f"{100 * CONFIDENCE:.0f} %", "resamples": RESAMPLES, "fewest": FEWEST,
     }  # fmt: skip
     return env

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any
+from typing import Unpack
 
 from taxonomy import Hierarchy, HiertaxError
 from taxonomy.files import write_atomic
@@ -13,6 +13,7 @@ from trainer.evaluation.comparison import Comparison, compare_scores
 from trainer.evaluation.scores import Scores
 from trainer.explanation.explain import MapSettings
 from trainer.inference.predictor import Predictor
+from trainer.inference.run_dataset import Where
 from trainer.reporting import draw
 from trainer.reporting.cases import Case, Maps, choose_cases, room_for, shown_cases, shown_images
 from trainer.reporting.gather import RunFacts, Scored, gather
@@ -85,7 +86,7 @@ class Report:
 
 
 def write_report(
-    runs: Mapping[str, Predictor], out: Path, reporter: Reporter, *, images: Sequence[Path] = (), **where: Any
+    runs: Mapping[str, Predictor], out: Path, reporter: Reporter, *, images: Sequence[Path] = (), **where: Unpack[Where]
 ) -> Report:
     """Write the page about runs on one hierarchy.
 
@@ -100,7 +101,7 @@ def write_report(
     images
         Images to show with each run's chain. Where an image's folder is named like a class, that is its truth.
     where
-        ``data``, ``skip_bad_images``, ``cache`` and ``workers``, as of `trainer.inference.run_dataset`.
+        As of `trainer.inference.run_dataset.run_dataset`.
 
     Returns
     -------
@@ -127,7 +128,7 @@ def _check_place(out: Path) -> None:
 
 
 def make_report(
-    runs: Mapping[str, Predictor], reporter: Reporter, *, images: Sequence[Path] = (), **where: Any
+    runs: Mapping[str, Predictor], reporter: Reporter, *, images: Sequence[Path] = (), **where: Unpack[Where]
 ) -> Report:
     """Gather and draw what the page shows; see `write_report`."""
     facts = gather(runs, reporter, **where)

@@ -14,7 +14,7 @@ from trainer.evaluation.scores import Scores
 
 
 class Told(NamedTuple):
-    """How well a run tells a taxon: its number on the page, in words, and the share of right answers, 0 to 100."""
+    """How well a run tells a taxon: its number on the page, in words, and the share of right answers, 0 to 1."""
 
     run: int
     share: float
@@ -55,10 +55,8 @@ def tree_steps(hierarchy: Hierarchy, runs: Sequence[tuple[int, Scores]]) -> Iter
 def _table(scores: Scores) -> list[tuple[float, int, int, float, float, str, int]]:
     """Return the columns of `Told` for every taxon, level by level."""
     frame = scores.taxa("path")
-    shares = [[100 * x for x in frame[name].tolist()] for name in ("recall", "recall_low", "recall_high")]
-    columns = [frame[name].tolist() for name in ("right", "images", "mistaken_for", "mistaken")]
-    (share, low, high), (right, images, taken, times) = shares, columns
-    return list(zip(share, right, images, low, high, taken, times, strict=True))
+    names = ("recall", "right", "images", "recall_low", "recall_high", "mistaken_for", "mistaken")
+    return list(zip(*(frame[name].tolist() for name in names), strict=True))
 
 
 def untested(scores: Scores) -> list[tuple[str, list[str]]]:

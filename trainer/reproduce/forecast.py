@@ -109,14 +109,8 @@ def _count(source: Source, config: Config, reporter: Reporter) -> Counts:
     whole = Hierarchy.load(source.hierarchy)
     task = LabelledDataset.prepare(replace(config, hierarchy=str(source.hierarchy)), whole, reporter)
     train, _ = task.dataset.to_learn(config.limit_per_class, config.val_fraction)
-    pairs = zip(whole.levels, task.hierarchy.levels, strict=True)
-    parts = [
-        f"{len(own)} of {len(all_)} {own.name}" if len(own) < len(all_) else f"{len(own)} {own.name}"
-        for all_, own in pairs
-    ]
-    reporter.say(
-        f"{source.key}: {len(train):,} images to train on, {len(task.dataset.test):,} to score; {', '.join(parts)}"
-    )
+    sizes = ", ".join(f"{len(level)} {level.name}" for level in task.hierarchy.levels)
+    reporter.say(f"{source.key}: {len(train):,} images to train on, {len(task.dataset.test):,} to score; {sizes}")
     return Counts(len(train), len(task.dataset.test), task.hierarchy)
 
 

@@ -25,7 +25,7 @@ from trainer.models.methods import Network, network_of
 from trainer.runtime.device import Compute, choose
 from trainer.runtime.progress import Reporter
 from trainer.training.epoch import check_loss, diverged, plan_epoch, seed_from, train_epoch
-from trainer.training.learner import Learner, objective_for
+from trainer.training.learner import Learner, objective_for, with_priors
 
 
 class BothPoolings(Embedding):
@@ -121,7 +121,7 @@ def train_heads(config: Config, tree: Hierarchy, train: Samples, advance: Callab
     compute = choose(config)
     torch.manual_seed(config.seed)
     network = network_of(replace(config, freeze_backbone=True), tree)
-    objective = objective_for(config, tree, train.targets)
+    objective = with_priors(objective_for(config, tree, compute.device), config, tree, train.targets)
     learner = Learner(network, config, compute, tree.depth, objective=objective)
     while learner.epoch < config.epochs:
         seed = seed_from(config.seed, learner.epoch)

@@ -18,7 +18,7 @@ from taxonomy import HiertaxError
 from taxonomy.errors import Interrupted
 from trainer.config import Config
 from trainer.reproduce.cells import Cell
-from trainer.runtime.progress import Reporter
+from trainer.runtime.progress import Once
 from trainer.runtime.signals import listening
 
 LOOK: Final = 0.2  # seconds between two looks at whether a signal came
@@ -59,7 +59,7 @@ class _Running:
     slot: int
 
 
-def do_jobs(jobs: Sequence[Job], runs: Path, count: int, reporter: Reporter) -> dict[str, str]:
+def do_jobs(jobs: Sequence[Job], runs: Path, count: int, reporter: Once) -> dict[str, str]:
     """Do all jobs, so many at a time; one that fails keeps no other from being done.
 
     Parameters
@@ -68,6 +68,8 @@ def do_jobs(jobs: Sequence[Job], runs: Path, count: int, reporter: Reporter) -> 
         The folder of the run folders.
     count
         How many at a time.
+    reporter
+        Who tells of progress; what it has said, as of the dataset that all jobs read anew, jobs do not say again.
 
     Returns
     -------
@@ -130,12 +132,10 @@ def _context() -> Any:
     return context
 
 
-def _start(
-    context: Any, job: Job, runs: Path, slot: int, count: int, gpus: Sequence[str], reporter: Reporter
-) -> _Running:
+def _start(context: Any, job: Job, runs: Path, slot: int, count: int, gpus: Sequence[str], reporter: Once) -> _Running:
     here, there = context.Pipe(duplex=False)
     gpu = gpus[slot % len(gpus)] if gpus else None
-    process = context.Process(target=_work, args=(job, runs, count, gpu, reporter.silent, there))
+    process = context.Process(target=_work, args=(job, runs, count, gpu, reporter.silent, reporter.said, there))
     process.start()
     there.close()
     return _Running(process, here, job, slot)
@@ -164,7 +164,9 @@ def _ended(ended: _Running) -> str | None:
 # In the process of a job
 
 
-def _work(job: Job, runs: Path, count: int, gpu: str | None, silent: bool, answer: Connection) -> None:
+def _work(
+    job: Job, runs: Path, count: int, gpu: str | None, silent: bool, said: set[str], answer: Connection
+) -> None:  # fmt: skip
     os.setpgrp()  # so that a signal to all of a terminal's processes reaches this one once, by the one that shares out
     signal.signal(signal.SIGTERM, signal.SIG_DFL)
     threading.Thread(target=_end_with_parent, daemon=True).start()
@@ -172,7 +174,7 @@ def _work(job: Job, runs: Path, count: int, gpu: str | None, silent: bool, answe
     if gpu is not None:
         os.environ["CUDA_VISIBLE_DEVICES"] = gpu
     try:
-        _do(job, runs, count, _Lines(job, silent=silent, bars=count == 1))
+        _do(job, runs, count, _Lines(job, silent=silent, bars=count == 1, said=said))
     except (Interrupted, KeyboardInterrupt):
         raise SystemExit(128 + signal.SIGTERM) from None
     except HiertaxError as error:
@@ -180,7 +182,7 @@ def _work(job: Job, runs: Path, count: int, gpu: str | None, silent: bool, answe
         raise SystemExit(error.exit_code) from None
 
 
-def _do(job: Job, runs: Path, count: int, reporter: Reporter) -> None:
+def _do(job: Job, runs: Path, count: int, reporter: Once) -> None:
     import joblib
     import torch
 
@@ -197,16 +199,16 @@ def _do(job: Job, runs: Path, count: int, reporter: Reporter) -> None:
             train_whole(cell, runs, reporter)
 
 
-class _Lines(Reporter):
+class _Lines(Once):
     """Tells of a job among others: each line begins with its name, and bars are left out."""
 
-    def __init__(self, job: Job, *, silent: bool, bars: bool) -> None:
-        super().__init__(silent=silent, phrase=str if bars else lambda line: f"{job.cells[0].name}: {line}")
+    def __init__(self, job: Job, *, silent: bool, bars: bool, said: set[str]) -> None:
+        super().__init__(silent=silent, phrase=str if bars else lambda line: f"{job.cells[0].name}: {line}", said=said)
         self.bars, self.job = bars, job
 
-    def renewed(self, *, silent: bool = False) -> Reporter:
+    def renewed(self, *, silent: bool = False) -> _Lines:
         """Return one that speaks as this one does, or not at all."""
-        return _Lines(self.job, silent=self.silent or silent, bars=self.bars)
+        return _Lines(self.job, silent=self.silent or silent, bars=self.bars, said=self.said)
 
     @property
     def shows_bars(self) -> bool:

@@ -15,7 +15,7 @@ from trainer.reproduce.records import Record, read_record
 from trainer.runs.calibration import checkpoint_seal
 from trainer.runs.header import Header
 from trainer.runs.lock import refuse_if_locked
-from trainer.runtime.progress import Reporter
+from trainer.runtime.progress import Once
 
 if TYPE_CHECKING:  # they need torch
     from trainer.reproduce.jobs import Job
@@ -60,7 +60,7 @@ def state_of(cell: Cell, runs: Path) -> State:
 
 
 def carry_out(
-    cells: Sequence[Cell], sources: Sequence[Source], out: Path, jobs: int, reporter: Reporter
+    cells: Sequence[Cell], sources: Sequence[Source], out: Path, jobs: int, reporter: Once
 ) -> tuple[list[Record], dict[str, str]]:
     """Do what is not done yet of an experiment.
 

@@ -16,7 +16,7 @@ from trainer.data.labelled import check_place
 from trainer.models.pretrained import check_library
 from trainer.reproduce.cells import PAPER_DATASETS, Source, sources_of
 from trainer.reproduce.experiment import Experiment, Report, Results, Setup
-from trainer.runtime.progress import Reporter
+from trainer.runtime.progress import Once, Reporter
 from trainer.training.checks import check_weights
 
 SIZES: Final = {"table3": 448}  # pixels per side, where the paper's are not 224
@@ -71,6 +71,7 @@ def reproduce(name: str, asked: Asked, command: str, reporter: Reporter) -> tupl
     Interrupted
         After Ctrl-C or SIGTERM; what was learned is saved.
     """
+    reporter = Once(silent=reporter.silent, phrase=reporter.phrase)  # a dataset is read for several reasons
     setup = set_up(name, asked, reporter)
     from trainer.reproduce.running import carry_out
     from trainer.reproduce.writing import write_results

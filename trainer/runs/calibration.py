@@ -13,14 +13,13 @@ from typing import Final
 import msgspec
 import numpy as np
 import torch
-from safetensors import SafetensorError, safe_open
 from safetensors.torch import save
 from torch import Tensor
 
 from taxonomy import HiertaxError
 from taxonomy.files import write_atomic
 from taxonomy.hierarchy import IntArray
-from trainer.models.stored import digest
+from trainer.models.stored import digest, read_sealed
 from trainer.runs.folder import CALIBRATION
 from trainer.runs.header import Header, answering_checkpoint
 
@@ -115,15 +114,7 @@ def checkpoint_seal(run: Path) -> str:
 
 
 def _read(file: Path) -> Calibration:
-    damaged = f"truncated or changed; calibrate anew: hiertrain calibrate {file.parent}"
-    try:
-        with safe_open(file, framework="pt") as stored:
-            header = stored.metadata() or {}
-            tensors = {name: stored.get_tensor(name) for name in stored.keys()}  # noqa: SIM118 - not a dict
-    except (OSError, SafetensorError) as error:
-        raise HiertaxError(f"{file}: {damaged} ({error})") from None
-    if header.get("format") != FORMAT or header.get("sha256") != digest(header, tensors):
-        raise HiertaxError(f"{file}: {damaged}")
+    header, tensors = read_sealed(file, FORMAT, f"calibrate anew: hiertrain calibrate {file.parent}")
     about = {
         name: msgspec.json.decode(header[name]) for name in ("checkpoint", "temperatures", "path_weights", "images")
     }

@@ -78,6 +78,32 @@ class Reporter:
                 yield advance
 
 
+class Once(Reporter):
+    """Says no line twice.
+
+    Attributes
+    ----------
+    said
+        The lines that are said already, before they were put through `phrase`.
+    """
+
+    def __init__(
+        self, *, silent: bool = False, phrase: Callable[[str], str] = str, said: set[str] | None = None
+    ) -> None:
+        super().__init__(silent=silent, phrase=phrase)
+        self.said: set[str] = set() if said is None else said
+
+    def renewed(self, *, silent: bool = False) -> Once:
+        """Return one that speaks as this one does, or not at all, and says nothing that this one has said."""
+        return Once(silent=self.silent or silent, phrase=self.phrase, said=self.said)
+
+    def say(self, message: str) -> None:
+        """Print one line, unless it was printed before."""
+        if message not in self.said:
+            self.said.add(message)
+            super().say(message)
+
+
 def _pass(count: int = 1, note: str | None = None) -> None:
     """Show nothing."""
 

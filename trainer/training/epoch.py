@@ -79,8 +79,8 @@ def plan_epoch(
         order = drawn_by_weight(weights, generator)
     else:
         order = torch.randperm(count, generator=generator) if chunks is None else shard_order(chunks, generator, lanes)
-    size = min(batch_size, count) // (parts * group.size)  # of one part
-    shape = (count // (size * parts * group.size), group.size, parts, size)
+    size = min(batch_size, count) // lanes  # of one part
+    shape = (count // (size * lanes), group.size, parts, size)
     whole = math.prod(shape)
     if chunks is not None:
         order = in_lanes(order[:whole], lanes, size)

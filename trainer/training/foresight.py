@@ -7,7 +7,6 @@ from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from typing import NamedTuple
 
-import psutil
 import torch
 from torch import Tensor, nn
 from torch.autograd.graph import saved_tensors_hooks
@@ -17,6 +16,7 @@ from trainer.config import Config
 from trainer.models.losses import PLAIN
 from trainer.models.network import Network
 from trainer.runtime.device import Compute, smaller_batches
+from trainer.runtime.memory import free_memory
 from trainer.runtime.processes import ProcessGroup
 from trainer.runtime.progress import Reporter
 
@@ -111,7 +111,7 @@ def check_batch_fits(config: Config, kept: float, images: int, processes: int = 
         If more is kept of them than is free; it names what would fit.
     """
     count = min(config.batch_size, images) // (processes * config.accumulate)
-    needed, free = count * kept, psutil.virtual_memory().available
+    needed, free = count * kept, free_memory()
     if needed > free:
         raise HiertaxError(
             f"`batch_size` {config.batch_size}: {count} images of {config.image_size} px at a time take more than "

@@ -57,7 +57,7 @@ class Learner:
     steps
         The training steps, called through `model`.
     objective
-        That of `objective_for`.
+        That of `objective_for`, `with_priors`.
     average
         The same network with the moving average of its weights and running statistics, or None.
     epoch, step
@@ -196,24 +196,29 @@ class Learner:
             self.schedule = self.make_schedule(self.optimizer, self.config, self.epoch)
 
 
-def objective_for(config: Config, hierarchy: Hierarchy, targets: Tensor) -> Objective:
-    """Return what the settings ask of the answers.
-
-    Parameters
-    ----------
-    targets
-        int64 ``[N, K]`` of the training images, on the device; -1 where unknown.
+def objective_for(config: Config, hierarchy: Hierarchy, device: torch.device) -> Objective:
+    """Return what the settings ask of the answers, as far as that can be said before any image is opened.
 
     Raises
     ------
     HiertaxError
         As `read_level_weights`.
     """
-    ancestors = ancestors_of(hierarchy, targets.device) if config.partial_labels == "marginal" else None
-    weight = config.logit_adjustment
-    priors = label_priors(hierarchy.sizes, targets, weight) if weight else None
+    ancestors = ancestors_of(hierarchy, device) if config.partial_labels == "marginal" else None
     weights = None if config.level_weights is None else read_level_weights(config.level_weights, hierarchy.depth)
-    return Objective(ancestors, config.label_smoothing, priors, weights)
+    return Objective(ancestors, config.label_smoothing, None, weights)
+
+
+def with_priors(objective: Objective, config: Config, hierarchy: Hierarchy, targets: Tensor) -> Objective:
+    """Return an objective with how common labels are in training, where the settings adjust logits by that.
+
+    Parameters
+    ----------
+    targets
+        int64 ``[N, K]`` of the images that are learned from, without those left out, on the device; -1 where unknown.
+    """
+    weight = config.logit_adjustment
+    return objective._replace(priors=label_priors(hierarchy.sizes, targets, weight)) if weight else objective
 
 
 def _floats(network: nn.Module) -> list[Tensor]:

@@ -10,10 +10,10 @@ from math import isnan
 from signal import SIGTERM
 from typing import NamedTuple
 
-import torch
 from torch import Tensor
 
 from taxonomy import Hierarchy, HiertaxError
+from taxonomy.datasets.notes import counted
 from taxonomy.errors import Interrupted
 from trainer.config import Config
 from trainer.data.augment import Recipe, draw_params
@@ -37,7 +37,7 @@ from trainer.training.compiling import announce, faster_steps
 from trainer.training.epoch import check_loss, diverged, plan_epoch, seed_from, train_epoch
 from trainer.training.foresight import foresee
 from trainer.training.graphs import check_graphs
-from trainer.training.learner import Learner, objective_for
+from trainer.training.learner import Learner, objective_for, with_priors
 from trainer.training.order import class_weights
 from trainer.training.samples import load_samples
 from trainer.training.stopping import is_stale, since_best
@@ -76,28 +76,10 @@ class Training:
         """Load what there is to learn, and make the network ready for it."""
         compute = choose(config, group.local_rank)
         check_graphs(config, compute, group)
-        train, val = task.dataset.to_learn(config.limit_per_class, config.val_fraction)
-        targets = torch.from_numpy(task.paths[train.labels]).to(compute.device)
-        objective = objective_for(config, task.hierarchy, targets)
+        objective = objective_for(config, task.hierarchy, compute.device)
+        samples = _loaded(config, task, compute.place(network), compute, group, reporter)
+        objective = with_priors(objective, config, task.hierarchy, samples["training"].targets)
         learner = Learner(network, config, compute, task.hierarchy.depth, group, objective=objective)
-        counts = len(train), len(val) + len(task.dataset.test)
-        foresee(network, config, compute, group, counts, reporter)
-        splits = {"training": train, "validation": val, task.dataset.scored: task.dataset.test}
-        samples = {
-            what: load_samples(split, what, config, task, network, compute, group, reporter)
-            for what, split in splits.items()
-            if len(split)
-        }
-        if (count := len(samples["training"])) < 2 * group.size * config.accumulate:
-            raise HiertaxError(
-                f"{task.dataset.root}: {count} training image{'s' * (count > 1)}; batch normalisation needs two or "
-                "more in every part of a batch, add some"
-            )
-        if config.balance and chunks_of(samples["training"]) is not None:
-            raise HiertaxError(
-                f"{task.dataset.root}: `balance` draws images at random, and shards are read in their order; let them "
-                "be decoded once, by another `cache` than off"
-            )
         steps = faster_steps(learner, config, compute, group, len(samples["training"]), reporter)
         announce(config, compute, group, {what: len(found) for what, found in samples.items()}, reporter)
         return cls(
@@ -279,6 +261,31 @@ class Training:
             board.add(row)
 
 
+def _loaded(
+    config: Config, task: LabelledDataset, network: Network, compute: Compute, group: ProcessGroup, reporter: Reporter
+) -> dict[str, Samples]:
+    """Load the images to learn from, to validate on and to score, once it is foreseen that the run fits the machine."""
+    train, val = task.dataset.to_learn(config.limit_per_class, config.val_fraction)
+    foresee(network, config, compute, group, (len(train), len(val) + len(task.dataset.test)), reporter)
+    splits = {"training": train, "validation": val, task.dataset.scored: task.dataset.test}
+    samples = {
+        what: load_samples(split, what, config, task, network, compute, group, reporter)
+        for what, split in splits.items()
+        if len(split)
+    }
+    if (count := len(samples["training"])) < 2 * group.size * config.accumulate:
+        raise HiertaxError(
+            f"{task.dataset.root}: {counted(count, 'training image')}; batch normalisation needs two or more in every "
+            "part of a batch, add some"
+        )
+    if config.balance and chunks_of(samples["training"]) is not None:
+        raise HiertaxError(
+            f"{task.dataset.root}: `balance` draws images at random, and shards are read in their order; let them "
+            "be decoded once, by another `cache` than off"
+        )
+    return samples
+
+
 def chunks_of(samples: Samples) -> Tensor | None:
     """Return where in which shard each sample lies, int64 ``[N, 2]``, where that decides their order; else None."""
     return samples.inputs.chunks if isinstance(samples.inputs, FileInputs) else None
@@ -289,7 +296,9 @@ def _recipe(config: Config) -> Recipe:
 
 
 def _kept(epoch: int) -> str:
-    return f"the {epoch} epochs before are saved" if epoch else "nothing is saved"
+    if not epoch:
+        return "nothing is saved"
+    return "the epoch before is saved" if epoch == 1 else f"the {epoch} epochs before are saved"
 
 
 def _diverged(epoch: int, what: str) -> str:

@@ -91,6 +91,6 @@ def test_boundaries_must_rise(pool) -> None:
 
 def test_people_without_a_group_are_named(tmp_path) -> None:
     path = tmp_path / "people.csv"
-    path.write_text("participant_id,score,group\np1,3,1\np2,4,6\n")
-    with pytest.raises(HiertaxError, match=r":3: group '6' is none of 1 to 5"):
+    path.write_text("participant_id,score,group\np1,3,1\n\np2,4,6\n")
+    with pytest.raises(HiertaxError, match=r":4: group '6' is none of 1 to 5"):
         read_people(path)

@@ -153,7 +153,8 @@ def test_wishes_that_make_no_sense_are_one_line(hiertrain, calibrated, patches, 
 def test_a_prior_of_other_birds_is_refused(hiertrain, calibrated, patches, tmp_path):
     (tmp_path / "counts.csv").write_text("red,1\nredd,2\n")
     line = hiertrain("predict", calibrated, patches.data / "test", "--prior", tmp_path / "counts.csv").error()
-    assert line == "error: --prior: no class of the run is called 'redd' (nearest: 'red'); correct it"
+    where = f"{tmp_path / 'counts.csv'}, line 2"
+    assert line == f"error: {where}: no class of the run is called 'redd' (nearest: 'red'); correct it"
 
 
 def test_a_run_without_calibration_says_so_where_it_matters(hiertrain, run, patches):

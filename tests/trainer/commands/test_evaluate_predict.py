@@ -179,6 +179,12 @@ def test_a_person_reads_the_same_chain(hiertrain, run, chain_of, patches):
     assert hiertrain("predict", run, image).out == f"{image}\n  patch > {' > '.join(steps)}\n"
 
 
+def test_only_what_is_certain_reads_as_100_percent_and_only_what_is_impossible_as_0():
+    shown = {0.0: "0 %", 1e-9: "<1 %", 0.005: "1 %", 0.125: "13 %", 0.7949: "79 %", 0.795: "80 %", 0.9949: "99 %",
+             0.995: ">99 %", 1 - 1e-9: ">99 %", 1.0: "100 %"}  # fmt: skip
+    assert {share: percent(share) for share in shown} == shown
+
+
 @pytest.mark.parametrize("mode", ["L", "P", "RGBA", "CMYK", "I;16", "1", "LA"])
 def test_any_kind_of_picture_is_answered(chain_of, tmp_path, mode):
     suffix = "tif" if mode in ("CMYK", "I;16") else "png"

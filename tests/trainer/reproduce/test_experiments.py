@@ -4,14 +4,19 @@ import json
 import os
 import signal
 import time
+from pathlib import Path
 
 import pytest
 from processes import Hiertrain
 from runs import contents, log, progress
 
 from taxonomy import HiertaxError
+from trainer.config import Config
+from trainer.reproduce.cells import Cell
 from trainer.reproduce.forecast import in_words
+from trainer.reproduce.jobs import Job, _Lines
 from trainer.runs.lock import LOCK, refuse_if_locked
+from trainer.runtime.progress import Once
 
 RUNS = ("patches-vanilla_single-0", "patches-ours-0")
 
@@ -48,6 +53,17 @@ def test_it_says_before_it_starts_how_many_runs_how_long_and_how_much_disk(done)
     assert any("24 images to train on, 11 to score; 2 tone, 4 colour" in line for line in lines)
     forecast = next(line for line in lines if "2 to train, 2 at a time: about" in line)
     assert "GB of disk" in forecast
+
+
+def test_what_is_said_of_a_dataset_is_said_once_however_often_it_is_read(capsys):
+    reporter = Once()
+    reporter.say("150 classes have no training images")
+    job = _Lines(Job((Cell("cub", "ours", Config("h.json")),), Path("h.json")), silent=False, bars=True,
+                 said=set(reporter.said))  # fmt: skip
+    for speaker in (reporter, job, job.renewed()):
+        speaker.say("150 classes have no training images")
+        speaker.say("epoch 1/1")
+    assert capsys.readouterr().err.splitlines() == ["150 classes have no training images", "epoch 1/1", "epoch 1/1"]
 
 
 @pytest.mark.parametrize(("seconds", "said"), [(12.4, "12 s"), (600, "10 minutes"), (9000, "2.5 hours")])

@@ -13,6 +13,7 @@ from web import browsing, needs_browser, serving
 
 from trainer.inference.answering.stopping import best_served, certain_depth
 from trainer.inference.answering.wishes import Wishes
+from trainer.inference.answers import percent
 from trainer.serve.app import application
 from trainer.serve.limits import ServingLimits
 
@@ -90,11 +91,11 @@ def test_several_photographs_are_chosen_and_stop_where_the_server_stops(url, pho
         chooser.value.set_files([tmp_path / name for name, _, _ in photos])
         cards = page.locator("#cards > li")
         expect(page.locator("#cards .chain")).to_have_count(3)
-        for percent in (0, 20, 30, 40, 50, 60, 70, 100):
-            slide(page, percent)
+        for sure in (0, 20, 30, 40, 50, 60, 70, 100):
+            slide(page, sure)
             for at, photo in enumerate(photos):
                 expect(cards.nth(at).locator("figcaption")).to_have_text(photo[0])
-                assert said(cards.nth(at)) == [link["label"] for link in chain_of(url, photo, percent / 100)]
+                assert said(cards.nth(at)) == [link["label"] for link in chain_of(url, photo, sure / 100)]
 
 
 def test_the_page_stops_by_the_rule_of_the_server_and_never_shows_more_than_it_is_sure(url):
@@ -107,14 +108,20 @@ def test_the_page_stops_by_the_rule_of_the_server_and_never_shows_more_than_it_i
         const { depthAt, depthFor } = await import("/static/page.js");
         return chains.map((chain, i) => [depthAt(chain, confidence[i]), depthFor(chain, served[i])]);
     }"""
-    shown = {0.0: "0 %", 0.001: "<1 %", 0.29: "29 %", 0.7999: "79 %", 0.8: "80 %", 0.9999: ">99 %", 1.0: "100 %"}
-    percent = (
+    shares = [0.0, 1e-9, 0.001, 0.005, 0.125, 0.29, 0.375, 0.7949, 0.7999, 0.8, 0.9949, 0.995, 0.9999, 1.0]
+    percents = (
         "async (values) => { const page = await import('/static/page.js'); return values.map((p) => page.percent(p)); }"
     )
+    too_little = """async (pairs) => {
+        const page = await import("/static/page.js");
+        return pairs.map((pair) => page.tooLittle(...pair));
+    }"""
     with browsing() as page:
         page.goto(url)
         found = page.evaluate(script, [chains, list(map(float, confidence)), served.tolist()])
-        assert page.evaluate(percent, list(shown)) == [text.replace(" ", "\u00a0") for text in shown.values()]
+        assert page.evaluate(percents, shares) == [percent(share).replace(" ", "\u00a0") for share in shares]
+        little = page.evaluate(too_little, [[0.7949, 80], [0.797, 80], [0.9999, 100], [0.001, 1]])
+        assert [text.replace("\u00a0", " ") for text in little] == ["79 %", "<80 %", "<100 %", "<1 %"]
     sure = [int(certain_depth(probability[i : i + 1], c)[0]) for i, c in enumerate(confidence)]
     asked = [int(best_served(probability[i : i + 1], served[i])[0]) for i in range(300)]
     assert found == [list(pair) for pair in zip(sure, asked, strict=True)]
@@ -137,7 +144,7 @@ def test_switched_from_expert_to_amateur_by_the_keyboard_an_answer_stops_higher_
         page.keyboard.press("ArrowUp")
         expect(card.locator(".answer")).to_have_text(family["label"])
         expect(card.locator(".how")).to_contain_text(
-            re.compile(r"Not sure enough of the species for amateur: \d+.%; it takes")
+            re.compile(r"Not sure enough of the species for amateur: <?\d+.%; it takes")
         )
         expect(page.locator("#said")).to_have_text("1 named down to the family")
         assert serious(page) == []

@@ -3,17 +3,36 @@
 import re
 from dataclasses import replace
 
-import psutil
 import pytest
 import tiny
 import torch
 
-from taxonomy import HiertaxError
+from taxonomy import Hierarchy, HiertaxError
+from trainer.config import Config
+from trainer.data.labelled import LabelledDataset
 from trainer.runtime.device import Compute
+from trainer.runtime.memory import free_memory
 from trainer.runtime.processes import SINGLE, ProcessGroup
 from trainer.runtime.progress import Reporter
 from trainer.training import compiling as prepare
 from trainer.training.foresight import check_batch_fits, foresee, kept_for_backward
+from trainer.training.loop import Training
+
+# What is learned from
+
+
+def test_priors_count_the_images_that_are_learned_from_alone(patches, own_patches):
+    for i in range(4):
+        (own_patches / "train" / "red" / f"{i}.png").write_bytes(b"no picture")
+    config = Config(
+        data=str(own_patches), image_size=32, batch_size=8, device="cpu", logit_adjustment=1.0, skip_bad_images=True
+    )
+    task = LabelledDataset.prepare(config, Hierarchy.load(patches.hierarchy), Reporter(silent=True))
+    training = Training.prepare(config, task, tiny.network(), SINGLE, Reporter(silent=True))
+    for known, priors in zip(training.images.train.targets.T, training.learner.objective.priors, strict=True):
+        assert torch.allclose(priors.exp(), known.bincount() / len(known))
+    assert len(training.images.train) == len(task.dataset.train) - 4
+
 
 # Whether to compile
 
@@ -83,7 +102,7 @@ def test_a_gpu_is_not_asked_how_long_it_takes(capsys):
 
 
 def test_a_batch_that_cannot_fit_is_refused_before_anything_is_decoded_and_what_would_fit_is_named():
-    config, free = replace(tiny.CONFIG, batch_size=48, accumulate=2), psutil.virtual_memory().available
+    config, free = replace(tiny.CONFIG, batch_size=48, accumulate=2), free_memory()
     check_batch_fits(config, 0.9 * free / 24, 1000)
     check_batch_fits(config, 0.9 * free / 8, 16)  # of fewer images a batch is smaller
     with pytest.raises(HiertaxError) as caught:

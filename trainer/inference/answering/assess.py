@@ -6,7 +6,7 @@ import math
 from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, Unpack
 
 import numpy as np
 from rich.table import Table
@@ -30,7 +30,7 @@ from trainer.inference.answering.plots import operating_plot, reliability_plot
 from trainer.inference.answering.report import cautious_ways, error_table, operating_curve, unknown_table, way_table
 from trainer.inference.answering.wishes import check_target
 from trainer.inference.predictor import Predictor
-from trainer.inference.run_dataset import run_dataset
+from trainer.inference.run_dataset import Where, run_dataset
 from trainer.runs.calibration import Calibration
 from trainer.runtime.progress import Reporter
 
@@ -165,7 +165,13 @@ class Assessment:
 
 
 def assess(
-    predictor: Predictor, reporter: Reporter, *, test: bool, target: float, unknown: Sequence[Path] = (), **where: Any
+    predictor: Predictor,
+    reporter: Reporter,
+    *,
+    test: bool,
+    target: float,
+    unknown: Sequence[Path] = (),
+    **where: Unpack[Where],
 ) -> Assessment:
     """Calibrate a run, and tell what that is worth.
 
@@ -178,7 +184,7 @@ def assess(
     unknown
         Images, or folders of them, of what the run does not know, to tell how well it says so.
     where
-        ``data``, ``skip_bad_images``, ``cache`` and ``workers``, as of `run_dataset`.
+        As of `trainer.inference.run_dataset.run_dataset`.
 
     Raises
     ------

@@ -4,7 +4,8 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import dataclass
-from typing import Any, NamedTuple
+from functools import cached_property
+from typing import Any, NamedTuple, Unpack
 
 import numpy as np
 from torch import Tensor
@@ -21,7 +22,7 @@ from trainer.inference.answering.fitting import fit
 from trainer.inference.answering.stopping import FloatArray
 from trainer.inference.decoding import Rule
 from trainer.inference.predictor import Predictor
-from trainer.inference.run_dataset import run_dataset
+from trainer.inference.run_dataset import Where, run_dataset
 from trainer.runs.calibration import Calibration, checkpoint_seal
 from trainer.runtime.progress import Reporter
 
@@ -49,8 +50,8 @@ class Reliability:
     count, probability, right
         Of each bin the number of answers, and the means of what they are said to be and of what they are; NaN where
         it is empty.
-    chance
-        What the error, and the shares of right answers, would be if all answers were as likely as they are said to be.
+    stated
+        float64 ``[N]``: how likely each of the answers is said to be.
     """
 
     level: str
@@ -58,7 +59,12 @@ class Reliability:
     count: IntArray
     probability: FloatArray
     right: FloatArray
-    chance: Chance
+    stated: FloatArray
+
+    @cached_property
+    def chance(self) -> Chance:
+        """What the error, and the shares of right answers, would be if all were as likely as they are said to be."""
+        return error_by_chance(self.stated)
 
 
 def calibration_of(
@@ -81,13 +87,13 @@ def calibration_of(
     return Calibration(checkpoint, temperatures, weights, images, tuple(z.float() for z in logits), truth)
 
 
-def calibrate(predictor: Predictor, reporter: Reporter, **where: Any) -> Calibration:
+def calibrate(predictor: Predictor, reporter: Reporter, **where: Unpack[Where]) -> Calibration:
     """Calibrate a run on its validation images, and write the calibration into its folder.
 
     Parameters
     ----------
     where
-        ``data``, ``skip_bad_images``, ``cache`` and ``workers``, as of `run_dataset`.
+        As of `trainer.inference.run_dataset.run_dataset`.
 
     Raises
     ------
@@ -139,7 +145,7 @@ def reliability_of(
 
 def _reliability(level: str, probability: FloatArray, right: np.typing.NDArray[np.bool_]) -> Reliability:
     found = binned(probability, right)
-    return Reliability(level, found.error, found.count, found.probability, found.right, error_by_chance(probability))
+    return Reliability(level, found.error, found.count, found.probability, found.right, probability)
 
 
 def errors(
@@ -174,9 +180,10 @@ def _beside_chance(when: str, found: Reliability) -> dict[str, float]:
 
 def told(hierarchy: Hierarchy, calibration: Calibration) -> str:
     """Say in one line what a calibration was made of and what it does."""
-    rows = errors(hierarchy, calibration, calibration.logits, calibration.truth)
-    *_, finest = (row for row in rows if row["answers"] == "path")
-    before, after, chance = (100 * finest[name] for name in ("before", "after", "after_chance"))
+    before, after = (
+        reliability(answering, calibration.logits, calibration.truth)[-1]
+        for answering in (Answering(hierarchy, decode="path"), calibrated(hierarchy, calibration, decode="path"))
+    )
     origin = f"{calibration.n:,} images {ORIGINS[calibration.images]}"
-    change = f"{before:.1f} -> {after:.1f} %, {chance:.1f} by chance alone"
-    return f"calibrated on {origin}: calibration error of the {finest['level']} {change}"
+    change = f"{100 * before.error:.1f} -> {100 * after.error:.1f} %, {100 * after.chance.error:.1f} by chance alone"
+    return f"calibrated on {origin}: calibration error of the {after.level} {change}"

@@ -9,12 +9,15 @@ from typing import NamedTuple
 
 from taxonomy import Hierarchy, HiertaxError
 from taxonomy.datasets.notes import counted
+from taxonomy.files import listed_names, read_text
 from taxonomy.study.profiles import find_audience, served_at
 from trainer.inference.answering.answer import Answering
 from trainer.inference.answering.operating import Selective, at_accuracy
-from trainer.inference.answering.restriction import prior_of, read_counts, read_names, restriction_of
+from trainer.inference.answering.restriction import prior_of, read_counts, restriction_of
+from trainer.inference.answering.stopping import FloatArray
 from trainer.inference.answering.unknown import SCORES, threshold_of
 from trainer.inference.answering.wishes import Names, Wishes
+from trainer.inference.answers import percent
 from trainer.inference.decoding import DEFAULT
 from trainer.runs.calibration import Calibration, is_calibrated
 
@@ -64,17 +67,11 @@ def uncalibrated(hierarchy: Hierarchy, wishes: Wishes) -> Chosen:
         If a name is unknown, or settings contradict each other.
     """
     notes = []
-    restriction = restriction_of(hierarchy, _names(wishes.within), _names(wishes.without), _classes(wishes.classes))
+    classes, places = _classes(wishes.classes)
+    restriction = restriction_of(hierarchy, _names(wishes.within), _names(wishes.without), classes, places)
     if restriction is not None:
         notes.append(f"{int(restriction.sum()):,} of {counted(len(restriction), 'class', 'classes')} may be answered")
-    prior = None
-    if wishes.prior is not None:
-        counts = wishes.prior if isinstance(wishes.prior, Mapping) else read_counts(Path(wishes.prior))
-        prior = prior_of(hierarchy, counts)
-        if absent := int((prior == 0).sum()):
-            notes.append(
-                f"`prior`: {counted(absent, 'class', 'classes')} of {len(prior):,} without a count, never answered"
-            )
+    prior = None if wishes.prior is None else _prior(hierarchy, wishes.prior, notes)
     served = None
     if wishes.audience is not None:
         served, said = served_at(find_audience(wishes.audience), [level.name for level in hierarchy.levels])
@@ -119,14 +116,28 @@ def _names(names: Names) -> Sequence[str]:
     return (names,) if isinstance(names, str) else names
 
 
-def _classes(classes: Path | str | Collection[str] | None) -> Collection[str] | None:
-    return read_names(Path(classes)) if isinstance(classes, str | Path) else classes
+def _classes(classes: Path | str | Collection[str] | None) -> tuple[Collection[str] | None, Mapping[str, str]]:
+    """Return classes by name, and for those of a file the line of each."""
+    if not isinstance(classes, str | Path):
+        return classes, {}
+    places = listed_names(read_text(Path(classes)), Path(classes))
+    return tuple(places), places
+
+
+def _prior(hierarchy: Hierarchy, given: Path | str | Mapping[str, float], notes: list[str]) -> FloatArray:
+    """Return how common each class is, by counts or a file of them, and note how many have none."""
+    prior = prior_of(hierarchy, given) if isinstance(given, Mapping) else prior_of(hierarchy, *read_counts(Path(given)))
+    if absent := int((prior == 0).sum()):
+        notes.append(
+            f"`prior`: {counted(absent, 'class', 'classes')} of {len(prior):,} without a count, never answered"
+        )
+    return prior
 
 
 def _told(target: float, answering: Answering, found: Selective) -> str:
     """Say which operating point was chosen and what it does to the validation images."""
     levels = answering.hierarchy.levels
-    deep = ", ".join(f"{level.name} {100 * share:.0f} %" for level, share in zip(levels, found.coverage, strict=True))
+    deep = ", ".join(f"{level.name} {percent(share)}" for level, share in zip(levels, found.coverage, strict=True))
     by = (
         f"confidence {answering.confidence:.4f}" if answering.trade_off is None else f"lambda {answering.trade_off:.4g}"
     )

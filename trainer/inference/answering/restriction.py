@@ -18,8 +18,13 @@ from taxonomy.hierarchy import IntArray
 from trainer.inference.answering.stopping import FloatArray
 
 
-def leaves_of(hierarchy: Hierarchy, name: str, setting: str) -> IntArray:
+def leaves_of(hierarchy: Hierarchy, name: str, where: str) -> IntArray:
     """Return the leaves of a taxon, int64, by its label, its class name, or ``LEVEL=LABEL``.
+
+    Parameters
+    ----------
+    where
+        What asks for it, as errors say it: a setting, or the line of a file.
 
     Raises
     ------
@@ -37,10 +42,10 @@ def leaves_of(hierarchy: Hierarchy, name: str, setting: str) -> IntArray:
     }
     if not found:
         known = [*(label for one in hierarchy.levels for label in one.labels), *hierarchy.classes]
-        raise HiertaxError(f"`{setting}`: no taxon of the run is called {name!r}{nearest(name, known)}; correct it")
+        raise HiertaxError(f"{where}: no taxon of the run is called {name!r}{nearest(name, known)}; correct it")
     if len({leaves.tobytes() for leaves in found.values()}) > 1:
         raise HiertaxError(
-            f"`{setting}`: {name!r} is a {' and a '.join(found)}; name the level too, as in {next(iter(found))}={name}"
+            f"{where}: {name!r} is a {' and a '.join(found)}; name the level too, as in {next(iter(found))}={name}"
         )
     return next(iter(found.values()))
 
@@ -50,6 +55,7 @@ def restriction_of(
     within: Collection[str] = (),
     without: Collection[str] = (),
     classes: Collection[str] | None = None,
+    places: Mapping[str, str] = {},
 ) -> NDArray[np.bool_] | None:
     """Return which leaves there may be, bool ``[C_K]``; None where all may.
 
@@ -61,6 +67,8 @@ def restriction_of(
         Taxa of none of which anything is.
     classes
         The classes, or whole taxa, that there are.
+    places
+        The line of a file, as errors say it, by the name that it gives of `classes`.
 
     Raises
     ------
@@ -74,10 +82,11 @@ def restriction_of(
         if names is not None:
             inside = np.zeros_like(allowed)
             for name in names:
-                inside[leaves_of(hierarchy, name, setting)] = True
+                where = places.get(name) if setting == "classes" else None
+                inside[leaves_of(hierarchy, name, where or f"`{setting}`")] = True
             allowed &= inside
     for name in without:
-        allowed[leaves_of(hierarchy, name, "without")] = False
+        allowed[leaves_of(hierarchy, name, "`without`")] = False
     if not allowed.any():
         given = [
             f"`{name}`" for name, value in (("within", within), ("without", without), ("classes", classes)) if value
@@ -88,13 +97,15 @@ def restriction_of(
     return allowed
 
 
-def prior_of(hierarchy: Hierarchy, counts: Mapping[str, float]) -> FloatArray:
+def prior_of(hierarchy: Hierarchy, counts: Mapping[str, float], places: Mapping[str, str] = {}) -> FloatArray:
     """Return how much commoner each leaf is than the others, float64 ``[C_K]``, the commonest 1.
 
     Parameters
     ----------
     counts
         How often each class was seen, by its name or its label; 0 for those that are not named.
+    places
+        The line of a file, as errors say it, by the name that it counts.
 
     Raises
     ------
@@ -104,14 +115,14 @@ def prior_of(hierarchy: Hierarchy, counts: Mapping[str, float]) -> FloatArray:
     labels = {label: i for i, label in enumerate(hierarchy.levels[-1].labels)}
     prior, named = np.zeros(hierarchy.sizes[-1]), dict[int, str]()
     for name, count in counts.items():
-        leaf = hierarchy.class_index.get(name, labels.get(name))
+        leaf, where = hierarchy.class_index.get(name, labels.get(name)), places.get(name, "`prior`")
         if leaf is None:
             near = nearest(name, [*labels, *hierarchy.classes])
-            raise HiertaxError(f"`prior`: no class of the run is called {name!r}{near}; correct it")
+            raise HiertaxError(f"{where}: no class of the run is called {name!r}{near}; correct it")
         if leaf in named:
-            raise HiertaxError(f"`prior`: {named[leaf]!r} and {name!r} are one class; give one count of it")
+            raise HiertaxError(f"{where}: {named[leaf]!r} and {name!r} are one class; give one count of it")
         if not (math.isfinite(count) and count >= 0):
-            raise HiertaxError(f"`prior`: the count of {name!r} is {count:g}; give a number of 0 or more")
+            raise HiertaxError(f"{where}: the count of {name!r} is {count:g}; give a number of 0 or more")
         named[leaf], prior[leaf] = name, count
     if not prior.any():
         raise HiertaxError("`prior`: all counts are zero; give some that are not")
@@ -119,15 +130,20 @@ def prior_of(hierarchy: Hierarchy, counts: Mapping[str, float]) -> FloatArray:
     return relative
 
 
-def read_counts(path: Path) -> dict[str, float]:
+def read_counts(path: Path) -> tuple[dict[str, float], dict[str, str]]:
     """Read how often classes were seen: a CSV file of two columns, name and count, with a line of titles or without.
+
+    Returns
+    -------
+    The count by name, and the file and line that it stands in by name.
 
     Raises
     ------
     HiertaxError
-        If it cannot be read, or a line is something else: the file and the line.
+        If it cannot be read, or all counts are zero; or a line is something else: the file and the line.
     """
     counts: dict[str, float] = {}
+    places: dict[str, str] = {}
     for row in (reader := csv.reader(io.StringIO(read_text(path)))):
         if not any(cell.strip() for cell in row):
             continue
@@ -143,21 +159,9 @@ def read_counts(path: Path) -> dict[str, float]:
             raise HiertaxError(f"{where}: the count of {name!r} is {number!r}; give a number of 0 or more") from None
         if name in counts:
             raise HiertaxError(f"{where}: {name!r} is there twice; give one count of it")
-        counts[name] = count
+        counts[name], places[name] = count, where
     if not counts:
         raise HiertaxError(f"{path}: no counts in it; write a name and a count in each line")
-    return counts
-
-
-def read_names(path: Path) -> list[str]:
-    """Read a list of classes or taxa, one a line.
-
-    Raises
-    ------
-    HiertaxError
-        If it cannot be read, or is empty.
-    """
-    names = [line.strip() for line in read_text(path).splitlines() if line.strip()]
-    if not names:
-        raise HiertaxError(f"{path}: names no class; write one a line")
-    return names
+    if not any(counts.values()):
+        raise HiertaxError(f"{path}: all counts are zero; give some that are not")
+    return counts, places

@@ -28,10 +28,15 @@ export function depthFor(chain, served) {
   return worth.lastIndexOf(Math.max(...worth)) + 1;
 }
 
-/** A probability in percent, rounded down, so that it never looks surer than it is. */
-export function percent(probability) {
-  if (probability < 1 && probability >= 0.99) return ">99\u00a0%";
-  return probability > 0 && probability < 0.01 ? "<1\u00a0%" : `${Math.floor(100 * probability + 1e-9)}\u00a0%`;
+/** A probability or a share in percent, as `hiertrain predict` writes it: only all of it is 100 %, only nothing is 0 %. */
+export function percent(share) {
+  if (share >= 0.995 && share < 1) return ">99\u00a0%";
+  return share > 0 && share < 0.005 ? "<1\u00a0%" : `${Math.floor(100 * share + 0.5)}\u00a0%`;
+}
+
+/** What is too little, in percent, where it takes so many percent: `<80 %` where to the nearest it would be as much. */
+export function tooLittle(probability, takes) {
+  return 100 * probability + 0.5 >= takes ? `<${takes}\u00a0%` : percent(probability);
 }
 
 function make(tag, className = "", ...children) {
@@ -167,8 +172,9 @@ function how(by, chain, depth) {
   const sure = depth > 0 ? `${percent(chain[depth - 1].probability)} sure. ` : "";
   const whom = by.name ? ` for ${by.name}` : "";
   if (depth === chain.length) return by.name ? `${sure}As deep as it goes${whom}.` : sure;
-  const takes = `${Math.ceil(100 * needed(by, chain, depth, depth) - 1e-9)}\u00a0%`;
-  return `${sure}Not sure enough of the ${chain[depth].level}${whom}: ${percent(chain[depth].probability)}; it takes ${takes}.`;
+  const takes = Math.ceil(100 * needed(by, chain, depth, depth) - 1e-9);
+  const found = tooLittle(chain[depth].probability, takes);
+  return `${sure}Not sure enough of the ${chain[depth].level}${whom}: ${found}; it takes ${takes}\u00a0%.`;
 }
 
 function row(link, said, takes) {
@@ -218,7 +224,7 @@ async function draw(card) {
 
 function explained(map) {
   if (map.area === 0) return `Dark: nothing in it speaks for ${map.label} (${map.level}).`;
-  return `Bright: what speaks for ${map.label} (${map.level}), ${Math.round(100 * map.area)} % of the picture.`;
+  return `Bright: what speaks for ${map.label} (${map.level}), ${percent(map.area)} of the picture.`;
 }
 
 /** Darken what is weak on a map, and draw a white line around what is strong. */

@@ -9,7 +9,7 @@ from oversure import overconfident
 from trees import WORKED
 
 from taxonomy.metrics import calibration_error
-from trainer.inference.answering.calibrate import calibrated, calibration_of, errors, reliability
+from trainer.inference.answering.calibrate import calibrated, calibration_of, errors, reliability, told
 from trainer.inference.answering.fitting import HEAVIEST, fit, fit_path_weights, fit_temperature
 
 
@@ -73,6 +73,16 @@ def test_reliability_is_what_the_calibration_error_is_made_of():
         assert level.count.sum() == len(truth)
         assert level.error == pytest.approx(np.nansum(gaps) / len(truth))
         assert level.error == calibration_error(answers.probability[:, k], answers.labels[:, k] == truth[:, k])
+
+
+def test_what_is_told_in_a_line_are_the_numbers_of_the_finest_level_along_a_path():
+    calibration = calibration_of(WORKED, *overconfident(), checkpoint="", images="val")
+    rows = errors(WORKED, calibration, calibration.logits, calibration.truth)
+    *_, row = (row for row in rows if row["answers"] == "path")
+    assert told(WORKED, calibration).endswith(
+        f"calibration error of the {row['level']} {100 * row['before']:.1f} -> {100 * row['after']:.1f} %, "
+        f"{100 * row['after_chance']:.1f} by chance alone"
+    )
 
 
 def test_of_many_images_some_are_kept(monkeypatch):

@@ -4,7 +4,8 @@ import pytest
 from trees import WORKED
 
 from taxonomy import Hierarchy, HiertaxError
-from trainer.inference.answering.restriction import prior_of, read_counts, read_names, restriction_of
+from taxonomy.files import listed_names, read_text
+from trainer.inference.answering.restriction import prior_of, read_counts, restriction_of
 
 HOMONYMS = Hierarchy.from_lineages(
     [("Gulls", "Larus", "x"), ("Owls", "Owl", "Larus")], ("group", "genus", "species"),
@@ -83,7 +84,8 @@ def test_counts_that_make_no_sense_are_refused(counts, message):
 def test_counts_are_read_with_titles_or_without(tmp_path, text):
     file = tmp_path / "counts.csv"
     file.write_text(text, encoding="utf-8")
-    assert read_counts(file) == {"a": 3, "b": 0.5}
+    counts, _ = read_counts(file)
+    assert counts == {"a": 3, "b": 0.5}
 
 
 @pytest.mark.parametrize(
@@ -95,6 +97,7 @@ def test_counts_are_read_with_titles_or_without(tmp_path, text):
         ("a,1\na,2\n", "line 2: 'a' is there twice"),
         ("name,count\n", "no counts in it"),
         ("", "no counts in it"),
+        ("a,0\nb,0\n", "all counts are zero"),
     ],
 )
 def test_a_file_of_something_else_is_refused_by_its_line(tmp_path, text, message):
@@ -109,9 +112,33 @@ def test_a_file_of_something_else_is_refused_by_its_line(tmp_path, text, message
 def test_names_are_read_one_a_line(tmp_path):
     file = tmp_path / "list.txt"
     file.write_text(" a\n\nF2 \n")
-    assert read_names(file) == ["a", "F2"]
+    assert listed_names(read_text(file), file) == {"a": f"{file}, line 1", "F2": f"{file}, line 3"}
     file.write_text("\n")
     with pytest.raises(HiertaxError, match="names no class; write one a line"):
-        read_names(file)
-    with pytest.raises(HiertaxError, match=r"none\.txt"):
-        read_names(tmp_path / "none.txt")
+        listed_names(read_text(file), file)
+
+
+def test_a_class_that_a_list_names_and_there_is_not_is_refused_by_its_line(tmp_path):
+    places = listed_names("a\n\nf\n", tmp_path / "list.txt")
+    with pytest.raises(HiertaxError) as error:
+        restriction_of(WORKED, classes=places, places=places)
+    assert f"{tmp_path / 'list.txt'}, line 3: no taxon of the run is called 'f'" in str(error.value)
+    with pytest.raises(HiertaxError, match="`within`: no taxon of the run is called 'f'"):
+        restriction_of(WORKED, within=["f"], classes=places, places=places)
+
+
+@pytest.mark.parametrize(
+    ("text", "message"),
+    [
+        ("a,1\n\naa,2\n", "line 3: no class of the run is called 'aa' (nearest: 'a'); correct it"),
+        ("a,1\n1.a,2\n", "line 2: 'a' and '1.a' are one class"),
+        ("name,count\na,-1\nb,1\n", "line 2: the count of 'a' is -1"),
+        ("a,1\nb,nan\n", "line 2: the count of 'b' is nan"),
+    ],
+)
+def test_a_count_of_a_file_that_makes_no_sense_is_refused_by_its_line(tmp_path, text, message):
+    file = tmp_path / "counts.csv"
+    file.write_text(text)
+    with pytest.raises(HiertaxError) as error:
+        prior_of(WORKED, *read_counts(file))
+    assert f"{file}, {message}" in str(error.value)
