@@ -118,7 +118,7 @@ def find_device(name: str, local_rank: int = 0) -> torch.device:
             device = torch.device("cuda", local_rank)
         torch.zeros(1, device=device).item()
     except (RuntimeError, AssertionError, ImportError, AttributeError) as error:
-        raise HiertaxError(f"`device` {name}: not on this machine ({in_short(error)}); try `device` cpu") from None
+        raise HiertaxError(f"`device` {name}: not on this machine ({_in_short(error)}); try `device` cpu") from None
     return device
 
 
@@ -168,16 +168,34 @@ def compile_step(
         torch.compiler.cudagraph_mark_step_begin()  # what the last call returned may be overwritten
         return compiled(*args)
 
-    try:
+    with explaining_failure("`compile`: compiling"):
         try_out(fresh)
-    except torch.OutOfMemoryError:
-        raise  # not compiling would not help
-    except Exception as error:  # whatever a compiler's many parts raise
-        raise HiertaxError(f"`compile`: compiling failed ({in_short(error)}); try `compile` off") from None
     return fresh
 
 
-def in_short(error: Exception) -> str:
+@contextmanager
+def explaining_failure(what: str) -> Iterator[None]:
+    """Turn whatever the many parts of a compiler or a recorder raise into one line.
+
+    Parameters
+    ----------
+    what
+        The setting that asked for it, and what was done.
+
+    Raises
+    ------
+    HiertaxError
+        In place of torch's error; not of running out of memory, which would not be cured by leaving it.
+    """
+    try:
+        yield
+    except (HiertaxError, torch.OutOfMemoryError):
+        raise
+    except Exception as error:
+        raise HiertaxError(f"{what} failed ({_in_short(error)}); try `compile` off") from None
+
+
+def _in_short(error: Exception) -> str:
     """Return the first sentence of an error: torch has long lists to tell."""
     return str(error).partition(". ")[0].partition("\n")[0] or type(error).__name__
 

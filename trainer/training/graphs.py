@@ -2,8 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator
-from contextlib import contextmanager
+from collections.abc import Callable
 from typing import Any, NamedTuple
 
 import torch
@@ -13,7 +12,7 @@ from taxonomy import HiertaxError
 from trainer.config import Config
 from trainer.models.losses import Objective
 from trainer.models.network import TrainingStep
-from trainer.runtime.device import Compute, in_short, unchanged
+from trainer.runtime.device import Compute, explaining_failure, unchanged
 from trainer.runtime.processes import ProcessGroup
 
 Record = Callable[..., Any]  # what `torch.cuda.make_graphed_callables` is
@@ -89,11 +88,17 @@ def record_step(
         loss or other gradients than the step does, as where something was decided once and for all.
     """
     model.train()
-    with unchanged(model), _explaining():
-        of_tensors = _OfTensors(step, model, example.objective, compute)
-        recorded: Any = (record or torch.cuda.make_graphed_callables)(
-            of_tensors, example.tensors, num_warmup_iters=WARM_UP, allow_unused_input=True
-        )
+    with unchanged(model), explaining_failure("`compile` graphs: recording"):
+        replayed = _recorded(step, model, example, compute, record or torch.cuda.make_graphed_callables)
+        for seed in (1, 2):
+            _compare(step, replayed, model, _other(example, seed), compute)
+    return replayed
+
+
+def _recorded(step: TrainingStep, model: nn.Module, example: Example, compute: Compute, record: Record) -> TrainingStep:
+    """Return a step that is replayed on inputs of the example's shapes, and computed on others."""
+    of_tensors = _OfTensors(step, model, example.objective, compute)
+    recorded = record(of_tensors, example.tensors, num_warmup_iters=WARM_UP, allow_unused_input=True)
     shapes = [tensor.shape for tensor in example.tensors]
 
     def replayed(inputs: Tensor, targets: Tensor, share: Tensor | None, objective: Objective) -> tuple[Tensor, Tensor]:
@@ -103,9 +108,6 @@ def record_step(
         loss, hits = recorded(*given)
         return loss, hits.detach()  # of a replay all that is returned has a gradient
 
-    with unchanged(model), _explaining():
-        for seed in (1, 2):
-            _compare(step, replayed, model, _other(example, seed), compute)
     return replayed
 
 
@@ -141,14 +143,3 @@ def _outcome(step: TrainingStep, model: nn.Module, example: Example, compute: Co
     found = [loss.detach().float(), hits.float(), torch.cat(gradients).clone()]
     model.zero_grad(set_to_none=True)
     return found
-
-
-@contextmanager
-def _explaining() -> Iterator[None]:
-    """Turn whatever a step that cannot be recorded raises into one line, but for memory, which is another matter."""
-    try:
-        yield
-    except (HiertaxError, torch.OutOfMemoryError):
-        raise
-    except Exception as error:
-        raise HiertaxError(f"`compile` graphs: recording failed ({in_short(error)}); try `compile` off") from None

@@ -78,12 +78,11 @@ def restriction_of(
     if not within and not without and classes is None:
         return None
     allowed = np.ones(hierarchy.sizes[-1], dtype=np.bool_)
-    for setting, names in (("within", within or None), ("classes", classes)):
+    for setting, names, lines in (("within", within or None, {}), ("classes", classes, places)):
         if names is not None:
             inside = np.zeros_like(allowed)
             for name in names:
-                where = places.get(name) if setting == "classes" else None
-                inside[leaves_of(hierarchy, name, where or f"`{setting}`")] = True
+                inside[leaves_of(hierarchy, name, lines.get(name, f"`{setting}`"))] = True
             allowed &= inside
     for name in without:
         allowed[leaves_of(hierarchy, name, "`without`")] = False
