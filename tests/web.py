@@ -108,6 +108,8 @@ def browsing(*, logged="", **options):
         stack.callback(context.close)
         page, errors = context.new_page(), []
         page.on("pageerror", lambda error: errors.append(str(error)))
+        # Asked for now, file choosers are handed over: asked for when one is expected, a key press may be quicker.
+        page.on("filechooser", lambda _: None)
         page.on("console", lambda message: errors.append(message.text) if message.type == "error" else None)
         yield page
     assert [error for error in errors if not logged or logged not in error] == []
