@@ -108,8 +108,9 @@ def serve(folder: Path, url: str, host: str, port: int, images: Path | None) -> 
     from taxonomy.study.plan import check_images
     from taxonomy.study.server.links import check_url
 
-    with flags_in_errors(), listen(host, port) as opened, _opened(folder, images) as study:
+    with flags_in_errors():
         public = check_url(url)
+    with flags_in_errors(), listen(host, port) as opened, _opened(folder, images) as study:
         check_images(study.plan, study.images)
         study.store.erase()  # what a withdrawal may have left behind when the server was killed
         app = make_app(study, public, lambda line: click.echo(visible(f"error: {line}"), err=True))

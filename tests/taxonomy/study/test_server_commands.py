@@ -25,6 +25,7 @@ from taxonomy.cli import main
 from taxonomy.study.responses import read_responses
 from taxonomy.study.server.folder import open_study
 from taxonomy.study.server.records import Click
+from taxonomy.web.server import listen
 
 KILLS = int(os.environ.get("HIERTAX_KILLS", "3"))
 
@@ -282,7 +283,6 @@ def test_images_that_were_moved_are_found_where_they_are_said_to_be(tmp_path):
             "--url 'https://example.org/a/b': give an address",
         ),
         (("links", "--out", "OUT", "--url", "ftp://example.org"), "give an address without a path"),
-        (("serve", "--url", "example.org"), "give an address without a path"),
         (("export", "--out", "OUT"), "no image has been answered yet"),
     ],
 )
@@ -292,6 +292,13 @@ def test_what_cannot_be_done_is_one_line(tmp_path, args, said):
     command, *rest = (places.get(arg, arg) for arg in args)
     assert said in hiertax("study", command, files.folder, *rest).error()
     assert not (tmp_path / "out.csv").exists()
+
+
+def test_a_wrong_address_is_told_before_a_port_that_is_taken(tmp_path):
+    with listen("127.0.0.1", 0) as taken:
+        port = taken.getsockname()[1]
+        failed = hiertax("study", "serve", prepared(tmp_path).folder, "--url", "example.org", "--port", port)
+    assert "--url 'example.org': give an address without a path" in failed.error()
 
 
 def test_a_folder_that_is_there_is_not_prepared_over(tmp_path):
