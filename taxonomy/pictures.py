@@ -3,7 +3,10 @@
 from __future__ import annotations
 
 import io
+from pathlib import Path
 from typing import TYPE_CHECKING, Literal
+
+from taxonomy.errors import HiertaxError
 
 if TYPE_CHECKING:
     from matplotlib.figure import Figure
@@ -14,3 +17,15 @@ def png(figure: Figure, dpi: float | Literal["figure"] = "figure") -> bytes:
     picture = io.BytesIO()
     figure.savefig(picture, format="png", dpi=dpi, metadata={"Software": None})
     return picture.getvalue()
+
+
+def check_png(out: Path) -> None:
+    """Refuse to write a PNG under the name of something else.
+
+    Raises
+    ------
+    HiertaxError
+        If the name does not end in ``.png``.
+    """
+    if out.suffix.lower() != ".png":
+        raise HiertaxError(f"{out}: this picture is a PNG; let its name end in .png")

@@ -16,6 +16,8 @@ from taxonomy.study.answers import (
     FloatArray,
     denominators,
     exclude,
+    givers,
+    image_totals,
     numerators,
     shares,
     to_answers,
@@ -43,7 +45,7 @@ class Share:
     count, of, people
         How many of how many responses, by how many people.
     low, high
-        95 % interval over people.
+        95 % interval over people; NaN of fewer than five, and where all of them chose alike.
     low_both, high_both
         The same over people and images both; NaN by group.
     published
@@ -169,14 +171,15 @@ def analyse(
 
 def _all_shares(answers: Answers, resamples: int, rng: np.random.Generator) -> tuple[Share, ...]:
     counts = totals(answers)
-    ends = interval(shares(resampled(counts, rng, resamples)), len(counts))
+    people = givers(counts)
+    ends = interval(shares(resampled(counts, rng, resamples)), people)
     both = resampled_both_ways(answers.person, answers.image, answers.cells, rng, resamples)
-    wide = interval(shares(both), min(len(counts), len(answers.raters)))
+    wide = interval(shares(both), np.minimum(people, givers(image_totals(answers))))
     found = _shares(answers.options, counts, ("table1", "fig2a"), None, np.stack([*ends, *wide]))
     for group in GROUPS:
         part = counts[np.unique(answers.person[answers.group == group])]
         if len(part):
-            ends = interval(shares(resampled(part, rng, resamples)), len(part))
+            ends = interval(shares(resampled(part, rng, resamples)), givers(part))
             found += _shares(answers.options, part, ("fig2b", "fig2c"), group, np.stack(ends))
     return tuple(found)
 
@@ -188,6 +191,7 @@ def _shares(
     depth = len(options) - 1
     total = counts.sum(axis=0)
     values = numerators(total).astype(np.int64).tolist(), denominators(total).astype(np.int64).tolist(), shares(total)
+    people = givers(counts).tolist()
     names: list[tuple[str, str | None]] = [(tables[0], option) for option in options]
     names += [(tables[1], option) for option in (*options[:depth], None)]
     comparable = options == (*published.LEVELS, published.NONE)
@@ -198,7 +202,7 @@ def _shares(
             option=option,
             count=values[0][i],
             of=values[1][i],
-            people=len(counts),
+            people=people[i],
             share=float(values[2][i]),
             **dict(zip(_ENDS, ends[:, i].tolist(), strict=False)),
             published=published.lookup(table, group, option) if comparable else None,

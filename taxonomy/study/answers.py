@@ -146,9 +146,24 @@ def exclude(answers: Answers, least: int, unseen: int = 0) -> tuple[Answers, Exc
 
 def totals(answers: Answers) -> IntArray:
     """Return each person's counts, int64 ``[P, 2K + 1]``; columns as of `Answers.cells`."""
-    counts = np.zeros((len(answers.scores), 2 * len(answers.options) - 1), dtype=np.int64)
-    np.add.at(counts, answers.person, answers.cells)
+    return _tallied(answers.person, answers.cells)
+
+
+def image_totals(answers: Answers) -> IntArray:
+    """Return each image's counts, int64 ``[I, 2K + 1]``; columns as of `Answers.cells`."""
+    return _tallied(answers.image, answers.cells)
+
+
+def _tallied(rows: IntArray, cells: IntArray) -> IntArray:
+    counts = np.zeros((int(rows.max()) + 1, cells.shape[1]), dtype=np.int64)
+    np.add.at(counts, rows, cells)
     return counts
+
+
+def givers(counts: IntArray) -> IntArray:
+    """Return how many rows of counts ``[N, 2K + 1]`` each share of `shares` rests on, int64 ``[2K + 2]``."""
+    found: IntArray = np.count_nonzero(denominators(counts), axis=0)
+    return found
 
 
 def denominators(counts: NDArray[np.generic]) -> FloatArray:

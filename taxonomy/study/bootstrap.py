@@ -64,7 +64,7 @@ def resampled_both_ways(
     return np.concatenate(parts)
 
 
-def interval(draws: FloatArray, clusters: int, level: float = LEVEL) -> tuple[FloatArray, FloatArray]:
+def interval(draws: FloatArray, clusters: int | IntArray, level: float = LEVEL) -> tuple[FloatArray, FloatArray]:
     """Return the lower and the upper ends of intervals from resampled shares.
 
     Parameters
@@ -72,22 +72,23 @@ def interval(draws: FloatArray, clusters: int, level: float = LEVEL) -> tuple[Fl
     draws
         float64 ``[resamples, ...]``; NaN where a resample gave no share, which is passed over.
     clusters
-        How many people (both ways: the fewer of people and images) were drawn from; at least `FEWEST`.
+        How many people (both ways: the fewer of people and images) each share rests on, ``[...]`` or the same of all.
 
     Returns
     -------
-    Two of float64 ``[...]``, NaN where nothing can be said.
+    Two of float64 ``[...]``, NaN where nothing can be said: of fewer than `FEWEST` clusters, and where all draws are
+    alike, which tells that the clusters were, and not how sure that is.
     """
     from scipy import stats
 
-    if clusters < FEWEST:
-        empty = np.full(draws.shape[1:], np.nan)
-        return empty, empty
-    further = np.sqrt(clusters / (clusters - 1)) * stats.t.ppf((1 + level) / 2, clusters - 1)
-    tail = stats.norm.sf(further)
-    known = ~np.isnan(draws).all(axis=0)
+    rests_on = np.broadcast_to(clusters, draws.shape[1:])
     ends = np.full((2, *draws.shape[1:]), np.nan)
-    ends[:, known] = np.nanquantile(draws[:, known], [tail, 1 - tail], axis=0)
+    for count in np.unique(rests_on[rests_on >= FEWEST]).tolist():
+        further = np.sqrt(count / (count - 1)) * stats.t.ppf((1 + level) / 2, count - 1)
+        tail = stats.norm.sf(further)
+        known = (rests_on == count) & ~np.isnan(draws).all(axis=0)
+        ends[:, known] = np.nanquantile(draws[:, known], [tail, 1 - tail], axis=0)
+    ends[:, ends[0] == ends[1]] = np.nan
     return ends[0], ends[1]
 
 

@@ -47,7 +47,7 @@ def page(analysis: Analysis, figures: Mapping[str, bytes]) -> str:
 
     source = (files("taxonomy.study") / TEMPLATE).read_text(encoding="utf-8")
     env = jinja2.Environment(autoescape=True, undefined=jinja2.StrictUndefined, trim_blocks=True, lstrip_blocks=True)
-    env.filters |= {"percent": percent, "number": number, "seconds": seconds}
+    env.filters |= {"percent": percent, "number": number, "seconds": seconds, "counted": counted}
     images = {name: f"data:image/png;base64,{base64.b64encode(content).decode()}" for name, content in figures.items()}
     template = env.from_string(source)
     return template.render(a=analysis, figures=images, synthetic=SYNTHETIC, fewest=FEWEST) + "\n"
@@ -97,8 +97,9 @@ def _is_shown(share: Share) -> bool:
 def _line(share: Share) -> str:
     group = "" if share.group is None else f"group {share.group} ({counted(share.people, 'person', 'people')}) "
     name = f"{group}{share.option or 'any label'}"
+    why = "all people alike" if share.people >= FEWEST else f"fewer than {FEWEST} people"
     known = math.isfinite(share.low)
-    ends = f"[{percent(share.low)}, {percent(share.high)}]" if known else f"no interval (fewer than {FEWEST} people)"
+    ends = f"[{percent(share.low)}, {percent(share.high)}]" if known else f"no interval ({why})"
     paper = f"  paper {share.published.percent:.1f} ({share.published.kind})" if share.published else ""
     return f"  {name:<30} {share.count:>6} of {share.of:>6} = {percent(share.share):>5} %  {ends}{paper}"
 
@@ -113,7 +114,7 @@ def _tests(analysis: Analysis) -> list[str]:
     ]
     return [
         *lines,
-        f"more than one label wanted by most: {s.above} people above half, {s.below} below, {s.ties} ties; "
+        f"more than one label wanted by most: {s.above} people above half, {s.below} below, {counted(s.ties, 'tie')}; "
         f"P = {number(s.p)} (sign test)",
         f"agreement on stage 1: {g.measure} = {number(g.value)} ({g.images} images, {g.raters} raters)",
     ]

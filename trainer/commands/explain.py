@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING, Any
 import click
 
 from taxonomy import HiertaxError
+from taxonomy.pictures import check_png
 from trainer.commands.flags import command_reporter
 from trainer.commands.options import option, options
 from trainer.commands.parameters import JSON, RUN, check_places, given
@@ -74,8 +75,7 @@ def explain(
     if tsne is not None and beside:
         raise click.UsageError("--tsne shows one run; leave out --beside.", ctx)
     check_places()
-    for file in (out, csv, tsne):
-        _check_folder(file)
+    _check_files(out, csv, tsne)
     from taxonomy.datasets import find_images
 
     found, reporter = find_images(images), command_reporter()
@@ -96,10 +96,21 @@ def explain(
         _show(models, found.paths, maps, out or MAPS, csv, as_json, reporter)
 
 
-def _check_folder(file: Path | None) -> None:
-    """Refuse before anything is computed a file in a folder that is not there."""
-    if file is not None and not file.parent.is_dir():
-        raise HiertaxError(f"{file}: there is no folder {file.parent}; make it, or choose another place")
+def _check_files(out: Path | None, csv: Path | None, tsne: Path | None) -> None:
+    """Refuse before anything is computed what could not be written, or would be written over."""
+    for file in (out, csv, tsne):
+        if file is not None and not file.parent.is_dir():
+            raise HiertaxError(f"{file}: there is no folder {file.parent}; make it, or choose another place")
+    for picture in (out, tsne):
+        if picture is not None:
+            check_png(picture)
+    if csv is not None and tsne is not None and csv.resolve() == _points(tsne).resolve():
+        raise HiertaxError(f"--csv {csv}: the points of --tsne go there; choose another name for one of them")
+
+
+def _points(tsne: Path) -> Path:
+    """Return where the points of a plane are written."""
+    return tsne.with_suffix(".csv")
 
 
 def _show(
@@ -107,6 +118,7 @@ def _show(
     reporter: Reporter,
 ) -> None:  # fmt: skip
     """Write the figure of images, and print what their maps measure."""
+    from taxonomy.datasets.notes import counted
     from trainer.explanation.explain import explanations, to_frame
     from trainer.explanation.figure import check_rows, save_figure
     from trainer.runtime.progress import print_table
@@ -123,7 +135,7 @@ def _show(
         from trainer.explanation.text import images_table
 
         print_table(images_table(rows))
-        click.echo(f"{out}: {len(images)} images, {len(models)} runs, gamma {maps.gamma}")
+        click.echo(f"{out}: {counted(len(images), 'image')}, {counted(len(models), 'run')}, gamma {maps.gamma}")
 
 
 def _measure(
@@ -160,7 +172,7 @@ def _plane(model: Model, out: Path, where: dict[str, Any], reporter: Reporter) -
     from trainer.explanation.features import feature_plane, save_plane
 
     plane = feature_plane(model, **where, reporter=reporter)
-    points = out.with_suffix(".csv")
+    points = _points(out)
     _write_csv(plane.to_frame(), points)
     save_plane(plane, out)
     reporter.say(f"{out}: written, its points as {points.name}")

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterable, Iterator
 from dataclasses import replace
 from pathlib import Path
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 import click
 from click.core import ParameterSource as Source
@@ -25,6 +25,12 @@ class RunFolder(click.Path):
 
     def __init__(self, *, or_file: bool = False) -> None:
         super().__init__(exists=True, file_okay=or_file, path_type=Path)
+
+    def convert(self, value: Any, param: click.Parameter | None, ctx: click.Context | None) -> Any:
+        """Take a folder; say of an exported file what it is for."""
+        if not self.file_okay and Path(value).suffix == ".onnx" and Path(value).is_file():
+            self.fail(f"{value} is an exported file, which predict and serve take; name the run itself.", param, ctx)
+        return super().convert(value, param, ctx)
 
 
 RUN = RunFolder()

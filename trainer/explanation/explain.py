@@ -185,7 +185,7 @@ class Explanation:
         Raises
         ------
         HiertaxError
-            If the file cannot be written.
+            If the file is no .png or cannot be written.
         """
         from trainer.explanation.figure import save_figure
 

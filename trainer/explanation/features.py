@@ -17,7 +17,7 @@ from torch import Tensor
 from taxonomy import HiertaxError
 from taxonomy.files import write_atomic
 from taxonomy.palette import MUTED
-from taxonomy.pictures import png
+from taxonomy.pictures import check_png, png
 from trainer.data.augment import normalise
 from trainer.data.placement import open_split
 from trainer.explanation.explain import to_frame
@@ -228,10 +228,12 @@ def save_plane(plane: FeaturePlane, out: Path) -> None:
     Raises
     ------
     HiertaxError
-        If the file cannot be written.
+        If the file is no .png or cannot be written.
     """
     from matplotlib import rc_context
     from matplotlib.figure import Figure
+
+    check_png(out)
 
     names_as_they_are = rc_context({"text.parse_math": False, "font.family": "DejaVu Sans"})
     with names_as_they_are, warnings.catch_warnings(action="ignore", category=UserWarning):

@@ -15,7 +15,7 @@ from numpy.typing import NDArray
 
 from taxonomy import HiertaxError
 from taxonomy.files import write_atomic
-from taxonomy.pictures import png
+from taxonomy.pictures import check_png, png
 from trainer.explanation.explain import Explanation
 from trainer.inference.answers import percent
 
@@ -41,9 +41,10 @@ def save_figure(rows: Sequence[Explanation], out: Path) -> None:
     Raises
     ------
     HiertaxError
-        If there are too many rows, runs have different levels or settings, or the file cannot be written.
+        If there are too many rows, runs have different levels or settings, or the file is no .png or cannot be written.
     """
     check_rows(len(rows))
+    check_png(out)
     if len({row.levels for row in rows}) > 1 or len({row.settings for row in rows}) > 1:
         raise HiertaxError(f"{rows[0].run}: its levels or settings differ from those of others; make a figure of each")
     from matplotlib import rc_context

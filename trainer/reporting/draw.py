@@ -180,7 +180,7 @@ def _number(value: float | None) -> str:
 
 def _epochs(axes: Axes) -> None:
     axes.set_xlabel("epoch")
-    axes.locator_params(axis="x", integer=True)
+    axes.locator_params(axis="x", integer=True, min_n_ticks=1)  # of one epoch too
 
 
 @contextmanager

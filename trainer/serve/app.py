@@ -171,7 +171,7 @@ async def _refused(_request: Request, error: Any) -> JSONResponse:
 
 async def _not_valid(_request: Request, error: Any) -> JSONResponse:
     first = error.errors()[0]
-    name, why = first["loc"][-1], f"{first['msg'][:1].lower()}{first['msg'][1:]}"
+    name, why = first["loc"][1], f"{first['msg'][:1].lower()}{first['msg'][1:]}"
     if first["type"] == "extra_forbidden":
         why = f"no such setting of answers; there are {', '.join(Settings.model_fields)}"
     return _error(400, f"`{name}`: {why}")

@@ -25,9 +25,11 @@ def export_responses(study: Opened) -> tuple[list[Response], list[str]]:
     """
     rows: list[Response] = []
     counts: Counter[str] = Counter()
-    people = study.store.people()
+    with study.store.snapshot():
+        people = study.store.people()
+        clicks_of = {name: study.store.clicks_of(name) for name in people}
     for person in study.plan.participants:
-        clicks = study.store.clicks_of(person.participant_id)
+        clicks = clicks_of[person.participant_id]
         counts["withdrawn"] += people[person.participant_id].state == "withdrawn"
         counts["nothing"] += not clicks and people[person.participant_id].state == "open"
         counts["back"] += sum(one.at > other.at for one, other in pairwise(clicks))

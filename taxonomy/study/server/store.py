@@ -68,7 +68,7 @@ class Store:
             raise HiertaxError(f"{path}: no such file; give a folder that `hiertax study prepare` made")
         self.path, self._seals, self._clock = path, seals, clock
         self._jobs: list[_Job] = []
-        self._queueing, self._lock, self._reading = threading.Lock(), threading.RLock(), threading.Lock()
+        self._queueing, self._lock, self._reading = threading.Lock(), threading.RLock(), threading.RLock()
         self._db, self._reader = (
             sqlite3.connect(path, timeout=_WAIT, isolation_level=None, check_same_thread=False) for _ in range(2)
         )  # who reads does not wait for the disk, which who writes does
@@ -108,6 +108,16 @@ class Store:
         """Close the file."""
         self._reader.close()
         self._db.close()
+
+    @contextmanager
+    def snapshot(self) -> Iterator[None]:
+        """Let all that is read within be of one moment, whoever clicks meanwhile, in this process or another."""
+        with self._reading:
+            self._read("BEGIN")
+            try:
+                yield
+            finally:
+                self._read("COMMIT")
 
     def content(self) -> str:
         """Return what the study is.
@@ -239,6 +249,10 @@ class Store:
         BrokenSealError
             At the first that is broken: whose, and which click.
         """
+        with self.snapshot():  # a click that comes between two reads is no edit
+            self._check(participants)
+
+    def _check(self, participants: Sequence[str]) -> None:
         self.content()
         rows = {row[0]: row for row in self._read(_PERSON)}
         if sorted(rows) != sorted(participants):

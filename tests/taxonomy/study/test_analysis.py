@@ -74,6 +74,24 @@ def test_table_1_comes_out_of_counts_equal_to_it() -> None:
     assert all(math.isnan(s.low) for s in found.table("fig2b"))  # two people a group
 
 
+def test_shares_of_one_person_and_of_people_all_alike_have_no_interval() -> None:
+    """Ten people; one chose a species at all, half of the time wanting more: that is no 50.0 to 50.0 %."""
+    chosen = [["order", "family"][(p + i) % 3 == 0] if p or i % 2 else "species" for p in range(10) for i in range(10)]
+    rows = [response(n // 10, n % 10, said, "yes" if n % 4 else "no") for n, said in enumerate(chosen)]
+    found = analyse(Responses(tuple(rows), ()), BIRDS, resamples=200)
+    order, _, species, none = found.table("table1")
+    assert (species.people, species.count, none.count) == (10, 5, 0)
+    assert order.low < order.share < order.high
+    multi = {share.option: share for share in found.table("fig2a")}
+    assert (multi["species"].people, multi["species"].of, multi["order"].people) == (1, 5, 10)
+    assert math.isnan(multi["species"].low)
+    assert math.isnan(multi["species"].low_both)
+    assert math.isnan(none.low)
+    said = text(found).splitlines()
+    assert any("species" in line and "no interval (fewer than 5 people)" in line for line in said)
+    assert any("none" in line and "0.0 %  no interval (all people alike)" in line for line in said)
+
+
 def test_images_with_fewer_than_three_responses_are_left_out_first() -> None:
     rows = [response(p, i, "none" if p else "order") for p in range(3) for i in range(4)]
     rows += [response(p, 9, "species") for p in (0, 7)]

@@ -37,11 +37,14 @@ def test_intervals_cover_the_truth_in_95_of_100_studies(people) -> None:
         assert ((covered >= 0.93) & (covered <= 0.97)).all(), covered
 
 
-def test_people_alike_give_no_width_and_few_people_no_interval() -> None:
+def test_people_alike_and_few_people_give_no_interval() -> None:
     rng = np.random.default_rng(0)
-    low, high = interval(shares(resampled(np.tile([2, 1, 1, 0, 1, 1, 1], (20, 1)), rng, 200)), 20)
-    np.testing.assert_allclose(low, high)
-    assert np.isnan(interval(np.zeros((100, 3)), 4)).all()
+    alike = resampled(np.tile([2, 1, 1, 0, 1, 1, 1], (20, 1)), rng, 200)
+    assert np.isnan(interval(shares(alike), 20)).all()
+    draws = rng.random((100, 3))
+    low, high = interval(draws, np.array([4, 5, 50]))
+    np.testing.assert_array_equal(np.isnan(low), [True, False, False])
+    assert high[1] - low[1] > high[2] - low[2]
 
 
 def test_both_ways_is_wider_than_people_alone_where_images_matter() -> None:
@@ -53,7 +56,7 @@ def test_both_ways_is_wider_than_people_alone_where_images_matter() -> None:
     np.add.at(counts, person, cells)
     alone = interval(shares(resampled(counts, rng, 500)), 20)
     both = interval(shares(resampled_both_ways(person, image, cells, rng, 500)), 20)
-    assert alone[1][0] - alone[0][0] == 0  # all people say the same of an image
+    assert np.isnan(alone[0][0])  # all people say the same of an image
     assert both[1][0] - both[0][0] == pytest.approx(2 * 2.15 * np.sqrt(0.25 / 100), rel=0.25)
 
 

@@ -75,6 +75,19 @@ def test_answers_stand_in_the_order_given_when_the_clock_is_set_back(path):
     store.close()
 
 
+def test_a_click_while_seals_are_looked_at_is_no_edit(store, path):
+    class Slow(Seals):
+        def of(self, purpose, *parts):
+            if purpose == "person":
+                store.record("p02", FIRST)  # another process, the server, takes an answer between two reads
+            return super().of(purpose, *parts)
+
+    looking = Store(path, Slow(SEALS.key))
+    looking.check(PEOPLE)
+    assert [kept.click for kept in looking.clicks_of("p02")] == [FIRST]
+    looking.close()
+
+
 def test_who_reads_does_not_wait_for_who_writes(store):
     store.record("p01", FIRST)
     with store._lock, store._writing() as db:

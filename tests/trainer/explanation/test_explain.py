@@ -196,6 +196,18 @@ def test_a_folder_that_is_not_there_is_one_line(explain, photo, tmp_path):
     assert not (tmp_path / "none").exists()
 
 
+def test_a_picture_of_another_suffix_is_one_line(explain, photo, tmp_path):
+    line = explain(photo, "--out", tmp_path / "m.svg").error()
+    assert f"{tmp_path / 'm.svg'}: this picture is a PNG; let its name end in .png" in line
+    assert "let its name end in .png" in explain("--test-set", "--tsne", tmp_path / "p.csv").error()
+    assert contents(tmp_path) == {}
+
+
+def test_the_table_and_the_points_of_the_plane_are_not_written_over_each_other(explain, tmp_path):
+    line = explain("--test-set", "--csv", tmp_path / "x.csv", "--tsne", tmp_path / "x.png").error()
+    assert f"--csv {tmp_path / 'x.csv'}: the points of --tsne go there; choose another name for one of them" in line
+
+
 def test_where_there_is_no_space_is_one_line_and_nothing_is_left(explain, photo, tmp_path, full_disk):
     with full_disk():
         line = explain(photo, "--out", tmp_path / "m.png", "--csv", tmp_path / "m.csv").error()

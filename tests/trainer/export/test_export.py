@@ -343,6 +343,12 @@ def test_settings_that_do_not_go_together_are_refused(model, tmp_path, name, opt
         model.export(tmp_path / name, **options)
 
 
+@pytest.mark.parametrize("command", ["evaluate", "report", "explain"])
+def test_commands_that_need_the_run_itself_say_so(hiertrain, onnx, command):
+    line = hiertrain(command, onnx).error(2)
+    assert f"{onnx} is an exported file, which predict and serve take; name the run itself." in line
+
+
 def test_what_a_file_does_not_hold_is_said(onnx, patches):
     with pytest.raises(HiertaxError, match="target_accuracy"):
         trainer.load(onnx).predict(patches.data / "test", target_accuracy=0.9)

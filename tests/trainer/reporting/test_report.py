@@ -24,6 +24,7 @@ from taxonomy.sources import curated
 from trainer.evaluation.scores import score_logits
 from trainer.explanation.explain import MapSettings
 from trainer.inference.answers import percent
+from trainer.reporting import draw
 from trainer.reporting.cases import Case, choose_cases, room_for
 from trainer.reporting.gather import RunFacts, Scored
 from trainer.reporting.page import render
@@ -400,3 +401,16 @@ def test_a_page_on_all_of_cub_is_below_ten_megabytes_even_with_pictures_of_noise
 def test_pictures_of_cases_and_maps_stay_within_their_room(depth, runs):
     many = room_for(depth, runs)
     assert many == 1 or many * (1 + depth * runs) <= MOST
+
+
+@pytest.mark.parametrize("count", [1, 2, 3, 7])
+def test_epochs_are_whole_numbers_on_their_axis(count):
+    from matplotlib.figure import Figure
+
+    axes = Figure().subplots()
+    axes.plot(range(1, count + 1), [0.5] * count, "o-")
+    draw._epochs(axes)
+    low, high = axes.get_xlim()
+    shown = [tick for tick in axes.get_xticks() if low <= tick <= high]
+    assert shown
+    assert all(tick == round(tick) for tick in shown)

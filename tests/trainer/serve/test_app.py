@@ -357,7 +357,7 @@ def test_a_jpeg_of_a_thousand_scans_is_refused(url, photo):
         ("audience=expert&rule=majority", "`audience`: chooses how deep to answer, as `rule` majority does; leave one"),
         ("within=Ravens", "`within`: no taxon of the run is called 'Ravens'"),
         ("without=warm&without=cold", "`without`: leaves none of the 4 classes to answer"),
-        ("within=" + "x" * 300, "`"),
+        ("within=" + "x" * 300, "`within`: string should have at most 200 characters"),
         ("top_k=0", "`top_k`: input should be greater than or equal to 1"),
         ("classes=/etc/passwd", "`classes`: no such setting"),
         ("prior=/etc/passwd", "`prior`: no such setting"),

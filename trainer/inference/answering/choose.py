@@ -102,7 +102,8 @@ def _calibration(run: Path, wishes: Wishes, notes: list[str]) -> Calibration | N
             notes.append(f"answers are not calibrated: {error}")
     elif wishes.is_cautious:
         notes.append(
-            f"{run}: is not calibrated and may be surer than it should be; do that by hiertrain calibrate {run}"
+            f"{run}: is not calibrated and may be surer than it should be; where images were held out of its training, "
+            f"hiertrain calibrate {run} mends that"
         )
     return None
 
