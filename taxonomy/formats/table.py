@@ -187,7 +187,7 @@ def tidied(table: Table) -> Table:
             padded += [(line, name, cell) for name, cell in zip(header, raw, strict=False) if _padded(cell)]
         if not any(cells):
             empty += 1
-        elif named and [cell.casefold() for cell in cells] == folded:
+        elif named and cells[0].casefold() == folded[0] and [cell.casefold() for cell in cells] == folded:
             again += 1
         elif len(cells) == width or (len(cells) > width and not any(cells[width:])):
             rows.append(Row(line, cells[:width]))
