@@ -115,6 +115,22 @@ def _misfit(value: Any, kind: type[Struct], place: str) -> Iterator[Finding]:
         yield Finding("wrong-shape", (place + inner.rstrip("`")).lstrip(".") or "top level", message)
 
 
+def once(pairs: Sequence[tuple[str, Any]]) -> dict[str, Any]:
+    """Return an object of JSON, as the hook of a reader that would else keep only the last value of a key.
+
+    Raises
+    ------
+    HierarchyError
+        If a key is there twice.
+    """
+    found: dict[str, Any] = {}
+    for key, value in pairs:
+        if key in found:
+            raise HierarchyError(f"the key {shown(key)} is there twice in one object; keep one of the two")
+        found[key] = value
+    return found
+
+
 def shown(value: Any) -> str:
     """Return the repr of a value, cut to a length that fits a line."""
     text = repr(value)

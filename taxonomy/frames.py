@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 
 from taxonomy.errors import HierarchyError
+from taxonomy.ranks import is_placeholder
 
 if TYPE_CHECKING:
     from pandas import DataFrame
@@ -23,7 +24,7 @@ def lineages(
     Raises
     ------
     HierarchyError
-        If a column is missing or there twice, or a cell has no name.
+        If a column is missing or there twice, a cell has no name, or one above the finest level a placeholder.
     """
     columns = [*levels, *([] if classes is None else [classes])]
     for name in columns:
@@ -34,16 +35,20 @@ def lineages(
             )
     rows = frame[columns].drop_duplicates()
     for name in columns:
-        _check_cells(rows, name)
+        _check_cells(rows, name, inner=name in levels[:-1])
     names = None if classes is None else [str(name) for name in rows[classes]]
     return [tuple(map(str, row)) for row in rows[list(levels)].itertuples(index=False, name=None)], names
 
 
-def _check_cells(rows: DataFrame, column: str) -> None:
-    """Refuse cells that are no names: missing, blank, or numbers with a fraction."""
+def _check_cells(rows: DataFrame, column: str, *, inner: bool) -> None:
+    """Refuse cells that are no names: missing, blank, or numbers with a fraction.
+
+    Above the finest level (`inner`) also NA and the like, which as one taxon would make strangers kin.
+    """
     for row, cell in zip(rows.index, rows[column], strict=True):
-        if not (isinstance(cell, str) and cell.strip()) and not isinstance(cell, int | np.integer):
-            found = "is blank" if isinstance(cell, str) else f"is {cell!r}, which is no name"
+        text = isinstance(cell, str)
+        if not (isinstance(cell, int | np.integer) or (text and cell.strip() and not (inner and is_placeholder(cell)))):
+            found = "is blank" if text and not cell.strip() else f"is {cell!r}, which is no name"
             raise HierarchyError(
                 f"row {row!r}, column {column!r}: {found}; fill it in, or let `hiertax build --csv` level the table"
             )

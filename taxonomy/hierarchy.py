@@ -201,7 +201,8 @@ class Hierarchy:
         Raises
         ------
         HierarchyError
-            If a column is missing, a cell has no name, a taxon has two parents, or a leaf occurs twice.
+            If a column is missing, a cell has no name or (above the finest level) a placeholder such as ``NA``, a taxon
+            has two parents, or a leaf occurs twice.
 
         Examples
         --------

@@ -13,7 +13,7 @@ from __future__ import annotations
 from collections import Counter
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
-from typing import Any, Literal
+from typing import Any, Literal, get_args
 
 import numpy as np
 
@@ -57,6 +57,11 @@ class ImportOptions:
         Of trees without ranks: which depths to keep, 1 for the coarsest, -1 for the leaves; all where not given.
     notes
         What was assumed, merged or passed over: readers append a sentence each, in the order in which it happened.
+
+    Raises
+    ------
+    HierarchyError
+        If `ragged`, `edges` or `parents` is none of its choices.
     """
 
     name: str | None = None
@@ -76,6 +81,12 @@ class ImportOptions:
     name_inner: bool = False
     depths: tuple[int, ...] | None = None
     notes: list[str] = field(default_factory=list, compare=False)
+
+    def __post_init__(self) -> None:
+        for name, choices in (("ragged", Ragged), ("edges", Edges), ("parents", Parents)):
+            given, known = getattr(self, name), get_args(choices)
+            if given not in known and not (name == "edges" and given is None):
+                raise HierarchyError(f"`{name}` {given}: there is none; choose from {', '.join(known)}")
 
     def about(self, **known: Any) -> dict[str, Any]:
         """Return name, root and source for a hierarchy; `known` is what the input says of itself."""

@@ -20,13 +20,14 @@ _BESIDE: Final = frozenset(["name", "names", "label", "scientific", "latin", "ra
 _NOBODY: Final = (
     *("unknown", "not known", "unidentified", "not identified", "undetermined", "not determined", "unassigned"),
     *("not assigned", "unclassified", "undefined", "unspecified", "unplaced", "unranked", "unnamed", "uncultured"),
-    *("incertae sedis", "inc. sed.", "inc sed"),
+    *("incertae sedis", "incertae-sedis", "inc. sed.", "inc sed", "inc. sedis", "not specified"),
 )  # with or without the rank of whom, ``unknown family``, ``family incertae sedis``
 _WORDS: Final = (
     *("na", "n/a", "n.a.", "n. a.", "#n/a", "nan", "<na>", "nat", "none", "null", "nil", "n.d.", "n/d", "tbd", "tba"),
     *("not available", "not applicable", "missing", "no rank", "no name", "noname", "no data", "ambiguous taxa"),
     *("indet", "indet.", "undet", "undet.", "metagenome", "sp", "sp.", "spp", "spp.", "ssp", "ssp.", "gen. sp."),
-    *("-", "--", "---", "?", "??", "???", "..", "...", "\\n", "\u2013", "\u2014", "\u2026"),
+    *("-", "--", "---", "?", "??", "???", ".", "..", "...", "/", "_", "\\n", "\u2013", "\u2014", "\u2026"),
+    *("#value!", "#ref!", "#name?", "#null!", "#div/0!", "#num!", "unk", "unk."),
     *(
         f"{prefix}__" for prefix in ("d", "sk", "k", "p", "c", "o", "f", "g", "s", "t")
     ),  # of a rank, with no name behind

@@ -39,10 +39,12 @@ def select(
     HierarchyError
         If a taxon, class or level is not there, or several are called so.
     """
+    named = None if classes is None else _classes(hierarchy, classes, listed)
     if within is not None:
         hierarchy = hierarchy.restrict(_below(hierarchy, within))
-    if classes is not None:
-        hierarchy = hierarchy.restrict(_classes(hierarchy, classes, listed))
+    if named is not None:
+        _refuse_outside(hierarchy, named, within, listed)
+        hierarchy = hierarchy.restrict(list(named))
     if levels is not None:
         hierarchy = _of_levels(hierarchy, [_index(hierarchy, name) for name in levels], "levels")
     if depths is not None:
@@ -67,14 +69,25 @@ def _below(hierarchy: Hierarchy, taxon: str) -> list[str]:
     return [hierarchy.classes[leaf] for leaf in np.flatnonzero(hierarchy.paths[:, k] == i).tolist()]
 
 
-def _classes(hierarchy: Hierarchy, wanted: Collection[str], listed: Mapping[str, str]) -> list[str]:
+def _classes(hierarchy: Hierarchy, wanted: Collection[str], listed: Mapping[str, str]) -> dict[str, str]:
+    """Return the names that were given, by the class that each means."""
     by_label = dict(zip(hierarchy.levels[-1].labels, hierarchy.classes, strict=True))
     unknown = [name for name in wanted if name not in hierarchy.class_index and name not in by_label]
     if unknown:
         more = f" and {len(unknown) - 1} more" if len(unknown) > 1 else ""
         where = listed.get(unknown[0], "`classes`")
         raise HierarchyError(f"{where}: no class {shown(unknown[0])}{more} in hierarchy {shown(hierarchy.name)}")
-    return [name if name in hierarchy.class_index else by_label[name] for name in wanted]
+    return {name if name in hierarchy.class_index else by_label[name]: name for name in wanted}
+
+
+def _refuse_outside(
+    hierarchy: Hierarchy, named: Mapping[str, str], within: str | None, listed: Mapping[str, str]
+) -> None:
+    outside = [name for one, name in named.items() if one not in hierarchy.class_index]
+    if outside:
+        more = f" and {len(outside) - 1} more" if len(outside) > 1 else ""
+        where = listed.get(outside[0], "`classes`")
+        raise HierarchyError(f"{where}: {shown(outside[0])}{more} is not within {shown(within or '')}; leave it out")
 
 
 def _index(hierarchy: Hierarchy, name: str) -> int:

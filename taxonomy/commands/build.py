@@ -94,5 +94,5 @@ def build(ctx: click.Context, /, **given: Any) -> None:
     typed = [name for name in ctx.params if ctx.get_parameter_source(name) is ParameterSource.COMMANDLINE]
     refuse_what_has_no_meaning(source, [name for name in typed if name not in OPTIONS])  # those have their own check
     refuse_meaningless(ctx, formats_of(options))
-    with flags_in_errors():
+    with flags_in_errors(options.reading["notes"]):
         source.build(options)

@@ -119,12 +119,13 @@ def refuse_meaningless(ctx: click.Context, kinds: Sequence[str]) -> None:
 
 
 @contextmanager
-def flags_in_errors() -> Iterator[None]:
-    """Let errors that speak of settings speak of flags."""
+def flags_in_errors(notes: Sequence[str] = ()) -> Iterator[None]:
+    """Let errors that speak of settings speak of flags, and end with what was assumed, which may be why."""
     try:
         yield
     except HiertaxError as error:
-        if (text := as_flags(str(error))) == str(error):
+        assumed = f" (assumed: {'; '.join(notes)})" if notes else ""
+        if (text := as_flags(f"{error}{assumed}")) == str(error):
             raise
         raise type(error)(text) from None
 
@@ -145,7 +146,7 @@ def load(path: Path, reading: ImportOptions | None = None, kind: str | None = No
     from taxonomy.leveling import ImportOptions
 
     reading = reading or ImportOptions()
-    with flags_in_errors():
+    with flags_in_errors(reading.notes):
         hierarchy = formats.load(path, reading, kind)
     for line in said(reading.notes):
         click.echo(visible(f"{path}: {line}"), err=True)

@@ -12,15 +12,12 @@ from dataclasses import dataclass
 
 from taxonomy.document import shown
 from taxonomy.errors import HierarchyError
-from taxonomy.formats.table import IMAGE, Row, Table, numbers_rows
+from taxonomy.formats.table import CLASS, CLASS_NAME, IMAGE, REMARKS, ROOT, Row, Table, names_columns, numbers_rows
 from taxonomy.leveling import ImportOptions
 from taxonomy.ranks import PLACE, rank_of
 from taxonomy.rules import Finding
 
-CLASS, CLASS_NAME, ROOT = "class", "class_name", "root"
-REMARKS = frozenset({"note", "basis", "scientific_name", "wikipedia_title"})  # columns of the shipped tables
-_WORDS = frozenset({*REMARKS, CLASS, CLASS_NAME, ROOT, "child", "parent", "label", "level", "taxon", "name"})
-_LEVEL = re.compile(r"level \d+")
+HEAD = 20  # rows among which a header may stand that is not the first
 _TAXON = re.compile(r"[A-Z][a-z]+(idae|iformes|aceae|oidea|inae)")
 _DIGITS = re.compile(r"\d+")
 _NO_TAXON = re.compile(r"[\d_/\\]")
@@ -59,6 +56,8 @@ def find(table: Table, reading: ImportOptions) -> tuple[Columns, Table]:
     findings = _repeated(table.header, {classes}) if not reading.levels else []
     if not levels:
         findings.append(Finding("bad-header", "line 1", "no column is a level"))
+    elif not (reading.header and reading.levels) and (row := _header_below(table, reading)):
+        findings.append(Finding("bad-header", f"line {row.line}", f"{shown(', '.join(row.cells))} reads like a header"))
     elif reading.header and not reading.levels and (cell := _taxon_in_header(table)):
         message = f"{shown(cell)} in the header is rather a taxon than the name of a level"
         findings.append(Finding("header-is-data", "line 1", message))
@@ -160,14 +159,20 @@ def _is_above(table: Table, column: int, finer: int) -> bool:
     return all(above.setdefault(row.cells[finer], row.cells[column]) == row.cells[column] for row in table.rows)
 
 
+def _header_below(table: Table, reading: ImportOptions) -> Row | None:
+    """Return a row of ranks alone: a header below a title or comment that was taken for it, or one said to be none."""
+    if table.all_levels or (reading.header and names_columns(table.header)):
+        return None
+    return next((row for row in table.rows[:HEAD] if all(map(rank_of, row.cells))), None)
+
+
 def _taxon_in_header(table: Table) -> str | None:
     """Return a cell of the header that is rather a taxon.
 
     It stands below itself, but for the numbers in it, ends as the names of ranks do, or begins with the one before
     it, as all names in its column do (``Anas,Anas crecca``).
     """
-    names = [name.casefold() for name in table.header]
-    if table.all_levels or any(name in _WORDS or rank_of(name) or _LEVEL.fullmatch(name) for name in names):
+    if table.all_levels or names_columns(table.header):
         return None
     for k, name in enumerate(table.header):
         cells = table.column(k)

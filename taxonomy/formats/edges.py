@@ -28,6 +28,7 @@ _DATA = re.compile(r"(.+?)(?:\s|[,;|])+\{.*\}\s*")  # an edge and its data, as n
 _HEADERS = frozenset(
     [("child", "parent"), ("parent", "child"), ("source", "target"), ("from", "to"), ("node1", "node2"), ("u", "v")]
 )
+_ENDS = tuple(sorted(_HEADERS - {("child", "parent"), ("parent", "child")}))  # `parent_child_csv` has the others
 _KEY_END = re.compile(r"[\s,;|]+|:\s+")  # between a number and its name
 _MARKS = ("\t", ",", ";", "|")
 
@@ -73,6 +74,18 @@ def _pairs(lines: Sequence[str], marks: Sequence[str | None]) -> list[tuple[str,
             cells = [_split(line, mark) for line in texts]
             if all(len(pair) == 2 and pair[0] and pair[1] for pair in cells):
                 return [(one, two) for one, two in cells]
+    return _named_ends(lines, marks)
+
+
+def _named_ends(lines: Sequence[str], marks: Sequence[str | None]) -> list[tuple[str, str]] | None:
+    """Return the two ends of every line of a table with more columns, as pandas and Gephi write, by its header."""
+    for mark in filter(None, marks):
+        header = [cell.casefold() for cell in _split(lines[0], mark)] if lines else []
+        ends = next((pair for pair in _ENDS if set(pair) <= set(header)), None)
+        rows = [_split(line, mark) for line in lines] if ends else []
+        if ends and all(len(row) == len(header) for row in rows):
+            one, two = map(header.index, ends)
+            return [(row[one], row[two]) for row in rows] if all(row[one] and row[two] for row in rows) else None
     return None
 
 
@@ -125,7 +138,7 @@ def read(text: str, reading: ImportOptions) -> Hierarchy:
 
 def directed(text: str, reading: ImportOptions) -> list[Edge]:
     """Return the edges of a text from child (left) to parent (right), equal ones once."""
-    pairs, told = parsed(text, reading.delimiter)
+    pairs, told = parsed(text, reading)
     unique = list({(edge.left, edge.right): edge for edge in reversed(pairs)}.values())[::-1]
     if len(unique) < len(pairs):
         reading.notes.append(f"edges that repeat passed over: {len(pairs) - len(unique)}")
@@ -144,7 +157,7 @@ def table(text: str, reading: ImportOptions) -> Table:
     return Table(["child", "parent"], rows, tuple(reading.notes))
 
 
-def parsed(text: str, delimiter: str | None = None) -> tuple[list[Edge], Edges | None]:
+def parsed(text: str, reading: ImportOptions) -> tuple[list[Edge], Edges | None]:
     """Return the two ends of every line, and the direction where a comment or a header tells it."""
     told: Edges | None = None
     lines: list[tuple[int, str]] = []
@@ -160,12 +173,17 @@ def parsed(text: str, delimiter: str | None = None) -> tuple[list[Edge], Edges |
             lines.append((number, line))
     if not lines:
         raise HierarchyError("no edge in it; give two names or numbers a line")
-    pairs = _pairs([line for _, line in lines], (delimiter,) if delimiter else (*_MARKS, None))
+    marks = (reading.delimiter,) if reading.delimiter else (*_MARKS, None)
+    pairs = _pairs([line for _, line in lines], marks)
     if pairs is None:
         at, line = next(((n, line) for n, line in lines if len(line.split()) != 2), lines[0])
         raise HierarchyError(f"line {at}: {shown(line.strip())} has not two ends; separate the two by one tab or comma")
     edges = [Edge(n, *pair) for (n, _), pair in zip(lines, pairs, strict=True)]
     is_header = told is None and len(edges) > 1 and tuple(map(str.casefold, pairs[0])) in _HEADERS
+    cells = re.split(r"[\t,;|]", lines[0][1]) if is_header else []
+    if len(cells) > 2:
+        beside = [cell for cell in cells if cell.strip('" ').casefold() not in ("", *map(str.casefold, pairs[0]))]
+        reading.notes.append(f"columns beside the ends of edges passed over: {', '.join(beside)}")
     return edges[1:] if is_header else edges, told
 
 

@@ -13,7 +13,7 @@ from itertools import pairwise
 
 from taxonomy.document import shown
 from taxonomy.errors import HierarchyError
-from taxonomy.formats.table import IMAGE, Row, Table
+from taxonomy.formats.table import CLASS, CLASS_NAME, IMAGE, Row, Table
 from taxonomy.leveling import ImportOptions
 from taxonomy.parents import MOST_LEVELS
 from taxonomy.ranks import PLACE, is_placeholder
@@ -28,6 +28,7 @@ _CONFIDENCE = re.compile(r"(.+?)\s*\(\d+(?:\.\d+)?\)", re.DOTALL)  # as mothur w
 _SIGNS, _RARE_SIGNS = ";|", ">/,"  # between names; the rare ones in a column that is called so, `LINEAGES`
 LINEAGES = frozenset({"lineage", "taxonomy", "classification", "taxonomic_lineage"})
 _STRAIN = len(PLACE)
+NAMED = 5  # columns that are passed over by name, the others by count
 SAMPLE = 1000  # rows that tell where the lineages are
 Lineages = list[tuple[str, ...]]
 
@@ -56,11 +57,17 @@ def expanded(table: Table, reading: ImportOptions) -> Table:
     rows = [(row, line) for row, line in zip(kept, lines, strict=True) if line not in inner]
     notes = [f"lineages in column {shown(table.header[column])} split at {mark!r}"]
     notes += ["numbers in brackets behind the names left out"] if valued else []
+    joined = _class_column(table, column, reading)
+    if beside := [name for k, name in enumerate(table.header) if k not in (column, joined)]:
+        more = f" and {len(beside) - NAMED} more" if len(beside) > NAMED else ""
+        notes.append(f"columns beside the lineages passed over: {', '.join(beside[:NAMED])}{more}")
+    if joined is not None and reading.class_column is None:
+        notes.append(f"column {shown(table.header[joined])} is read as the dataset's class names")
     if len(kept) < len(table.rows):
         notes.append(f"rows that name no taxon passed over: {len(table.rows) - len(kept)}")
     if len(rows) < len(kept):
         notes.append(f"rows that name a taxon above others passed over: {len(kept) - len(rows)}")
-    return _table(table, names, rows, reading).noting(*notes)
+    return _table(table, names, rows, joined, reading).noting(*notes)
 
 
 def _trimmed(parts: list[list[str]]) -> list[list[str]]:
@@ -71,13 +78,21 @@ def _trimmed(parts: list[list[str]]) -> list[list[str]]:
     return parts
 
 
+def _class_column(table: Table, lineages: int, reading: ImportOptions) -> int | None:
+    """Return the column of the dataset's class names: the one asked for, else the last that is called so."""
+    called = (CLASS, CLASS_NAME) if reading.class_column is None else (reading.class_column,)
+    names = table.header if reading.class_column is not None else [name.casefold() for name in table.header]
+    return max((k for k, name in enumerate(names) if name in called and k != lineages), default=None)
+
+
 def _table(
-    table: Table, names: tuple[str, ...], rows: list[tuple[Row, tuple[str, ...]]], reading: ImportOptions
-) -> Table:
-    joined = [k for k, name in enumerate(table.header) if name == reading.class_column][-1:]
-    header = [*names, *(table.header[k] for k in joined)]
-    cells = [Row(row.line, [*line, *(row.cells[k] for k in joined)]) for row, line in rows]
-    return replace(table, header=header, rows=cells, all_levels=True)
+    table: Table, names: tuple[str, ...], rows: list[tuple[Row, tuple[str, ...]]], joined: int | None,
+    reading: ImportOptions,
+) -> Table:  # fmt: skip
+    if joined is None:
+        return replace(table, header=[*names], rows=[Row(row.line, [*line]) for row, line in rows], all_levels=True)
+    cells = [Row(row.line, [*line, row.cells[joined]]) for row, line in rows]
+    return replace(table, header=[*names, reading.class_column or CLASS_NAME], rows=cells, all_levels=True)
 
 
 def _with_its_header(table: Table) -> Table:

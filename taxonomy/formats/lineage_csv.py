@@ -13,10 +13,23 @@ from dataclasses import replace
 from taxonomy.document import shown
 from taxonomy.errors import HierarchyError
 from taxonomy.formats import columns, edges, lineage_cells, outline, parent_child_csv
-from taxonomy.formats.columns import CLASS, CLASS_NAME, REMARKS, ROOT
-from taxonomy.formats.table import Row, Table, checked, dump, find_delimiter, first_row, parse, tidied
+from taxonomy.formats.table import (
+    CLASS,
+    CLASS_NAME,
+    REMARKS,
+    ROOT,
+    Row,
+    Table,
+    checked,
+    dump,
+    find_delimiter,
+    first_row,
+    parse,
+    tidied,
+)
 from taxonomy.hierarchy import Hierarchy
 from taxonomy.leveling import ImportOptions, from_table
+from taxonomy.ranks import out_of_order
 
 _UNFIT = "a table cannot carry these names of levels or taxa, which would be read as something else"
 _KRAKEN = re.compile(r" *\d+(?:\.\d+)?\t(?:\d+\t){2,4}[A-Z-]\d*\t\d+\t(?= *\S)")
@@ -123,6 +136,11 @@ def _with_names(table: Table, reading: ImportOptions) -> Table:
     if len(reading.levels) != len(table.header):
         names = ", ".join(reading.levels)
         raise HierarchyError(f"{len(reading.levels)} level names ({names}) for {len(table.header)} columns; name each")
+    if pair := out_of_order(reading.levels):
+        raise HierarchyError(
+            f"{shown(pair[0])} stands before {shown(pair[1])}, so the columns are not in order; write the names of the "
+            "levels as a first line, then say `levels`, coarsest first"
+        )
     return replace(table, header=list(reading.levels))
 
 

@@ -13,7 +13,7 @@ from typing import Any
 
 import msgspec
 
-from taxonomy.document import shown
+from taxonomy.document import once, shown
 from taxonomy.errors import HierarchyError
 from taxonomy.hierarchy import Hierarchy
 from taxonomy.leveling import ImportOptions, from_tree
@@ -62,7 +62,8 @@ def read(text: str, reading: ImportOptions) -> Hierarchy:
     """
     try:
         raw = msgspec.json.decode(text)
-    except (msgspec.DecodeError, UnicodeError, RecursionError) as error:
+        json.loads(text, object_pairs_hook=once)
+    except (ValueError, RecursionError) as error:
         raise HierarchyError(f"not JSON: {error}; restore the file") from None
     if isinstance(raw, dict) and len(raw) > 0 and all("/" in key and isinstance(v, dict) for key, v in raw.items()):
         raw = _from_paths(raw)

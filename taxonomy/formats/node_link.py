@@ -11,6 +11,7 @@ from collections.abc import Hashable
 from dataclasses import replace
 from typing import TYPE_CHECKING, Any
 
+from taxonomy.document import once
 from taxonomy.errors import HierarchyError
 from taxonomy.formats.graph import from_graph
 from taxonomy.hierarchy import Hierarchy
@@ -91,7 +92,7 @@ def read(text: str, reading: ImportOptions) -> Hierarchy:
     import networkx as nx
 
     try:
-        data = json.loads(text)
+        data = json.loads(text, object_pairs_hook=once)
         if unknown := _unknown_ends(data):
             raise HierarchyError(f"an edge leads to {unknown[0]!r}, which is no node; add it or remove the edge")
         graph = nx.node_link_graph(data, edges="edges" if "edges" in data else "links")

@@ -23,6 +23,7 @@ _SIGNED = re.compile(rf"([{_SIGNS}]*)[ \t]*(.*)")
 _DOUBLE = re.compile(rf"([{_SIGNS}])\1")
 _CORNER = re.compile(r"^((?:[| ]*))[+\\](?=--)")  # as programs draw trees in ASCII
 _NUMBERED = re.compile(r"\d+(?:\.\d+)*[.)]?[ \t]+(\D.*)")
+_BELOW_NUMBER = re.compile(r"\d+\.\d")
 _HEADING = re.compile(r"(#{1,6})[ \t]+(.*)")
 _BELOW_HEADINGS = 7
 _SPECIAL = re.compile(f"[{_DRAWN}\\s*+•\u2013\u2014#\\\\-]")
@@ -86,11 +87,15 @@ def read(text: str, reading: ImportOptions) -> Hierarchy:
 
 
 def looks_like(text: str) -> bool:
-    """Tell whether a text is rather an outline than a table: indented lines of one name each below one that is not."""
+    """Tell whether a text is rather an outline than a table.
+
+    That is indented lines of one name each below one that is not, or lines that all begin with numbers such as 2.1.
+    """
     lines = [line for line in text.splitlines()[:1000] if line.strip()]
     indented = sum(line[0].isspace() or line[0] in f"{_DRAWN}-" or bool(_DOUBLE.match(line)) for line in lines)
     cells = sum(any(sign in line.strip() for sign in ",;\t") for line in lines)
-    return indented > 0 and 4 * cells < len(lines)
+    numbered = all(map(_NUMBERED.fullmatch, lines)) and any(map(_BELOW_NUMBER.match, lines))
+    return (indented > 0 or numbered) and 4 * cells < len(lines)
 
 
 def _lines(text: str) -> list[tuple[int, int, str]]:

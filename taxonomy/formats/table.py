@@ -18,12 +18,18 @@ from typing import NamedTuple
 
 from taxonomy.document import shown
 from taxonomy.errors import HierarchyError
+from taxonomy.ranks import rank_of
 from taxonomy.rules import Finding
 
 DELIMITERS = {",": "commas", ";": "semicolons", "\t": "tabs", "|": "pipes"}
+REMARKS = frozenset({"note", "basis", "scientific_name", "wikipedia_title"})  # columns of the shipped tables
+CLASS, CLASS_NAME, ROOT = "class", "class_name", "root"
+WORDS = frozenset({*REMARKS, CLASS, CLASS_NAME, ROOT, "child", "parent", "label", "level", "taxon", "name"})
 IMAGE = re.compile(r".*\.(jpe?g|png|webp|gif|bmp|tiff?)", re.IGNORECASE | re.DOTALL)  # the path of one
 SAMPLE = 100  # rows that tell the delimiter
 _UNNAMED = re.compile(r"(Unnamed: \d+(\.\d+|_level_\d+)*)?")  # as pandas calls such a column when it writes it again
+_LEVEL = re.compile(r"level \d+")
+_SEPARATOR = re.compile(r"sep=.(\r\n|\r|\n)", re.IGNORECASE)
 _WHOLE = re.compile(r"\d+(\.0)?", re.ASCII)
 
 
@@ -97,8 +103,13 @@ def parse(text: str, delimiter: str | None = None, *, header: bool = True) -> Ta
 
 
 def _without_comments(text: str) -> tuple[str, int]:
-    """Return the text without its leading lines of ``#`` but the last, which is a header, and how many they were."""
+    """Return the text without its leading lines of ``#`` but the last, which is a header, and how many they were.
+
+    A first line ``sep=;``, which tells Excel the separator, is none of the table either.
+    """
     count, at = 0, 0
+    if match := _SEPARATOR.match(text):
+        text, count = text[match.end() :], 1
     while text.startswith("#", at):
         end = text.find("\n", at)
         if end < 0 or not text.startswith("#", end + 1):
@@ -164,23 +175,34 @@ def _sample(text: str, mark: str) -> list[list[str]]:
 def tidied(table: Table) -> Table:
     """Strip cells, drop empty rows and unnamed columns that hold nothing or a counter; say what is wrong with the rest.
 
-    Rows longer than the header by empty cells are cut, other rows of another length are findings and left out.
+    Rows that repeat the header, as of files written one after the other, are dropped too. Rows longer than the header
+    by empty cells are cut, other rows of another length are findings and left out.
     """
     header, width = [name.strip() for name in table.header], len(table.header)
-    rows, findings, padded, empty = [], list(table.findings), [], 0
+    named, folded = names_columns(header), [name.casefold() for name in header]
+    rows, findings, padded, empty, again = [], list(table.findings), [], 0, 0
     for line, raw in table.rows:
         cells = [cell.strip() for cell in raw]
         if cells != raw:
             padded += [(line, name, cell) for name, cell in zip(header, raw, strict=False) if _padded(cell)]
         if not any(cells):
             empty += 1
+        elif named and cells[0].casefold() == folded[0] and [cell.casefold() for cell in cells] == folded:
+            again += 1
         elif len(cells) == width or (len(cells) > width and not any(cells[width:])):
             rows.append(Row(line, cells[:width]))
         else:
             message = f"{len(cells)} cells under {width} columns: {shown(','.join(raw))}"
             findings.append(Finding("row-length", f"line {line}", message))
     notes = table.notes + ((f"empty rows passed over: {empty}",) if empty else ())
+    notes += (f"rows that repeat the header passed over: {again}",) if again else ()
     return _without_unnamed(Table(header, rows, notes, tuple(findings), padded=tuple(padded)))
+
+
+def names_columns(header: Sequence[str]) -> bool:
+    """Tell whether a row is a header for sure: one of its cells is a rank, or a word that only headers hold."""
+    names = map(str.casefold, header)
+    return any(name in WORDS or rank_of(name) or _LEVEL.fullmatch(name) for name in names)
 
 
 def _padded(cell: str) -> bool:

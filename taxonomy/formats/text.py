@@ -14,6 +14,7 @@ MARKS = {
     codecs.BOM_UTF16_LE: "utf-16",
     codecs.BOM_UTF16_BE: "utf-16",
 }  # the 32-bit ones first, since one begins as a 16-bit one does
+OLD_OFFICE = bytes.fromhex("d0cf11e0a1b11ae1")  # how .xls files begin
 SAMPLE = 2**17  # bytes that the detector looks at
 WESTERN = "cp1252"
 
@@ -29,6 +30,8 @@ def decode(content: bytes, encoding: str | None = None) -> tuple[str, str | None
     HierarchyError
         If the bytes are no text, or not of the encoding told.
     """
+    if content.startswith(OLD_OFFICE):
+        raise HierarchyError("a workbook of an old Excel, no text; save it as .xlsx or CSV")
     if encoding is not None:
         return _strictly(content, encoding), None
     marked = next((name for mark, name in MARKS.items() if content.startswith(mark)), None)

@@ -85,7 +85,7 @@ def from_table(
     Raises
     ------
     HiertaxError
-        If a row names no class: the line.
+        If a row names no class, or some of its taxa above the finest level but not all: the line.
     """
     subjects = []
     for line, row in zip(range(2, len(rows) + 2) if lines is None else lines, rows, strict=True):
@@ -93,6 +93,9 @@ def from_table(
         if not name:
             raise HiertaxError(f"{where}, line {line}: has no class; fill the column 'class'")
         reviewed = tuple(row.get(level, "").strip() for level in levels[:-1])
+        if any(reviewed) and not all(reviewed):
+            gaps = ", ".join(level for level, taxon in zip(levels, reviewed, strict=False) if not taxon)
+            raise HiertaxError(f"{where}, line {line}: part of a lineage; fill {gaps} too, or leave all levels empty")
         subjects.append(
             Subject(
                 name=name,
@@ -127,6 +130,9 @@ def _rows(text: str, path: Path) -> tuple[list[int], list[dict[str, str]]]:
     try:
         for row in reader:
             lines.append(reader.line_num)
+            if None in row:
+                where = f"{path}, line {reader.line_num}"
+                raise HiertaxError(f"{where}: more cells than columns; put names that hold commas in double quotes")
             rows.append({key: value or "" for key, value in row.items() if isinstance(key, str)})
     except csv.Error as error:
         raise HiertaxError(f"{path}, line {reader.line_num}: {error}; mend the CSV") from None

@@ -10,8 +10,8 @@ from msgspec import UNSET
 from taxonomy.document import FORMAT, LONGEST, VERSION, Document, LevelDocument, Place, shown
 from taxonomy.errors import HiertaxError
 from taxonomy.formats import columns, lineage_cells
-from taxonomy.formats.columns import CLASS, ROOT, Columns
-from taxonomy.formats.table import Row, Table
+from taxonomy.formats.columns import Columns
+from taxonomy.formats.table import CLASS, ROOT, Row, Table
 from taxonomy.leveling import ImportOptions
 from taxonomy.ranks import is_placeholder
 from taxonomy.rules import Finding

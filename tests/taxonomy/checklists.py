@@ -1,6 +1,7 @@
 """Small taxonomies written in the form of their publishers: NCBI, Darwin Core, CoLDP, Clements."""
 
 import csv
+import gzip
 import io
 import tarfile
 import zipfile
@@ -52,21 +53,32 @@ def in_folder(path, files):
     return path
 
 
+PACKED = (2023, 11, 14, 0, 0, 0)  # the same bytes whenever an archive is made
+
+
 def in_zip(path, files, method=zipfile.ZIP_DEFLATED):
     with zipfile.ZipFile(path, "w", method) as archive:
         for name, content in files.items():
-            archive.writestr(name, content)
+            archive.writestr(zipfile.ZipInfo(name, PACKED), content, method)
     return path
 
 
 def in_tar(path, files, mode="w:gz"):
-    with tarfile.open(path, mode) as archive:
-        for name, content in files.items():
-            content = content if isinstance(content, bytes) else content.encode()
-            member = tarfile.TarInfo(name)
-            member.size, member.mtime = len(content), 1_700_000_000  # 2023-11-14
-            archive.addfile(member, io.BytesIO(content))
+    if mode == "w:gz":  # without the time of day in its header
+        with gzip.GzipFile(path, "wb", mtime=0) as packed, tarfile.open(fileobj=packed, mode="w") as archive:
+            _fill(archive, files)
+    else:
+        with tarfile.open(path, mode) as archive:
+            _fill(archive, files)
     return path
+
+
+def _fill(archive, files):
+    for name, content in files.items():
+        content = content if isinstance(content, bytes) else content.encode()
+        member = tarfile.TarInfo(name)
+        member.size, member.mtime = len(content), 1_700_000_000  # 2023-11-14
+        archive.addfile(member, io.BytesIO(content))
 
 
 # ---------------------------------------------------------------- Darwin Core

@@ -8,10 +8,11 @@ from importlib import import_module
 import numpy as np
 import pandas as pd
 import pytest
-from hypothesis import given
+from hypothesis import assume, given
 from trees import WORKED, hierarchies
 
 from taxonomy import Hierarchy, HierarchyError
+from taxonomy.ranks import is_placeholder
 
 
 @pytest.mark.parametrize("module", ["hierarchy", "datasets.find"])
@@ -30,6 +31,7 @@ def test_a_hierarchy_is_a_table_of_a_row_per_class() -> None:
 
 @given(hierarchies())
 def test_a_table_gives_the_hierarchy_back(hierarchy: Hierarchy) -> None:
+    assume(not any(is_placeholder(label) for level in hierarchy.levels[:-1] for label in level.labels))
     frame = hierarchy.to_frame()
     levels = [level.name for level in hierarchy.levels]
     again = Hierarchy.from_frame(frame, levels, classes="class", name=hierarchy.name, root=hierarchy.root)
@@ -46,6 +48,14 @@ def test_equal_rows_are_one_class_and_other_columns_do_not_matter() -> None:
     hierarchy = Hierarchy.from_frame(frame, ["a", "b"])
     assert (hierarchy.classes, hierarchy.name, hierarchy.root) == (("x", "y"), "hierarchy", "object")
     assert hierarchy.lineage("y") == ("q", "y")
+
+
+@pytest.mark.parametrize("word", ["NA", "unknown", "?"])
+def test_a_placeholder_makes_nobody_kin(word: str) -> None:
+    frame = pd.DataFrame({"a": [word, word], "b": ["x", "y"]})
+    with pytest.raises(HierarchyError, match=r"column 'a': is .*, which is no name; fill it in"):
+        Hierarchy.from_frame(frame, ["a", "b"])
+    assert Hierarchy.from_frame(frame[:1], ["b", "a"]).classes == (word,)
 
 
 def test_whole_numbers_are_names() -> None:

@@ -33,6 +33,15 @@ def test_an_even_table_is_the_same_under_every_policy_and_leaves_no_remark() -> 
     assert all("ragged" not in hierarchy.source for hierarchy in built)
 
 
+@pytest.mark.parametrize(
+    ("setting", "known"),
+    [("ragged", "error, fill, collapse"), ("edges", "child-parent, parent-child"), ("parents", "refuse, first")],
+)
+def test_a_choice_that_there_is_not_is_refused_rather_than_taken_for_another(setting: str, known: str) -> None:
+    with pytest.raises(HierarchyError, match=f"`{setting}` Fill: there is none; choose from {known}"):
+        ImportOptions(**{setting: "Fill"})  # type: ignore[arg-type]
+
+
 def test_error_names_the_first_gap_and_counts_them_all() -> None:
     with pytest.raises(
         HierarchyError, match=re.escape("2 of 3 lineages have a gap, the first at level 'family' of O > ?")

@@ -34,8 +34,10 @@ def in_flags(message: str, flags: Mapping[str, str]) -> str:
         The command's options by the names of their settings, such as ``--batch-size`` of ``batch_size``.
     """
     what, *advice = _ADVICE.split(message)
-    pieces = [piece for piece in zip(advice[::2], advice[1::2], strict=True) if not _beyond(piece[1], flags)]
-    text = what + "".join((joint if i else "; ") + piece for i, (joint, piece) in enumerate(pieces))
+    pieces = list(zip(advice[::2], advice[1::2], strict=True))
+    kept = [piece for piece in pieces if not _beyond(piece[1], flags)]
+    first = advice[0] if kept == pieces and advice else "; "  # what comes first now may have followed an "or"
+    text = what + "".join((joint if i else first) + piece for i, (joint, piece) in enumerate(kept))
     return _QUOTED.sub(lambda found: flags.get(found[1], found[1] if found[1] in SETTINGS else found[0]), text)
 
 

@@ -11,6 +11,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from taxonomy import Hierarchy
+from taxonomy.console import visible
 from taxonomy.hierarchy import IntArray
 
 if TYPE_CHECKING:
@@ -51,7 +52,7 @@ class Answer:
     def __str__(self) -> str:
         lines = [self.image, f"  {'unknown' if self.unknown else ' > '.join([self.root, *map(_shown, self.chain)])}"]
         lines += [f"    {best[0].level}: {', '.join(map(_shown, best))}" for best in self.top]
-        return "\n".join(lines)
+        return "\n".join(map(visible, lines))
 
     def to_json(self) -> dict[str, Any]:
         """Return the answer as plain JSON values."""

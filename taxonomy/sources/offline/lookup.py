@@ -151,7 +151,8 @@ def _ambiguous(checklist: Checklist, matches: Sequence[Match]) -> NotFoundError:
     kinds = {match.kind for match in matches}
     what = "is the accepted name" if kinds == {ACCEPTED} else f"is a {' or '.join(sorted(kinds))}"
     return NotFoundError(
-        f"{what} of {len(matches)} taxa: {_described(checklist, matches)}; name a taxon above the right one (within)"
+        f"{what} of {len(matches)} taxa: {_described(checklist, matches)}; name a taxon above the right one, "
+        "as `hiertax build --within` does"
     )
 
 

@@ -18,6 +18,8 @@ ALL = {name: f"--{name.replace('_', '-')}" for name in Config.__dataclass_fields
         ("`batch_size` 7: try `accumulate` 2", "--batch-size 7: try --accumulate 2"),
         ("a.toml: write `imagenet`; or `epochs = 3`", "a.toml: write `imagenet`; or `epochs = 3`"),
         ("no setting here; go away", "no setting here; go away"),
+        ("give `batch_size` too, or `epochs`", "give --batch-size too, or --epochs"),
+        ("integers, or signed ones, are bad; save them", "integers, or signed ones, are bad; save them"),
     ],
 )
 def test_settings_are_named_as_options(message, said):

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from functools import cached_property
-from typing import Literal, NamedTuple
+from typing import Literal, NamedTuple, get_args
 
 import numpy as np
 import torch
@@ -23,9 +23,10 @@ from trainer.inference.answering.stopping import (
     most_specific,
 )
 from trainer.inference.answering.unknown import SCORES, KnownScore
-from trainer.inference.answering.wishes import check_share
+from trainer.inference.answering.wishes import check_choice, check_share
 from trainer.inference.decoding import (
     DEFAULT,
+    RULES,
     Decoded,
     LeafRule,
     Rule,
@@ -108,7 +109,7 @@ class Answering:
     Raises
     ------
     HiertaxError
-        If a number is out of its range, settings contradict each other, or no leaf is left.
+        If there is no such rule, a number is out of its range, settings contradict each other, or no leaf is left.
     """
 
     hierarchy: Hierarchy
@@ -125,6 +126,8 @@ class Answering:
     unknown_score: KnownScore = "energy"
 
     def __post_init__(self) -> None:
+        check_choice("decode", self.decode, tuple(RULES))
+        check_choice("rule", self.rule, get_args(Depth))
         check_share("confidence", self.confidence)
         if self.rule == "threshold" and self.confidence is None:
             raise HiertaxError("`rule` threshold: give `confidence` too, or `target_accuracy`")

@@ -153,8 +153,8 @@ def read_counts(path: Path) -> tuple[dict[str, float], dict[str, str]]:
         try:
             count = float(number)
         except ValueError:
-            if reader.line_num == 1:
-                continue  # titles
+            if reader.line_num == 1 and number and not any(sign.isdigit() for sign in number):
+                continue  # titles; 1,000 or nothing is a broken count
             raise HiertaxError(f"{where}: the count of {name!r} is {number!r}; give a number of 0 or more") from None
         if name in counts:
             raise HiertaxError(f"{where}: {name!r} is there twice; give one count of it")

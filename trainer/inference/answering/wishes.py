@@ -83,6 +83,18 @@ class Wishes:
         return self.confidence is not None or self.rule != "path" or self.audience is not None
 
 
+def check_choice(name: str, given: str, known: Sequence[str]) -> None:
+    """Refuse what is none of the choices of a setting.
+
+    Raises
+    ------
+    HiertaxError
+        If there is no such choice: those there are.
+    """
+    if given not in known:
+        raise HiertaxError(f"`{name}` {given}: there is none; choose from {', '.join(known)}")
+
+
 def check_share(name: str, share: float | None) -> None:
     """Refuse what is given as a share and is none.
 

@@ -8,6 +8,7 @@ from typing import Final, Literal, NamedTuple, get_args
 
 from taxonomy import HiertaxError
 from taxonomy.datasets.conventions import suffix
+from trainer.inference.answering.wishes import check_choice
 from trainer.inference.tables import camera_trap, darwin_core, plain
 from trainer.inference.tables.rows import Row, Subject
 
@@ -45,10 +46,11 @@ def format_of(out: Path, named: FormatName | None = None) -> Format:
     Raises
     ------
     HiertaxError
-        If there is none of that suffix, or the format that is named has another.
+        If there is none of that suffix or name, or the format that is named has another suffix.
     """
     end = suffix(out.name)
     if named is not None:
+        check_choice("format", named, tuple(FORMATS))
         if end not in FORMATS[named].suffixes:
             raise HiertaxError(f"{out}: a file of {named} ends in {' or '.join(FORMATS[named].suffixes)}; rename `out`")
         return FORMATS[named]

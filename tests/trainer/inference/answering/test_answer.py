@@ -221,6 +221,8 @@ def test_no_images_are_no_answers(decode):
         ({"confidence": 1.5}, "`confidence` 1.5: give a number from 0 to 1"),
         ({"confidence": -0.1}, "`confidence` -0.1: give a number from 0 to 1"),
         ({"confidence": float("nan")}, "`confidence` nan: give a number from 0 to 1"),
+        ({"rule": "treshold"}, "`rule` treshold: there is none; choose from path, threshold, majority, darts"),
+        ({"decode": "best"}, "`decode` best: there is none; choose from independent, leaf"),
         ({"rule": "threshold"}, "`rule` threshold: give `confidence` too"),
         ({"rule": "majority", "confidence": 0.5}, "leave out `confidence`"),
         ({"rule": "darts"}, "`rule` darts: give `target_accuracy` too"),

@@ -92,6 +92,8 @@ def test_counts_are_read_with_titles_or_without(tmp_path, text):
     ("text", "message"),
     [
         ("a,3\nb,many\n", "line 2: the count of 'b' is 'many'; give a number of 0 or more"),
+        ('a,"1,000"\nb,3\n', "line 1: the count of 'a' is '1,000'"),
+        ("a,\nb,3\n", "line 1: the count of 'a' is ''"),
         ("a\n", "line 1: 1 columns; give two, name and count"),
         ("a,1,2\n", "line 1: 3 columns; give two"),
         ("a,1\na,2\n", "line 2: 'a' is there twice"),

@@ -211,6 +211,7 @@ def test_the_suffix_says_which_format_unless_one_is_named(tmp_path, name, named,
         ("a.pdf", None, r"no table ends in \.pdf; choose \.csv, \.jsonl, \.ndjson, \.parquet, \.xlsx"),
         ("a", None, "no table ends in no suffix"),
         ("a.json", None, "for .json give `format` camera-trap"),
+        ("a.csv", "excel", "`format` excel: there is none; choose from csv, jsonl"),
         ("a.csv", "camera-trap", r"a file of camera-trap ends in \.json; rename `out`"),
     ],
 )
