@@ -11,8 +11,6 @@ import re
 from collections.abc import Iterator
 from typing import Any
 
-import msgspec
-
 from taxonomy.document import once, shown
 from taxonomy.errors import HierarchyError
 from taxonomy.hierarchy import Hierarchy
@@ -61,8 +59,7 @@ def read(text: str, reading: ImportOptions) -> Hierarchy:
         If it is not JSON of such a form, with the place; or breaks a rule.
     """
     try:
-        raw = msgspec.json.decode(text)
-        json.loads(text, object_pairs_hook=once)
+        raw = json.loads(text, object_pairs_hook=once)
     except (ValueError, RecursionError) as error:
         raise HierarchyError(f"not JSON: {error}; restore the file") from None
     if isinstance(raw, dict) and len(raw) > 0 and all("/" in key and isinstance(v, dict) for key, v in raw.items()):
