@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from functools import cached_property
-from typing import Literal, NamedTuple, get_args
+from typing import NamedTuple, get_args
 
 import numpy as np
 import torch
@@ -23,7 +23,7 @@ from trainer.inference.answering.stopping import (
     most_specific,
 )
 from trainer.inference.answering.unknown import SCORES, KnownScore
-from trainer.inference.answering.wishes import check_choice, check_share
+from trainer.inference.answering.wishes import Depth, check_choice, check_share
 from trainer.inference.decoding import (
     DEFAULT,
     RULES,
@@ -36,7 +36,6 @@ from trainer.inference.decoding import (
     top_leaves,
 )
 
-Depth = Literal["path", "threshold", "majority", "darts"]
 LEAVES: Mapping[Rule, LeafRule] = {
     "leaf": "leaf", "path": "path", "chain": "chain", "greedy": "chain", "beam": "path",
 }  # fmt: skip

@@ -11,7 +11,7 @@ from torch import Tensor
 
 from taxonomy import Hierarchy, HiertaxError
 from taxonomy.hierarchy import IntArray
-from trainer.inference.answering.answer import Answering, Depth
+from trainer.inference.answering.answer import Answering
 from trainer.inference.answering.calibrate import Labelled, calibrated, errors
 from trainer.inference.answering.operating import (
     Selective,
@@ -23,6 +23,7 @@ from trainer.inference.answering.operating import (
 )
 from trainer.inference.answering.stopping import certain_depth
 from trainer.inference.answering.unknown import SCORES, KnownScore, separation, threshold_of
+from trainer.inference.answering.wishes import Depth
 from trainer.inference.decoding import Decoded, blocks
 from trainer.runs.calibration import Calibration
 

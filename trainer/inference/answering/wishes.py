@@ -5,15 +5,15 @@ from __future__ import annotations
 from collections.abc import Collection, Mapping, Sequence
 from dataclasses import dataclass, fields
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, Literal
 
 from taxonomy import HiertaxError
 
 if TYPE_CHECKING:
-    from trainer.inference.answering.answer import Depth
     from trainer.inference.decoding import Rule
 
 Names = str | Sequence[str]
+Depth = Literal["path", "threshold", "majority", "darts"]
 
 
 @dataclass(frozen=True)
