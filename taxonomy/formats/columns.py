@@ -1,7 +1,8 @@
 """What the columns of a table of lineages are: levels, the dataset's class names, the root, remarks.
 
 The difficult one is called ``class``: in zoology a rank, in datasets the name of a class. It is a rank where its
-place among the other ranks allows that and its values look like taxa; see `class_is_rank`.
+place among the other ranks allows that and its values look like taxa, see `class_is_rank`; and the finest level where
+nothing else tells its values apart, see `class_is_finest`.
 """
 
 from __future__ import annotations
@@ -126,6 +127,8 @@ def _class_column(table: Table, reading: ImportOptions) -> tuple[int | None, lis
         return None, []
     if header.count(header[column]) == 1 and class_is_rank(table, column):
         return None, ["column 'class' is read as the rank; say `class_column=class` if it holds the dataset's classes"]
+    if header.count(header[column]) == 1 and class_is_finest(table, column):
+        return None, ["column 'class' is read as the finest level; the columns before it do not tell its values apart"]
     which = "column" if header.count(header[column]) == 1 else "the last column"
     return column, [f"{which} 'class' is read as the dataset's class names"]
 
@@ -151,6 +154,23 @@ def class_is_rank(table: Table, column: int) -> bool:
     if not cells or any(_NO_TAXON.search(cell) for cell in cells):
         return False
     return bool(before and after) or several or all(cell.isalpha() and cell.istitle() for cell in cells)
+
+
+def class_is_finest(table: Table, column: int) -> bool:
+    """Tell whether a column called ``class`` is itself the finest level, as in ``superclass,class``.
+
+    It stands behind all levels, of which none is a rank finer than a class, and most of its values share what stands
+    before them with another. Where only a few do, those before it are rather the levels, and these few a mistake.
+    """
+    levels, _ = _remaining(table, {column, _last(table.header, ROOT)})
+    ranks = [PLACE[rank] for k in levels if (rank := rank_of(table.header[k]))]
+    if not levels or levels[-1] > column or max(ranks, default=-1) >= PLACE[CLASS]:
+        return False
+    below: dict[tuple[str, ...], set[str]] = {}
+    for row in table.rows:
+        below.setdefault(tuple([row.cells[k] for k in levels]), set()).add(row.cells[column])
+    counts = [len(classes) for classes in below.values()]
+    return 2 * sum(count for count in counts if count > 1) > sum(counts)
 
 
 def _is_above(table: Table, column: int, finer: int) -> bool:

@@ -186,7 +186,7 @@ def test_a_class_outside_of_the_clade_is_told_from_an_unknown_one() -> None:
 
 def test_an_error_ends_with_what_was_assumed(tmp_path: Path) -> None:
     file = tmp_path / "in.csv"
-    file.write_text("superclass;class\nvehicle;car\nvehicle;truck\n")
+    file.write_text("genus;class\nLarus;gull\nLarus;tern\n")
     result = CliRunner().invoke(main, ["build", "--csv", str(file), "--out", str(tmp_path / "out.json")])
     (line,) = result.stderr.splitlines()
     assert line.startswith("error: ")

@@ -97,6 +97,22 @@ def test_class_holds_the_names_of_the_dataset_where_it_cannot_be_a_rank(
     assert said == "column 'class' is read as the dataset's class names"
 
 
+@pytest.mark.parametrize("header", ["superclass,class", "category,class", "root,group,class"])
+def test_class_is_the_finest_level_where_nothing_else_tells_its_values_apart(header: str) -> None:
+    pairs = [("fish", "flatfish"), ("fish", "shark"), ("fish", "shark"), ("trees", "oak"), ("trees", "maple")]
+    rows = [("thing", *pair) if header.startswith("root") else pair for pair in pairs]
+    hierarchy, said = read(table([*rows, rows[0]], header))
+    assert lineages(hierarchy) == list(dict.fromkeys(pairs))
+    assert [level.name for level in hierarchy.levels] == header.split(",")[-2:]
+    assert "column 'class' is read as the finest level" in said
+
+
+def test_a_label_that_a_few_classes_share_stays_a_mistake() -> None:
+    rows = [("birds", f"kind {i // 2 if i < 2 else i}", f"name{i}") for i in range(6)]
+    with pytest.raises(HierarchyError, match="kind 'kind 0' is listed twice"):
+        read(table(rows, "group,kind,class"))
+
+
 def test_the_class_column_that_is_asked_for_wins() -> None:
     text = table([("x1", "Aves", "Owl"), ("x2", "Mammalia", "Mouse")], "file,class,species")
     hierarchy, said = read(text, class_column="file")
