@@ -25,7 +25,8 @@ Key = tuple[str, str]  # level ('' where the table has none), name
 class _Forest:
     """Nodes in the order of the table, first the `listed` ones with rows of their own, then mere parents.
 
-    Name, level and class (blank where none is given) and line of each; `parents` are nodes, -1 for none.
+    Name, level and class (blank where none is given) and line of each; `parents` are nodes, -1 for none. Where taxa are
+    told by ids, mere parents have no name.
     """
 
     names: list[str]
@@ -35,6 +36,7 @@ class _Forest:
     parents: IntArray
     listed: int
     column: str
+    by_id: bool
 
     def lineage(self, node: int) -> tuple[str, ...]:
         line: list[str] = []
@@ -97,7 +99,7 @@ def _forest(rows: list[Row], header: list[str], at: Columns) -> tuple[_Forest, I
     called = {key: row.cells[at.name] or key[1] for key, row in first.items()}
     forest = _Forest(
         [called.get(key, key[1]) for key in lines], levels, classes, list(lines.values()),
-        np.array(parents, dtype=np.int64), len(first), column,
+        np.array(parents, dtype=np.int64), len(first), column, at.key != at.name,
     )  # fmt: skip
 
     def repeated(one: Row, two: Row) -> Finding:
@@ -166,7 +168,7 @@ def _roots(forest: _Forest, depth: IntArray) -> Iterator[Finding]:
     children = np.bincount(forest.parents[forest.parents >= 0], minlength=len(depth))
     listed = [i for i in roots if i < forest.listed]
     absent = roots[len(listed) :]
-    if listed and absent:
+    if absent and (listed or forest.by_id):
         for i in absent:
             message = f"parent {shown(forest.names[i])} of {children[i]} taxa has no row of its own"
             yield Finding("orphan", forest.place(i, "parent"), message, (forest.lineage(_child(forest, i)),))

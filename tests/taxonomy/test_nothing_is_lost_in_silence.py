@@ -172,6 +172,20 @@ def test_a_verdict_that_would_be_dropped_is_refused(rows: str, message: str, tmp
     assert message in str(error.value)
 
 
+# ---------------------------------------------------------------- what has no name
+
+
+def test_an_id_that_is_a_parent_and_has_no_row_is_no_root(tmp_path: Path) -> None:
+    """Though a name that is no child is: nobody knows what the number 1 is called."""
+    ids = "id,parent,name\n2,1,Duck\n3,2,Teal\n4,2,Mallard\n"
+    with pytest.raises(HierarchyError, match="no taxon '1', yet it is a parent; give it a row"):
+        read(ids, "parent-child-csv")
+    assert "parent '1' of 1 taxa has no row of its own" in rules(tmp_path, ids)["orphan"]
+    names = "child,parent\nDuck,Bird\nTeal,Duck\nMallard,Duck\n"
+    assert read(names, "parent-child-csv")[0].root == "Bird"
+    assert "orphan" not in rules(tmp_path, names)
+
+
 # ---------------------------------------------------------------- what an error says
 
 
