@@ -177,6 +177,8 @@ def _built(
     if levels:
         below = tuple(name for name in levels if not (rooted and name.casefold() in ("", ROOT)))
         reading = replace(reading, levels=reading.levels or below)
+    elif len(tops) > 1:
+        reading.notes.append(f"taxa without a parent, taken for the coarsest level: {len(tops)}")
     labels = [names.get(key, key[1]) for key in keys]
     called = [classes.get(key) or names.get(key, key[1]) for key in keys]
     return from_graph(labels, edges, reading, rooted=rooted, classes=called)

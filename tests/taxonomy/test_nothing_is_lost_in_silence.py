@@ -186,6 +186,11 @@ def test_an_id_that_is_a_parent_and_has_no_row_is_no_root(tmp_path: Path) -> Non
     assert "orphan" not in rules(tmp_path, names)
 
 
+def test_several_taxa_without_a_parent_are_said_to_be_the_coarsest_level() -> None:
+    hierarchy, said = read("child,parent\nDuck,\nOwl,\nTeal,Duck\nBarn owl,Owl\n", "parent-child-csv")
+    assert (hierarchy.sizes, said) == ((2, 2), "taxa without a parent, taken for the coarsest level: 2")
+
+
 # ---------------------------------------------------------------- what an error says
 
 
