@@ -7,6 +7,7 @@ from pathlib import Path
 from typing import Any
 
 import click
+from click.core import ParameterSource
 
 from trainer.commands.flags import command_reporter
 from trainer.commands.options import Sectioned, option, options
@@ -81,6 +82,8 @@ def main(ctx: click.Context, /, out: Path | None, resume: Path | None, **setting
         return
     if resume is not None and ctx.default_map:
         raise click.UsageError("--config and --recipe are for a new run; leave them out with --resume.", ctx)
+    if ctx.get_parameter_source("data") is ParameterSource.ENVIRONMENT:  # a file that was named says more
+        settings["data"] = (ctx.default_map or {}).get("data", settings["data"])
     if settings["hierarchy"] is None and settings["data"] is None and resume is None:
         raise click.UsageError(
             "name a hierarchy file by --hierarchy, nested folders by --data, a run by --resume, or a command.", ctx
