@@ -111,16 +111,16 @@ def curves(ctx: click.Context, /, run: Path, dataset: str, out: Path, as_json: b
       hiertrain reproduce curves runs/cub_wiki-ours-0 --published cub
     """
     check_places()
-    from trainer.reproduce.curves import NOTES, curves_figure, curves_table, paired
+    from trainer.reproduce.curves import curves_figure, curves_notes, curves_table, paired
     from trainer.reproduce.tables import to_rich
     from trainer.reproduce.writing import write_tables
     from trainer.runtime.progress import print_table
 
-    found = paired(run, dataset)
-    table = curves_table(run, dataset, found)
+    found, notes = paired(run, dataset), curves_notes(run, dataset)
+    table = curves_table(run, dataset, found, notes)
     told = {
         "experiment": "curves", "run": run.name, "published": dataset, "command": typed(ctx),
-        "levels": {name: {"ours": ours, "authors": theirs} for name, ours, theirs in found}, "notes": list(NOTES),
+        "levels": {name: {"ours": ours, "authors": theirs} for name, ours, theirs in found}, "notes": list(notes),
     }  # fmt: skip
     picture = {"curves": curves_figure(run, dataset, found)}
     files = write_tables(out, "curves", "A run over the authors' own", {"curves": table}, picture, (), told)

@@ -30,6 +30,15 @@ def reproduce() -> None:
     """Repeat a table or figure of the paper on images that you have."""
 
 
+def _take_shared(ctx: click.Context, param: click.Parameter, file: Path | None) -> None:
+    """Let a file, such as the config.toml of a run, set what all runs share; say what else it sets."""
+    take_from_file(ctx, param, file)
+    settings = ctx.default_map or {}
+    if own := [name for name in OWN if name in settings]:
+        ctx.default_map = {name: value for name, value in settings.items() if name not in OWN}
+        command_reporter().say(f"{file}: passed over {', '.join(own)}, which an experiment has of its own")
+
+
 def _trained(seeds: int, methods: Sequence[str] = (), *, frozen: bool = False) -> Decorator:
     """Give a command the options of an experiment that trains."""
     rows = click.option("--method", multiple=True, type=click.Choice(methods), help="A row; several for several. [all]")
@@ -56,8 +65,8 @@ def _trained(seeds: int, methods: Sequence[str] = (), *, frozen: bool = False) -
         ),
         JSON,
         click.option(
-            "--config", type=FILE, is_eager=True, expose_value=False, callback=take_from_file,
-            help="Settings from a TOML file; options given beside it win.",
+            "--config", type=FILE, is_eager=True, expose_value=False, callback=_take_shared,
+            help="Settings from a TOML file, but for what each run has of its own; options given beside it win.",
         ),
         click.option(
             "--recipe", type=click.Choice(RECIPES), is_eager=True, expose_value=False, callback=take_from_recipe,

@@ -7,6 +7,7 @@ from pathlib import Path
 from typing import Any
 
 import click
+from click.core import ParameterSource
 
 from trainer.commands.flags import command_reporter
 from trainer.commands.options import Sectioned, option, options
@@ -20,6 +21,7 @@ def take_from_file(ctx: click.Context, param: click.Parameter, file: Path | None
     if file is not None:
         ctx.meta[param.name or ""] = file  # for `invocation`
         ctx.default_map = {**(ctx.default_map or {}), **read_settings(file)}
+        _refuse_idle_recipe(ctx)
 
 
 def take_from_recipe(ctx: click.Context, param: click.Parameter, name: str | None) -> None:
@@ -27,6 +29,17 @@ def take_from_recipe(ctx: click.Context, param: click.Parameter, name: str | Non
     if name is not None:
         ctx.meta[param.name or ""] = name  # for `invocation`
         ctx.default_map = {**read_recipe(name), **(ctx.default_map or {})}
+        _refuse_idle_recipe(ctx)
+
+
+def _refuse_idle_recipe(ctx: click.Context) -> None:
+    """Refuse a recipe beside a file, such as that of a run, that sets all that it does, and not alike."""
+    name, file = ctx.meta.get("recipe"), ctx.meta.get("config")
+    if name is None or file is None:
+        return
+    recipe, settings = read_recipe(name), read_settings(file)
+    if recipe.keys() <= settings.keys() and any(settings[key] != value for key, value in recipe.items()):
+        raise click.UsageError(f"--recipe {name} changes nothing: {file} sets all that it does; leave out one.", ctx)
 
 
 @click.group(cls=Sectioned, invoke_without_command=True)
@@ -69,6 +82,8 @@ def main(ctx: click.Context, /, out: Path | None, resume: Path | None, **setting
         return
     if resume is not None and ctx.default_map:
         raise click.UsageError("--config and --recipe are for a new run; leave them out with --resume.", ctx)
+    if ctx.get_parameter_source("data") is ParameterSource.ENVIRONMENT:  # a file that was named says more
+        settings["data"] = (ctx.default_map or {}).get("data", settings["data"])
     if settings["hierarchy"] is None and settings["data"] is None and resume is None:
         raise click.UsageError(
             "name a hierarchy file by --hierarchy, nested folders by --data, a run by --resume, or a command.", ctx

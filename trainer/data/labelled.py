@@ -107,6 +107,8 @@ class LabelledDataset:
             _check_classes(split, labels, run)
         joined = join(split, labels) if run is None else _joined_again(split, labels, run)
         remarks = _remarks(labels, split) if hierarchy is None else []
+        if run is None and (found.splits or config.split) and config.test_fraction != Config.test_fraction:
+            remarks.append(f"`test_fraction` {config.test_fraction} has no effect: the images have a split already")
         _tell((*joined.dataset.notes, *remarks, *joined.notes), joined, reporter)
         if config.crop_to_box:
             _check_boxes(joined.dataset, reporter)

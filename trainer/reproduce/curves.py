@@ -68,7 +68,27 @@ def paired(run: Path, dataset: str) -> list[tuple[str, list[float | None], list[
     return [(name, ours, curve) for (name, ours), curve in zip(own.items(), theirs.values(), strict=True)]
 
 
-def curves_table(run: Path, dataset: str, found: Sequence[tuple[str, list[float | None], list[float]]]) -> Table:
+def curves_notes(run: Path, dataset: str) -> tuple[str, ...]:
+    """Return what is to be known beside both curves; first, where the run learned other labels, that it did.
+
+    Raises
+    ------
+    HiertaxError
+        If there is no run.
+    """
+    own = Header.read(last_checkpoint(run)).hierarchy
+    if own.dataset == dataset and len(own.classes) == SIZES[dataset][-1]:
+        return NOTES
+    other = (
+        f"This run is of {len(own.classes)} classes of {own.dataset or own.name}, the authors' of {SIZES[dataset][-1]} "
+        f"of {dataset}: differences are not of the networks alone."
+    )
+    return (other, *NOTES)
+
+
+def curves_table(
+    run: Path, dataset: str, found: Sequence[tuple[str, list[float | None], list[float]]], notes: Sequence[str]
+) -> Table:
     """Lay out both curves after some epochs."""
     last = max(len(ours) for _, ours, _ in found)
     epochs = sorted({epoch for epoch in (1, 2, 5, 10, 20, 50, 100, last) if epoch <= max(100, last)})
@@ -85,7 +105,7 @@ def curves_table(run: Path, dataset: str, found: Sequence[tuple[str, list[float 
             row += ["" if each is None else f"{each:.2f}" for each in (one, two)] + [both]
         rows.append(tuple(row))
     return Table(
-        f"{run.name} beside the authors' run on {dataset}, test accuracy in %", tuple(header), tuple(rows), NOTES
+        f"{run.name} beside the authors' run on {dataset}, test accuracy in %", tuple(header), tuple(rows), tuple(notes)
     )
 
 

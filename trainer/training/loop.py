@@ -37,6 +37,7 @@ from trainer.training.compiling import announce, faster_steps
 from trainer.training.epoch import check_loss, diverged, plan_epoch, seed_from, train_epoch
 from trainer.training.foresight import foresee
 from trainer.training.graphs import check_graphs
+from trainer.training.ineffective import without_effect
 from trainer.training.learner import Learner, objective_for, with_priors
 from trainer.training.order import class_weights
 from trainer.training.samples import load_samples
@@ -82,6 +83,8 @@ class Training:
         learner = Learner(network, config, compute, task.hierarchy.depth, group, objective=objective)
         steps = faster_steps(learner, config, compute, group, len(samples["training"]), reporter)
         announce(config, compute, group, {what: len(found) for what, found in samples.items()}, reporter)
+        for note in without_effect(config, network, len(samples["training"])):
+            reporter.say(note)
         return cls(
             config, task.hierarchy, compute, group, learner, steps,
             Material(samples["training"], samples.get("validation"), samples[task.dataset.scored]), reporter,

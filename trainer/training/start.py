@@ -10,7 +10,8 @@ from collections.abc import Iterator, Mapping
 from contextlib import contextmanager, nullcontext
 from dataclasses import replace
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from threading import Lock
+from typing import TYPE_CHECKING, Any, Final
 
 from taxonomy import Hierarchy, HiertaxError
 from trainer.config import RESUMABLE, RUNTIME_FIELDS, Config, check_batch, check_names, make_config
@@ -28,6 +29,8 @@ from trainer.training.checks import check_schedule, check_weights
 if TYPE_CHECKING:  # they need torch
     from trainer.runs.checkpoint import Checkpoint
     from trainer.training.loop import Training
+
+_TRAINING: Final = Lock()  # held while a training goes on in this process
 
 
 def train(
@@ -67,7 +70,7 @@ def train(
     Raises
     ------
     HiertaxError
-        If anything asked for is missing or does not fit; then nothing has been written.
+        If anything asked for is missing or does not fit, or another thread trains; then nothing has been written.
     Interrupted
         After Ctrl-C or SIGTERM where `stop_on_signals` is set; what was learned is saved.
 
@@ -237,9 +240,20 @@ def _refuse_another(file: Path, header: Header) -> None:
 
 @contextmanager
 def _joined(reporter: Reporter) -> Iterator[tuple[ProcessGroup, Reporter]]:
-    """Join the other processes, if there are any, and let only the first of them speak."""
-    with join_processes() as group:
-        yield group, reporter.renewed(silent=not group.is_main)
+    """Join the other processes, if there are any, and let only the first of them speak.
+
+    One training at a time, since random numbers are drawn from generators of which a process has one each.
+    """
+    if not _TRAINING.acquire(blocking=False):
+        raise HiertaxError(
+            "another training is going on in this process, whose random numbers this one would change; wait for its "
+            "end, or train in a process of its own"
+        )
+    try:
+        with join_processes() as group:
+            yield group, reporter.renewed(silent=not group.is_main)
+    finally:
+        _TRAINING.release()
 
 
 def _alone(run: Run, group: ProcessGroup) -> Any:

@@ -316,6 +316,28 @@ def test_images_of_a_split_that_is_not_there_are_refused(hiertrain, run, patches
     assert not (tmp_path / "f.npz").exists()
 
 
+# Training
+
+
+def test_a_second_training_in_the_process_is_refused_while_one_goes_on(patches, tmp_path):
+    settings = {"backbone": "resnet10", "weights": "none", "image_size": 32, "epochs": 1, "device": "cpu"}
+    refused = []
+
+    class Nested(trainer.Reporter):
+        def renewed(self, *, silent=False):
+            return Nested(silent=self.silent or silent)
+
+        def say(self, *_):
+            with pytest.raises(HiertaxError) as caught:
+                trainer.train(patches.hierarchy, patches.data, out=tmp_path / "second", **settings)
+            refused.append(str(caught.value))
+
+    trainer.train(patches.hierarchy, patches.data, out=tmp_path / "first", reporter=Nested(), **settings)
+    assert {line.partition(",")[0] for line in refused} == {"another training is going on in this process"}
+    assert not (tmp_path / "second").exists()
+    trainer.resume(tmp_path / "first", epochs=2)
+
+
 # Scores
 
 

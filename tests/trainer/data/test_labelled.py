@@ -95,6 +95,11 @@ def test_without_a_split_one_is_drawn_from_each_class_and_that_is_said(pets, pre
     assert "no split here: 9 of 30 images drawn for test, 0.3 of each class, by seed 0" in said[0]
 
 
+def test_a_share_to_score_is_said_to_change_nothing_where_there_is_a_split(pets, prepare):
+    said = prepare(pets(["train", "test"]), test_fraction=0.3)[1]
+    assert said[-1].endswith(": `test_fraction` 0.3 has no effect: the images have a split already")
+
+
 def test_runs_with_different_seeds_are_scored_on_the_same_images(pets, prepare):
     root = pets([""])
     drawn = [names(prepare(root, seed=seed)[0].dataset.test) for seed in range(3)]

@@ -223,6 +223,22 @@ def test_weights_of_another_shape_are_refused(tmp_path):
     )
 
 
+@pytest.mark.parametrize(
+    ("name", "change", "text"),
+    [
+        ("conv1.weight", lambda values: (values * 100).to(torch.int8), "is int8, as of quantised weights; save them"),
+        ("conv1.weight", lambda values: values.to(torch.complex64), "is complex64, as of"),
+        ("conv1.weight", lambda values: values * torch.nan, "has values that are no finite numbers; take another"),
+        ("bn1.running_var", lambda values: -values, "has negative variances; take another file"),
+    ],
+    ids=["quantised", "complex", "no numbers", "negative variances"],
+)
+def test_weights_of_which_nothing_right_can_come_are_refused(tmp_path, name, change, text):
+    state = build_backbone("resnet10").state_dict()
+    torch.save({**state, name: change(state[name])}, tmp_path / "w.pt")
+    assert refused(build_backbone("resnet10"), tmp_path / "w.pt").startswith(f"{name} {text}")
+
+
 @pytest.mark.parametrize("name", ["w.pt", "w.safetensors"])
 def test_a_missing_file_of_weights_is_named(tmp_path, name):
     assert refused(build_backbone("resnet10"), tmp_path / name) == "no such file; name a file, `imagenet` or `none`"
@@ -308,6 +324,7 @@ def runs(hiertrain, patches, tmp_path_factory):
         "best kept": ("--val-fraction", 0.3, "--patience", 5),
         "frozen": ("--freeze-backbone",),
         "several": ("--method", "vanilla_multi"),
+        "pooled by a learned mean": ("--pool", "gem"),
     }
     root = tmp_path_factory.mktemp("ways")
     for way, options in ways.items():
@@ -332,6 +349,14 @@ def test_a_run_trains_from_the_backbone_of_another_with_other_classes(
     before, after = (strip_prefix(WEIGHTS + "backbone.", stored(each)[1]) for each in (run, tmp_path / "run"))
     moved = [name for name in before if not torch.equal(before[name], after[name])]
     assert all("running" in name or "tracked" in name for name in moved)
+
+
+def test_a_pooling_that_a_run_has_learned_is_no_part_of_its_backbone(runs):
+    way = runs / "pooled by a learned mean"
+    backbone = build_backbone("shufflenet_v2_x0_5", str(way), pool="gem")
+    trained = Checkpoint.load(way).answering().finest_backbone()
+    assert torch.equal(backbone.state_dict()["conv1.0.weight"], trained.state_dict()["conv1.0.weight"])
+    assert backbone.state_dict()["gem.p"] == 3
 
 
 def test_a_run_of_another_backbone_is_refused_and_named(run):

@@ -279,6 +279,7 @@ def test_the_width_of_the_neck_is_an_option_of_the_method(method):
         ("width=1", "`method_options` width=1: Expected `int` >= 2; correct `width`"),
         ("width = wide", "`method_options` width = wide: Expected `int | null`, got `str`; correct `width`"),
         ("width=2", "`method_options` width 2: too few units for 3 levels; give more"),
+        ("width=8,width=9", "`method_options` width=8,width=9: width is given more than once; give it once"),
         ("64", "`method_options` 64: ours has no such option; it has width"),
         ("width", "`method_options` width: Expected `int | null`, got `str`; correct `width`"),
     ],

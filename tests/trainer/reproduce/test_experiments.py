@@ -208,6 +208,14 @@ def test_quick_says_on_everything_that_it_is_one(hiertrain, tmp_path, monkeypatc
 # What is asked for
 
 
+def test_the_config_of_a_run_gives_what_all_runs_share(hiertrain, run, tmp_path):
+    file = run / "config.toml"
+    outcome = hiertrain("reproduce", "table2", "--config", file, "--data", tmp_path, "--out", tmp_path / "out")
+    passed_over, line = outcome.err.splitlines()
+    assert passed_over.startswith(f"{file}: passed over hierarchy, data, method, ")
+    assert line.startswith(f"error: {tmp_path}: ")
+
+
 def test_the_papers_datasets_are_looked_for_where_no_hierarchy_is_named(hiertrain, patches, tmp_path):
     line = hiertrain("reproduce", "table2", "--data", patches.data, "--out", tmp_path / "out").error()
     assert "none of cub, aircraft, cars lies here; name the --hierarchy" in line

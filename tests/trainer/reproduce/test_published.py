@@ -85,6 +85,11 @@ def test_a_run_is_drawn_over_the_authors_own(hiertrain, run, tmp_path):
     assert {name: (len(each["ours"]), len(each["authors"])) for name, each in told["levels"].items()} == {
         "tone": (2, 100), "colour": (2, 100),
     }  # fmt: skip
+    said = (
+        "This run is of 4 classes of patches, the authors' of 196 of cars: differences are not of the networks alone."
+    )
+    assert said in told["notes"]
+    assert said in (tmp_path / "curves" / "curves.md").read_text(encoding="utf-8")
     assert (tmp_path / "curves" / "curves.png").read_bytes().startswith(b"\x89PNG")
     line = hiertrain("reproduce", "curves", run, "--published", "cub", "--out", tmp_path / "none").error()
     assert "has 2 levels, and the published curves of cub 3" in line

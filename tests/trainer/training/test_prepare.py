@@ -3,6 +3,7 @@
 import re
 from dataclasses import replace
 
+import numpy as np
 import pytest
 import tiny
 import torch
@@ -10,12 +11,14 @@ import torch
 from taxonomy import Hierarchy, HiertaxError
 from trainer.config import Config
 from trainer.data.labelled import LabelledDataset
+from trainer.models.methods import build_network
 from trainer.runtime.device import Compute
 from trainer.runtime.memory import free_memory
 from trainer.runtime.processes import SINGLE, ProcessGroup
 from trainer.runtime.progress import Reporter
 from trainer.training import compiling as prepare
 from trainer.training.foresight import check_batch_fits, foresee, kept_for_backward
+from trainer.training.ineffective import without_effect
 from trainer.training.loop import Training
 
 # What is learned from
@@ -154,3 +157,36 @@ def test_what_is_about_to_be_computed_is_one_line(capsys, changes, processes, ex
     prepare.announce(config, compute, ProcessGroup(0, processes), {"training": 24, "test": 11}, Reporter())
     line = capsys.readouterr().err
     assert line == f"ours, resnet10 on {compute}; 24 training, 11 test images{expected}\n"
+
+
+@pytest.mark.parametrize(
+    ("changes", "said"),
+    [
+        ({}, []),
+        ({"crop": "resized", "crop_area": 0.4, "mixup": 0.2, "freeze_backbone": False, "momentum": 0.5}, []),
+        ({"mixup": 0.2, "freeze_backbone": True}, ["`mixup` 0.2 has no effect: a frozen backbone sees every"]),
+        ({"crop_area": 0.4}, ["`crop_area` 0.4 has no effect: it is of `crop` resized"]),
+        ({"optimizer": "adamw", "momentum": 0.5}, ["`momentum` 0.5 has no effect: it is of `optimizer` sgd"]),
+        ({"method": "ft", "level_weights": "1,0,0"}, ["`level_weights` 1,0,0 has no effect: ft learns the finest"]),
+        (
+            {"balance": True, "logit_adjustment": 1.0},
+            ["`balance` and `logit_adjustment` both make up for rare classes"],
+        ),
+        ({"batch_size": 64}, ["`batch_size` 64: there are 24 training images, so that a batch is all"]),
+    ],
+)
+def test_settings_that_change_nothing_are_said(changes, said):
+    config = replace(tiny.CONFIG, **changes)
+    network = build_network(config.method, config.backbone, (2, 3, 4), frozen=config.freeze_backbone,
+                            paths=np.array([[0, 0, 0], [0, 0, 1], [0, 1, 2], [1, 2, 3]]))  # fmt: skip
+    found = without_effect(config, network, 24)
+    assert len(found) == len(said)
+    assert all(note.startswith(begin) for note, begin in zip(found, said, strict=True))
+
+
+def test_statistics_of_a_backbone_without_batch_norms_are_nothing_to_choose():
+    config = replace(tiny.CONFIG, backbone="timm/test_vit", weights="w.pt", norm_statistics="pretrained")
+    network = build_network(config.method, config.backbone, (2, 3), image_size=32)
+    assert without_effect(config, network, 24) == [
+        "`norm_statistics` pretrained has no effect: timm/test_vit has no batch norms"
+    ]

@@ -41,6 +41,22 @@ def test_what_is_given_beside_a_recipe_wins(hiertrain, patches, tmp_path):
     assert (settings["momentum"], settings["weight_decay"], settings["learning_rate"]) == (0.5, 0.125, 0.1)
 
 
+def test_the_data_of_a_file_win_over_the_environments(hiertrain, run, tmp_path, monkeypatch):
+    monkeypatch.setenv("HIERTAX_DATA", str(tmp_path / "elsewhere"))
+    words = ("--config", run / "config.toml", "--out", tmp_path / "run")
+    assert hiertrain(*words, "--freeze-backbone", "--epochs", 1).code == 0
+    assert read_settings(tmp_path / "run" / "config.toml")["data"] == read_settings(run / "config.toml")["data"]
+
+
+def test_a_recipe_of_which_a_file_leaves_nothing_is_refused(hiertrain, run, tmp_path):
+    for words in (
+        ("--config", run / "config.toml", "--recipe", "strong"),
+        ("--recipe", "strong", "--config", run / "config.toml"),
+    ):
+        line = hiertrain(*words, "--out", tmp_path / "run").error(2)
+        assert f"--recipe strong changes nothing: {run / 'config.toml'} sets all that it does; leave out one" in line
+
+
 def test_there_is_no_other_recipe(hiertrain, patches, run):
     with pytest.raises(HiertaxError, match="`recipe` weak: no such recipe; choose one of paper, strong"):
         trainer.train(patches.hierarchy, patches.data, recipe="weak")

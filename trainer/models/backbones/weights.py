@@ -32,7 +32,8 @@ def load_weights(backbone: Backbone, weights: str) -> None:
     Raises
     ------
     HiertaxError
-        If the file cannot be read, belongs to another network, or the download fails.
+        If the file cannot be read, belongs to another network or holds what no network computes with, as quantised
+        weights, or the download fails.
     """
     if weights == "none":
         return
@@ -42,6 +43,8 @@ def load_weights(backbone: Backbone, weights: str) -> None:
         state = backbone.adapted(state)
     if misfit := _misfit(backbone, wanted, state):
         raise HiertaxError(f"`weights` {weights}: {misfit}; name the `backbone` they belong to")
+    if unfit := _unfit(wanted, state):
+        raise HiertaxError(f"`weights` {weights}: {unfit}")
     filled = {key: state.get(key, tensor) for key, tensor in wanted.items()}
     backbone.library_network.load_state_dict(filled, strict=False)  # but for a pooling that learns
 
@@ -68,6 +71,26 @@ def _misfit(backbone: Backbone, wanted: Mapping[str, Tensor], state: Mapping[str
     return ""
 
 
+def _unfit(wanted: Mapping[str, Tensor], state: Mapping[str, Tensor]) -> str:
+    """Say which tensor of fitting weights is of numbers that mean something else, and what to do; nothing if none is.
+
+    Filled in as they are, whole numbers of quantised weights would lack their scale, and any other fault turn up as a
+    loss that is no number.
+    """
+    for key, tensor in state.items():
+        if key not in wanted or not wanted[key].is_floating_point():
+            continue
+        if not tensor.is_floating_point():
+            kind = str(tensor.dtype).removeprefix("torch.")
+            return f"{key} is {kind}, as of quantised weights; save them as floating-point numbers"
+        values = tensor.float()
+        if not values.isfinite().all():
+            return f"{key} has values that are no finite numbers; take another file"
+        if key.endswith("running_var") and (values < 0).any():
+            return f"{key} has negative variances; take another file"
+    return ""
+
+
 def _read_state(weights: str, backbone: Backbone) -> Mapping[str, Tensor]:
     file = weights_file(weights)
     return _of_run(file, backbone) if is_checkpoint(file) else _of_file(file)
@@ -78,7 +101,8 @@ def _of_run(file: Path, backbone: Backbone) -> dict[str, Tensor]:
     check_backbone_of_run(file, msgspec.json.decode(header["config"])["backbone"], backbone.name)
     state = answering_weights(tensors)
     *_, prefix = ["", *_prefixes(state, _tensors(backbone))]
-    return strip_prefix(prefix, state)
+    pooling = f"{GEM}."  # how heads read, and learned with them
+    return {key: tensor for key, tensor in strip_prefix(prefix, state).items() if not key.startswith(pooling)}
 
 
 def _prefixes(state: Mapping[str, Tensor], wanted: Mapping[str, Tensor]) -> Iterable[str]:

@@ -140,15 +140,18 @@ def read_options(method: str, text: str | None) -> Any:
     Raises
     ------
     HiertaxError
-        If the method has no such option, or it is of the wrong type or out of its range.
+        If the method has no such option, it is given twice, or is of the wrong type or out of its range.
     """
     kind = method_of(method).Options
     pairs = [pair.partition("=") for pair in text.split(",")] if text else []
-    options = {name.strip(): value.strip() for name, _, value in pairs}
+    names = [name.strip() for name, _, _ in pairs]
+    options = {name: value.strip() for name, (_, _, value) in zip(names, pairs, strict=True)}
     for name in options:
         if name not in kind.__dataclass_fields__:
             own = ", ".join(kind.__dataclass_fields__) or "none"
             raise HiertaxError(f"`method_options` {name}: {method} has no such option; it has {own}")
+        if names.count(name) > 1:
+            raise HiertaxError(f"`method_options` {text}: {name} is given more than once; give it once")
     try:
         return msgspec.convert(options, kind, strict=False)
     except msgspec.ValidationError as error:
