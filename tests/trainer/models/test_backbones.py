@@ -155,12 +155,24 @@ def test_weights_are_read_from_a_file_and_its_classifier_is_passed_over(tmp_path
     "wrap",
     [
         lambda state: {"state_dict": state, "epoch": 3},
+        lambda state: {"epoch": 3, "model": state, "optimizer": {}},
         lambda state: {f"module.{key}": value for key, value in state.items()},
+        lambda state: {f"module._orig_mod.{key}": value for key, value in state.items()},
+        lambda state: {"model_state_dict": {f"model.{key}": value for key, value in state.items()}},
         lambda state: {key: value for key, value in state.items() if not key.endswith("num_batches_tracked")},
         lambda state: {key: value for key, value in state.items() if not key.startswith("fc")},
         lambda state: {key: value.double() for key, value in state.items()},
     ],
-    ids=["within a checkpoint", "of DataParallel", "without counters", "without classifier", "as doubles"],
+    ids=[
+        "within a checkpoint",
+        "beside an optimiser",
+        "of DataParallel",
+        "compiled",
+        "of Lightning",
+        "without counters",
+        "without classifier",
+        "as doubles",
+    ],
 )
 def test_weights_come_in_many_wrappings(tmp_path, trained, wrap):
     torch.save(wrap(trained.state_dict()), tmp_path / "w.pt")

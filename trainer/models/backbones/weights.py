@@ -17,6 +17,9 @@ from trainer.models.backbones.interface import GEM, Backbone
 from trainer.models.pretrained import check_backbone_of_run, no_such_file, unreadable, weights_file
 from trainer.models.stored import answering_weights, is_checkpoint, read_checkpoint, strip_prefix
 
+STATES = ("state_dict", "model", "model_state_dict")  # what checkpoints of other trainers call the weights
+WRAPPERS = ("module.", "_orig_mod.", "model.")  # of DataParallel, torch.compile and Lightning
+
 
 def load_weights(backbone: Backbone, weights: str) -> None:
     """Fill a backbone with pretrained weights.
@@ -121,10 +124,18 @@ def _of_file(path: Path) -> dict[str, Tensor]:
         raise no_such_file(path) from None
     except (OSError, SafetensorError) as error:
         raise unreadable(path, error) from None
-    state = state.get("state_dict", state) if isinstance(state, dict) else state
-    if not isinstance(state, dict):
+    content: dict[Any, Any] = state if isinstance(state, dict) else {}
+    content = next((content[name] for name in STATES if isinstance(content.get(name), dict)), content)
+    found = {str(key): value for key, value in content.items() if isinstance(value, Tensor)}
+    if not found:
         raise HiertaxError(f"`weights` {path}: holds no state dict; save the network's state_dict()")
-    return {str(key).removeprefix("module."): value for key, value in state.items() if isinstance(value, Tensor)}
+    return _unwrapped(found)
+
+
+def _unwrapped(state: dict[str, Tensor]) -> dict[str, Tensor]:
+    """Return weights, one at least, without what those who trained them put before all their names."""
+    wrapper = next((each for each in WRAPPERS if all(name.startswith(each) for name in state)), None)
+    return state if wrapper is None else _unwrapped(strip_prefix(wrapper, state))
 
 
 def _load_without_code(path: Path) -> Any:
