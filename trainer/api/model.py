@@ -10,7 +10,8 @@ from typing import Any
 from trainer.evaluation.scores import SCORED, Scores
 from trainer.evaluation.scoring import evaluate as score
 from trainer.evaluation.scoring import label_runs
-from trainer.explanation.explain import THRESHOLD, Explanation, MapSettings, explain
+from trainer.explanation.explain import THRESHOLD, Explanation, MapSettings
+from trainer.explanation.explain import explain as explain_image
 from trainer.explanation.gradcam import Gamma
 from trainer.inference.answering.wishes import make_wishes
 from trainer.inference.batches import ImageLike
@@ -184,7 +185,7 @@ class Model(Predictor):
         HiertaxError
             If the image cannot be decoded, there is more than one, or the network has no map to show.
         """
-        return explain(self, image, MapSettings(gamma, threshold))
+        return explain_image(self, image, MapSettings(gamma, threshold))
 
     def report(
         self,
@@ -293,3 +294,34 @@ def evaluate(
     return model.evaluate(
         data, skip_bad_images=skip_bad_images, cache=cache, workers=workers, rules=rules, reporter=reporter
     )
+
+
+def explain(
+    run: Run | str | Path,
+    image: ImageLike,
+    *,
+    device: str = "auto",
+    gamma: Gamma = "as-trained",
+    threshold: float = THRESHOLD,
+) -> Explanation:
+    """Show where each level's head of a trained run looked in an image: `load`, then `Model.explain`.
+
+    Parameters
+    ----------
+    run, device
+        As of `load`.
+    image, gamma, threshold
+        As of `Model.explain`.
+
+    Raises
+    ------
+    HiertaxError
+        As both.
+
+    Examples
+    --------
+    >>> import trainer
+    >>> trainer.explain("runs/patches", "data/test/red/0.png", device="cpu").levels
+    ('tone', 'colour')
+    """
+    return load(run, device=device).explain(image, gamma=gamma, threshold=threshold)
