@@ -146,16 +146,16 @@ def exclude(answers: Answers, least: int, unseen: int = 0) -> tuple[Answers, Exc
 
 def totals(answers: Answers) -> IntArray:
     """Return each person's counts, int64 ``[P, 2K + 1]``; columns as of `Answers.cells`."""
-    return _tallied(answers.person, answers.cells)
+    return _tallied(answers.person, answers.cells, len(answers.scores))
 
 
 def image_totals(answers: Answers) -> IntArray:
     """Return each image's counts, int64 ``[I, 2K + 1]``; columns as of `Answers.cells`."""
-    return _tallied(answers.image, answers.cells)
+    return _tallied(answers.image, answers.cells, len(answers.raters))
 
 
-def _tallied(rows: IntArray, cells: IntArray) -> IntArray:
-    counts = np.zeros((int(rows.max()) + 1, cells.shape[1]), dtype=np.int64)
+def _tallied(rows: IntArray, cells: IntArray, count: int) -> IntArray:
+    counts = np.zeros((count, cells.shape[1]), dtype=np.int64)
     np.add.at(counts, rows, cells)
     return counts
 
